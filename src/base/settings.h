@@ -1,0 +1,115 @@
+/*
+ * settings.h - splitmx.conf, read completely or not at all            (driver)
+ *
+ * One table, settings.def, has a row for every setting: parser, manual and
+ * example come from it. Every problem of a file is found in one pass, each with
+ * file, line and setting.
+ */
+#ifndef BASE_SETTINGS_H
+#define BASE_SETTINGS_H
+
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct destination_settings {
+	const char *name;
+	int line;
+};
+
+struct owner_settings { /* one row of a map: destination -> text */
+	const char *destination;
+	const char *text;
+	int line;
+};
+
+struct map_settings {
+	const char *name;
+	struct owner_settings *owners;
+	size_t owner_count;
+	const char *held; /* NULL: this map ignores holds */
+	int line, held_line;
+};
+
+enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE, LISTEN_POLICY, LISTEN_SINK };
+
+struct listen_settings {
+	enum listen_protocol protocol;
+	const char *address;  /* as net/endpoint.h reads it */
+	const char *map;      /* tcp_table, policy; NULL elsewhere */
+	const char *reply;    /* sink */
+	const char *mode;     /* unix: "0660" */
+	const char *owner;    /* unix: user name or "" */
+	const char *group;    /* unix: group name or "" */
+	const char **users;   /* unix: who may connect (SO_PEERCRED); none named = whoever the mode lets in */
+	size_t user_count;
+	const char **allow;   /* inet: CIDR list; none named = loopback only */
+	size_t allow_count;
+	int backlog;
+	int line;
+};
+
+struct redis_settings {
+	const char *url; /* NULL: a private redis-server under state_dir */
+	const char *user;
+	const char *password_file;
+	const char *prefix; /* "splitmx": keys "splitmx:..." and "splitmx.map" */
+	struct {
+		const char *ca_file, *cert_file, *key_file, *server_name;
+	} tls;
+	int64_t connect_timeout_ms, reconnect_least_ms, reconnect_most_ms;
+};
+
+struct policyd_settings {
+	int64_t workers, max_connections, idle_timeout_ms, drain_timeout_ms;
+	struct listen_settings *listen;
+	size_t listen_count;
+};
+
+struct settings {
+	const char *path;
+	const char *instance, *run_dir, *state_dir, *user, *group;
+	enum log_target log_to;
+	enum log_level log_level;
+	struct redis_settings redis;
+	int64_t cache_size_bytes, question_timeout_ms;
+	const char **domains;
+	size_t domain_count;
+	bool domains_complete, fold_local;
+	const char *recipient_delimiter;
+	struct destination_settings *destinations;
+	size_t destination_count;
+	struct map_settings *maps;
+	size_t map_count;
+	struct policyd_settings policyd;
+	struct problems *problems; /* settings_problem() adds; see below */
+	struct settings_store *store; /* owns every string and array above */
+};
+
+/*
+ * Read a file, or a text that stands for one (name is used in messages). Always
+ * returns an object, the caller's: with settings_problem_count() > 0 it may be
+ * used for nothing but reading its problems.
+ */
+struct settings *settings_load(const char *path);
+struct settings *settings_load_text(const char *text, const char *name);
+void settings_free(struct settings **settings);
+
+/* Later checks (ruleset_new) add what only they can see; line 0 = the whole file. */
+void settings_problem(struct settings *settings, int line, const char *setting,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+size_t settings_problem_count(const struct settings *settings);
+
+/* "FILE:LINE: SETTING: sentence", in order of lines; lent as long as settings. */
+const char *settings_problem_text(const struct settings *settings, size_t i);
+
+/*
+ * Which settings differ and cannot change without a restart? Calls fn for each
+ * with its name; returns how many there were.
+ */
+size_t settings_unreloadable(const struct settings *was, const struct settings *is,
+    void (*fn)(void *ctx, const char *setting), void *ctx);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * str.c - a piece of somebody else's bytes                              (pure)
+ */
+#include "base/str.h"
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool
+str_is_nocase(struct str a, const char *text)
+{
+	for (size_t i = 0; i < a.len; i++) {
+		if (text[i] == '\0' || lower(a.ptr[i]) != lower(text[i]))
+			return false;
+	}
+	return text[a.len] == '\0';
+}
+
+size_t
+str_find(struct str a, char c)
+{
+	const char *hit = a.len ? memchr(a.ptr, c, a.len) : NULL;
+
+	return hit ? (size_t)(hit - a.ptr) : a.len;
+}
+
+size_t
+str_rfind(struct str a, char c)
+{
+	for (size_t i = a.len; i > 0; i--) {
+		if (a.ptr[i - 1] == c)
+			return i - 1;
+	}
+	return a.len;
+}

@@ -1,0 +1,65 @@
+/*
+ * fetch.h - reading one account from the stored map, step by step     (machine)
+ *
+ * Knows the stored form (splitmx-map(7)) and the order in which keys win, and
+ * does no I/O: it names the keys to GET in one MULTI..EXEC, is given the values
+ * of that one EXEC, and either has a finding or names a new, whole list, when a
+ * login key pointed elsewhere. So a finding always comes from one EXEC. The
+ * daemon's link and the operator's command both read through it.
+ */
+#ifndef MAP_FETCH_H
+#define MAP_FETCH_H
+
+#include "map/account.h"
+#include "map/finding.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FETCH_KEYS_MOST = 24, FETCH_NAMES_MOST = 6 };
+
+struct fetch;
+
+enum fetch_value_kind { FETCH_ABSENT, FETCH_STRING, FETCH_WRONG_TYPE };
+
+struct fetch_value {
+	enum fetch_value_kind kind;
+	struct str text;
+};
+
+enum fetch_step {
+	FETCH_AGAIN, /* GET the keys of fetch_keys() again: they have changed */
+	FETCH_DONE   /* fetch_finding() is ready */
+};
+
+/*
+ * prefix is "splitmx"; the account is copied. floor says that the domain is
+ * managed by the settings: without a record it is then TEMP, not ABSENT.
+ */
+struct fetch *fetch_new(const char *prefix, const struct account *account,
+    const struct account_rules *rules, bool floor);
+void fetch_free(struct fetch **fetch);
+
+/* The keys to read, whole and with prefix; lent until fetch_take(). */
+size_t fetch_keys(const struct fetch *fetch, const struct str **keys_r);
+
+/* The values in the order of the keys, all from one EXEC; lent for the call. */
+enum fetch_step fetch_take(struct fetch *fetch, const struct fetch_value *values, size_t count);
+
+/* Lent as long as the fetch; source is SOURCE_REDIS, epoch 0: the caller's to set. */
+const struct finding *fetch_finding(const struct fetch *fetch);
+
+/*
+ * The names (canonical "local@domain" or "@domain", without prefix and kind) on
+ * which the finding depends: a change of any key of such a name, whatever its
+ * kind, makes the finding wrong. Lent until fetch_take().
+ */
+size_t fetch_names(const struct fetch *fetch, const struct str **names_r);
+
+/*
+ * Of a changed key "prefix:kind:name" the name, as above; false for a key that
+ * no finding depends on. Unknown kinds count: a newer writer may know more.
+ */
+bool fetch_key_name(const char *prefix, struct str key, struct str *name_r);
+
+#endif
