@@ -1,0 +1,112 @@
+"""A private Dovecot: LMTP in, IMAP out, users with plain passwords.
+
+Mail is delivered to maildirs in the lab, owned by the system user `mail`
+(Dovecot refuses to deliver as root). A recipient's extension is dropped
+(recipient_delimiter), so user+ext@domain lands in user@domain's INBOX.
+"""
+
+import os
+import shutil
+import socket
+
+from .core import Process
+
+CONFIG = """
+base_dir = {dir}/run
+state_dir = {dir}/state
+instance_name = {name}
+protocols = imap lmtp
+listen = 127.0.0.1
+log_path = {log}
+auth_verbose = yes
+ssl = no
+disable_plaintext_auth = no
+first_valid_uid = 1
+mail_location = maildir:~/mail
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = no
+mail_max_userip_connections = 100
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {dir}/users
+  default_fields = uid=mail gid=mail home={dir}/home/%u
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  process_min_avail = 0
+  {lmtp_socket}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp_port}
+  }}
+}}
+service stats {{
+  unix_listener stats-reader {{
+    mode = 0600
+  }}
+}}
+protocol lmtp {{
+  postmaster_address = postmaster@lab.invalid
+}}
+"""
+
+
+class Dovecot:
+    """users: addresses; the password of each is "secret". lmtp_socket: a path where LMTP listens for Postfix too."""
+
+    PASSWORD = "secret"
+
+    def __init__(self, lab, name, users, lmtp_socket=None):
+        self.lab = lab
+        self.name = name
+        self.dir = os.path.dirname(lab.path(name, "x"))
+        self.imap_port = lab.port()
+        self.lmtp_port = lab.port()
+        self.log = lab.log_path(name + "-mail")
+        self.process = None
+        for sub in ("run", "state", "home"):
+            os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
+        shutil.chown(os.path.join(self.dir, "home"), "mail", "mail")
+        self.set_users(users)
+        listener = ""
+        if lmtp_socket:
+            listener = f"unix_listener {lmtp_socket} {{\n    user = postfix\n    mode = 0600\n  }}"
+        self.config = lab.write(f"{name}/dovecot.conf", CONFIG.format(
+            dir=self.dir, name=name, log=self.log, imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_socket=listener))
+        self.start()
+
+    def set_users(self, users):
+        """Replace the users; takes effect at once."""
+        self.users = list(users)
+        self.lab.write(f"{self.name}/users", "".join(f"{user}:{self.PASSWORD}::::::\n" for user in self.users))
+
+    def start(self):
+        self.process = Process(self.lab, self.name, ["dovecot", "-F", "-c", self.config])
+        for port in (self.imap_port, self.lmtp_port):
+            self.process.wait_until(f"port {port} greets", 20, lambda port=port: self._greets(port), (self.log,))
+
+    def _greets(self, port):
+        try:
+            with socket.create_connection(("127.0.0.1", port), 2) as s:
+                return s.recv(100) != b""
+        except OSError:
+            return False
+
+    def kick(self, user):
+        self.lab.run(["doveadm", "-c", self.config, "kick", user], check=False)
+
+    def stop(self):
+        if self.process:
+            self.process.stop()

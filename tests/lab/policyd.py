@@ -1,0 +1,183 @@
+"""splitmx-policyd and splitmx, from the build directory, with a splitmx.conf of the lab's own."""
+
+import json
+import os
+import re
+import signal
+
+from .clients import Policy, Socketmap, TcpTable
+from .core import BUILD, Failure, Process, process_is_alive, wait_for
+
+
+def program(name):
+    """The path of a program that was built; SPLITMX_BUILD says where (default: build/)."""
+    for path in (os.path.join(BUILD, name), os.path.join(BUILD, "src", name)):
+        if os.access(path, os.X_OK):
+            return path
+    raise Failure(f"{name} is not in {BUILD}: build it, or set SPLITMX_BUILD")
+
+
+def conf_text(value, depth=0):
+    """Python values in libconfig's words: dict = group, list = list, the rest as they are."""
+    pad = "  " * depth
+    if isinstance(value, dict):
+        inner = "".join(f"{pad}  {k} = {conf_text(v, depth + 1)};\n" for k, v in value.items())
+        return "{\n" + inner + pad + "}"
+    if isinstance(value, (list, tuple)):
+        return "( " + ", ".join(conf_text(v, depth + 1) for v in value) + " )"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if -2**31 <= value < 2**31 else f"{value}L"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def conf_file(settings):
+    return "".join(f"{k} = {conf_text(v)};\n" for k, v in settings.items())
+
+
+def splitmx(lab, config, *words, check=True, seconds=60, stdin=None):
+    """Run `splitmx -c config words...`; returns CompletedProcess. With --json among the words use .stdout yourself."""
+    return lab.run([program("splitmx"), "-c", config, *[str(w) for w in words]], check=check, seconds=seconds, stdin=stdin)
+
+
+class Policyd:
+    """settings: the whole splitmx.conf as a dict, added to the lab's directories (run_dir, state_dir, log, user).
+
+    redis: a Redis of the lab, or None for the private one that policyd spawns under state_dir.
+    """
+
+    def __init__(self, lab, settings, name="policyd", redis=None, start=True, init=True):
+        self.lab = lab
+        self.name = name
+        self.redis = redis
+        self.run_dir = os.path.dirname(lab.path(name, "run", "x"))
+        self.state_dir = os.path.dirname(lab.path(name, "state", "x"))
+        self.log = lab.log_path(name)
+        self.process = None
+        self.settings = {"instance": name, "run_dir": self.run_dir, "state_dir": self.state_dir, "user": "", "group": "",
+                         "log": {"to": "stderr", "level": "info"}}
+        if redis:
+            self.settings["redis"] = {"url": redis.url}
+        for key, value in settings.items():
+            if isinstance(value, dict) and isinstance(self.settings.get(key), dict):
+                self.settings[key].update(value)
+            else:
+                self.settings[key] = value
+        if not redis:
+            lab.remember(self)  # stop() ends the private Redis, which is not our child
+        self.config = lab.path(name, "splitmx.conf")
+        self.write_config()
+        if init and redis:
+            self.splitmx("init")
+        if start:
+            self.start()
+
+    def write_config(self):
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(conf_file(self.settings))
+
+    def splitmx(self, *words, **options):
+        return splitmx(self.lab, self.config, *words, **options)
+
+    # life
+
+    def start(self, wait=True, seconds=20):
+        lines = self.log_count(r"\bready\b")
+        self.process = Process(self.lab, self.name, [program("splitmx-policyd"), "-c", self.config])
+        if wait:
+            self.process.wait_until("it says ready", seconds, lambda: self.log_count(r"\bready\b") > lines)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def reload(self):
+        self.process.signal(signal.SIGHUP)
+
+    def stop(self):
+        """Ends policyd, and its private Redis with it."""
+        status = None
+        if self.process:
+            status = self.process.stop()
+            self.process = None
+        if not self.redis:
+            self.stop_private_redis()
+        self.lab.forget(self)
+        return status
+
+    def kill(self):
+        self.process.kill()
+
+    def stop_private_redis(self):
+        if not os.path.exists(self.private_socket):
+            return
+        info = self.redis_cli("INFO", "server", check=False)
+        pid = re.search(r"^process_id:(\d+)", info, re.MULTILINE)
+        if pid:
+            self.redis_cli("SHUTDOWN", "NOSAVE", check=False)
+            wait_for("the private Redis ends", 10, lambda: not process_is_alive(pid[1]))
+
+    # its Redis
+
+    @property
+    def private_socket(self):
+        return os.path.join(self.state_dir, "redis.sock")
+
+    def redis_cli(self, *words, check=True):
+        """redis-cli at the Redis that policyd uses."""
+        if self.redis:
+            return self.redis.cli(*words, check=check)
+        done = self.lab.run(["redis-cli", "-e", "-s", self.private_socket, *[str(w) for w in words]], check=check)
+        return done.stdout.rstrip("\n")
+
+    # asking it
+
+    def address(self, protocol, number=0):
+        """Where the n-th listener of this protocol is: (host, port) or a path."""
+        listeners = [l for l in self.settings["policyd"]["listen"] if l["protocol"] == protocol]
+        kind, _, rest = listeners[number]["address"].partition(":")
+        if kind == "unix":
+            return rest
+        host, _, port = rest.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def socketmap(self, number=0, seconds=5):
+        return Socketmap(self.address("socketmap", number), seconds)
+
+    def tcp_table(self, number=0, seconds=5):
+        return TcpTable(self.address("tcp_table", number), seconds)
+
+    def policy(self, number=0, seconds=5):
+        return Policy(self.address("policy", number), seconds)
+
+    def ask(self, name, key):
+        """One question on a connection of its own: ("OK", value), ("NOTFOUND", ""), ("TEMP", reason)..."""
+        with self.socketmap() as client:
+            return client.ask(name, key)
+
+    def wait_answer(self, name, key, want, seconds=10):
+        """Ask until the answer is `want`, a pair or a word ("OK")."""
+        last = [None]
+
+        def right():
+            last[0] = self.ask(name, key)
+            return last[0] == want or last[0][0] == want
+        try:
+            wait_for(f"{name} {key} answers {want}", seconds, right, (self.log,))
+        except Failure as e:
+            raise Failure(f"{e}\n  last answer: {last[0]}") from None
+        return last[0]
+
+    def status(self):
+        return json.loads(self.splitmx("--json", "status").stdout)
+
+    def log_lines(self, pattern=""):
+        try:
+            with open(self.log, encoding="utf-8", errors="backslashreplace") as f:
+                return [line.rstrip("\n") for line in f if re.search(pattern, line)]
+        except OSError:
+            return []
+
+    def log_count(self, pattern):
+        return len(self.log_lines(pattern))
