@@ -1,9 +1,13 @@
 /*
  * resp.h - Redis's replies, RESP2                                       (pure)
  *
- * The only file that knows hiredis: its reader parses, its formatter writes,
- * and neither ever sees a socket. The reader is bounded (depth, elements, bulk
- * length), because what answers on that port need not be a Redis.
+ * The only file that knows hiredis, whose reader parses and never sees a
+ * socket. It is bounded here, because what answers on that port need not be a
+ * Redis. The bounds are far above what we ask for: SCAN answers about a
+ * thousand names, an invalidation names what changed in one turn of Redis's
+ * loop. A transaction that changes more names at once than fit in one message
+ * ends the session of every reader, and that is right: a session that ends
+ * forgets everything, which is what so large a change amounts to.
  */
 #ifndef MAP_RESP_H
 #define MAP_RESP_H
@@ -12,8 +16,16 @@
 #include "base/fault.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum {
+	RESP_DEPTH_MOST = 4,		    /* arrays in arrays; ROLE needs 3 */
+	RESP_ELEMENTS_MOST = 65536,	    /* of one reply, at all depths together */
+	RESP_STRING_MAX_BYTES = 1024 * 1024, /* one string */
+	RESP_REPLY_MAX_BYTES = 16 * 1024 * 1024
+};
 
 struct resp;	    /* one reply, or an element of one */
 struct resp_reader; /* bytes in, replies out */
@@ -31,7 +43,10 @@ void resp_free(struct resp **resp);
 struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader **reader);
 
-/* Feeds bytes; then take replies until 0. 1 a reply, the caller's; 0 more bytes needed; -1 not RESP2. */
+/*
+ * Feed bytes; then take replies until 0. 1 a reply, the caller's; 0 more bytes
+ * needed; -1 not RESP2, or beyond a bound: the reader stays so for ever.
+ */
 void resp_feed(struct resp_reader *reader, struct str bytes);
 int resp_next(struct resp_reader *reader, struct resp **resp_r, struct fault *fault_r);
 
