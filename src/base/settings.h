@@ -3,7 +3,7 @@
  *
  * One table, settings.def, has a row for every setting: parser, manual and
  * example come from it. Every problem of a file is found in one pass, each with
- * file, line and setting.
+ * file, line and setting. No text of a setting holds a control character.
  */
 #ifndef BASE_SETTINGS_H
 #define BASE_SETTINGS_H
@@ -47,18 +47,20 @@ struct listen_settings {
 	size_t user_count;
 	const char **allow;   /* inet: CIDR list; none named = loopback only */
 	size_t allow_count;
-	int backlog;
+	int64_t backlog;
 	int line;
+};
+
+struct redis_tls_settings {
+	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
 };
 
 struct redis_settings {
 	const char *url; /* NULL: a private redis-server under state_dir */
-	const char *user;
-	const char *password_file;
+	const char *user; /* "": the default user */
+	const char *password_file; /* NULL: no password */
 	const char *prefix; /* "splitmx": keys "splitmx:..." and "splitmx.map" */
-	struct {
-		const char *ca_file, *cert_file, *key_file, *server_name;
-	} tls;
+	struct redis_tls_settings tls;
 	int64_t connect_timeout_ms, reconnect_least_ms, reconnect_most_ms;
 };
 
@@ -84,8 +86,7 @@ struct settings {
 	struct map_settings *maps;
 	size_t map_count;
 	struct policyd_settings policyd;
-	struct problems *problems; /* settings_problem() adds; see below */
-	struct settings_store *store; /* owns every string and array above */
+	struct settings_store *store; /* owns every string and array above, and the problems */
 };
 
 /*
@@ -100,6 +101,14 @@ void settings_free(struct settings **settings);
 /* Later checks (ruleset_new) add what only they can see; line 0 = the whole file. */
 void settings_problem(struct settings *settings, int line, const char *setting,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * The line that gave a setting its value; "field" is its address in *settings,
+ * or that of an element of a list. 0 where the file does not give it; below 0
+ * where it does, but the value was refused.
+ */
+int settings_line(const struct settings *settings, const void *field);
+
 size_t settings_problem_count(const struct settings *settings);
 
 /* "FILE:LINE: SETTING: sentence", in order of lines; lent as long as settings. */

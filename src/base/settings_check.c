@@ -1,0 +1,211 @@
+/*
+ * settings_check.c - what only several settings together can show       (pure)
+ *
+ * settings_line() says 0 for what is not there and less for what was refused:
+ * nothing is concluded from either.
+ */
+#include "base/settings_check.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/settings_pattern.h"
+#include "base/suggest.h"
+
+#include <stdlib.h>
+
+/* ---- names that must differ */
+
+struct used_name {
+	UT_hash_handle hh;
+	const char *name;
+	int line;
+};
+
+/* Was this name used before? If not, it is now. "" was reported as missing. */
+static void
+check_unused(struct settings *settings, struct used_name **names, const char *name, int line,
+    const char *setting)
+{
+	struct used_name *used;
+
+	if (*name == '\0')
+		return;
+	HASH_FIND_STR(*names, name, used);
+	if (used) {
+		settings_problem(settings, line, setting, "%s is given twice, here and on line %d",
+		    name, used->line);
+		return;
+	}
+	used = xnew(struct used_name);
+	used->name = name;
+	used->line = line;
+	HASH_ADD_KEYPTR(hh, *names, used->name, strlen(used->name), used);
+}
+
+static void
+forget_names(struct used_name **names)
+{
+	struct used_name *used, *next;
+
+	HASH_ITER(hh, *names, used, next) {
+		HASH_DEL(*names, used);
+		free(used);
+	}
+}
+
+static void
+check_names(struct settings *settings)
+{
+	struct used_name *names = NULL;
+
+	for (size_t i = 0; i < settings->destination_count; i++) {
+		const struct destination_settings *d = &settings->destinations[i];
+
+		check_unused(settings, &names, d->name, d->line, "destinations.name");
+		if (strcmp(d->name, "true") == 0 || strcmp(d->name, "false") == 0)
+			settings_problem(settings, d->line, "destinations.name",
+			    "%s cannot be the name of a destination", d->name);
+	}
+	forget_names(&names);
+	for (size_t i = 0; i < settings->map_count; i++)
+		check_unused(settings, &names, settings->maps[i].name, settings->maps[i].line,
+		    "maps.name");
+	forget_names(&names);
+	for (size_t i = 0; i < settings->domain_count; i++)
+		check_unused(settings, &names, settings->domains[i],
+		    settings_line(settings, &settings->domains[i]), "domains");
+	forget_names(&names);
+	for (size_t i = 0; i < settings->policyd.listen_count; i++)
+		check_unused(settings, &names, settings->policyd.listen[i].address,
+		    settings->policyd.listen[i].line, "policyd.listen.address");
+	forget_names(&names);
+}
+
+/* ---- listeners */
+
+static bool
+has_map(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < settings->map_count; i++)
+		if (strcmp(settings->maps[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_map(struct settings *settings, const struct listen_settings *l)
+{
+	struct suggestion suggestion;
+	int line = settings_line(settings, &l->map);
+
+	if (line < 0)
+		return;
+	if (line == 0) {
+		settings_problem(settings, l->line, "policyd.listen.map",
+		    "is missing: clients of this protocol cannot name a map");
+		return;
+	}
+	if (has_map(settings, l->map))
+		return;
+	suggestion = suggestion_for(l->map);
+	for (size_t i = 0; i < settings->map_count; i++)
+		suggestion_offer(&suggestion, settings->maps[i].name);
+	settings_problem(settings, line, "policyd.listen.map", "there is no map %s%s%s%s", l->map,
+	    suggestion.best ? "; did you mean " : "", suggestion.best ? suggestion.best : "",
+	    suggestion.best ? "?" : "");
+}
+
+/* A setting that this listener has no use for. */
+static void
+check_useless(struct settings *settings, const void *field, const char *setting,
+    const char *reason)
+{
+	int line = settings_line(settings, field);
+
+	if (line > 0)
+		settings_problem(settings, line, setting, "%s", reason);
+}
+
+static void
+check_protocol(struct settings *settings, const struct listen_settings *l)
+{
+	if (settings_line(settings, &l->protocol) <= 0)
+		return;
+	if (l->protocol == LISTEN_TCP_TABLE || l->protocol == LISTEN_POLICY)
+		check_map(settings, l);
+	else
+		check_useless(settings, &l->map, "policyd.listen.map",
+		    "is for tcp_table and policy only");
+	if (l->protocol != LISTEN_SINK)
+		check_useless(
+		    settings, &l->reply, "policyd.listen.reply", "is for the sink only");
+}
+
+static void
+check_address(struct settings *settings, const struct listen_settings *l)
+{
+	static const char for_unix[] = "is for Unix sockets only; for TCP there is allow";
+	int line = settings_line(settings, &l->address);
+
+	if (line <= 0)
+		return;
+	if (address_is_unix(l->address)) {
+		check_useless(settings, &l->allow, "policyd.listen.allow",
+		    "is for TCP only; for Unix sockets there are mode, group and users");
+		return;
+	}
+	check_useless(settings, &l->mode, "policyd.listen.mode", for_unix);
+	check_useless(settings, &l->owner, "policyd.listen.owner", for_unix);
+	check_useless(settings, &l->group, "policyd.listen.group", for_unix);
+	check_useless(settings, &l->users, "policyd.listen.users", for_unix);
+	if (!address_is_loopback(l->address) && settings_line(settings, &l->allow) == 0)
+		settings_problem(settings, line, "policyd.listen.address",
+		    "%s is open to other hosts: say with allow which networks may connect",
+		    l->address);
+}
+
+/* ---- the rest */
+
+static void
+check_redis(struct settings *settings)
+{
+	const struct redis_settings *r = &settings->redis;
+	const void *tls_fields[] = {
+	    &r->tls.ca_file, &r->tls.cert_file, &r->tls.key_file, &r->tls.server_name};
+	bool is_tls = r->url && str_starts(str_of(r->url), "rediss://");
+	int line = settings_line(settings, &r->reconnect_least_ms);
+
+	if (line == 0)
+		line = settings_line(settings, &r->reconnect_most_ms);
+	if (line > 0 && r->reconnect_least_ms > r->reconnect_most_ms)
+		settings_problem(settings, line, "redis.reconnect_least",
+		    "%lld is more than reconnect_most, which is %lld",
+		    (long long)r->reconnect_least_ms, (long long)r->reconnect_most_ms);
+	if (settings_line(settings, &r->url) >= 0 && !is_tls)
+		for (size_t i = 0; i < ARRAY_LEN(tls_fields); i++)
+			check_useless(settings, tls_fields[i], "redis.tls",
+			    "is for a url that begins with rediss:// only");
+	if (r->tls.cert_file && settings_line(settings, &r->tls.key_file) == 0)
+		settings_problem(settings, settings_line(settings, &r->tls.cert_file),
+		    "redis.tls.cert_file", "its key_file is missing");
+	if (r->tls.key_file && settings_line(settings, &r->tls.cert_file) == 0)
+		settings_problem(settings, settings_line(settings, &r->tls.key_file),
+		    "redis.tls.key_file", "its cert_file is missing");
+}
+
+void
+settings_check(struct settings *settings)
+{
+	check_names(settings);
+	check_redis(settings);
+	if (settings->domains_complete && settings_line(settings, &settings->domains) >= 0 &&
+	    settings->domain_count == 0)
+		settings_problem(settings, settings_line(settings, &settings->domains_complete),
+		    "domains_complete", "without domains nothing would be managed");
+	for (size_t i = 0; i < settings->map_count; i++)
+		settings->maps[i].held_line = settings_line(settings, &settings->maps[i].held);
+	for (size_t i = 0; i < settings->policyd.listen_count; i++) {
+		check_protocol(settings, &settings->policyd.listen[i]);
+		check_address(settings, &settings->policyd.listen[i]);
+	}
+}
