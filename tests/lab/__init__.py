@@ -10,6 +10,7 @@ own Postfix, Dovecot or Redis is used or touched. Python's standard library only
 """
 
 from .core import BUILD, TOP, Failure, Lab, Process, wait_for
+from .case import FULL, LabCase
 from .clients import Policy, Socketmap, TcpTable
 from .dovecot import Dovecot
 from .mail import Message, Sink, imap_list, imap_wait, smtp_send

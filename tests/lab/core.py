@@ -233,12 +233,8 @@ class Lab:
     def __exit__(self, kind, value, trace):
         self.close(failed=kind is not None)
 
-    def close(self, failed=False):
-        """Stop everything, newest first; the logs stay if something failed."""
-        if self._closed:
-            return
-        self._closed = True
-        failed = failed or self.failed
+    def stop_all(self):
+        """Stop every process, newest first."""
         for thing in reversed(list(self._running)):
             try:
                 thing.stop()
@@ -246,6 +242,14 @@ class Lab:
                 print(f"lab: while stopping {getattr(thing, 'name', thing)}: {e}", file=sys.stderr)
         self._running.clear()
         stop_pids(processes_of(self.dir))
+
+    def close(self, failed=False):
+        """Stop everything; the logs stay if something failed."""
+        if self._closed:
+            return
+        self._closed = True
+        failed = failed or self.failed
+        self.stop_all()
         for reserve in self._ports.values():
             reserve.close()
         if self in Lab.current:

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 
 from .core import Failure, Process, wait_for
 
@@ -78,7 +79,7 @@ class Postfix:
     """main: settings added to MAIN; services: rows added to MASTER, as (name, type): text (None removes a row);
     smtpd: names of listeners -> options of their smtpd; each gets a port, found in .ports[name].
 
-    prepare() may be called before start(), so that others can put sockets under the queue directory.
+    With start=False the directories exist already, so that others can put sockets under the queue directory.
     """
 
     def __init__(self, lab, name, main=None, services=None, smtpd=None, start=True):
@@ -112,9 +113,9 @@ class Postfix:
         for source in ("/etc/hosts", "/etc/services", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime"):
             if os.path.exists(source):  # what a chrooted daemon wants to read
                 shutil.copyfile(source, os.path.join(self.queue, source[1:]))
-        self._write_config()
+        self.write_config()
 
-    def _write_config(self):
+    def write_config(self):
         rows = []
         for listener, options in self.smtpd.items():
             rows.append(f"127.0.0.1:{self.ports[listener]} inet n - y - - smtpd "
@@ -137,15 +138,16 @@ class Postfix:
     def configure(self, **main):
         """Change settings of main.cf and reload if it runs."""
         self.main.update(main)
-        self._write_config()
+        self.write_config()
         if self.process:
             self.reload()
 
     # life
 
     def start(self):
-        """In the foreground: the master is our own child and goes by its pid."""
+        """In the foreground: a shell script that ends when the master, its child, does."""
         self.process = Process(self.lab, self.name + "-master", ["postfix", "-c", self.etc, "start-fg"])
+        self.lab.remember(self)
         for listener, port in self.ports.items():
             self.process.wait_until(f"{listener} greets on port {port}", 30,
                                     lambda port=port: self._greets(port), (self.log,))
@@ -158,10 +160,29 @@ class Postfix:
         except OSError:
             return False
 
+    @property
+    def master_pid(self):
+        """0 while there is none."""
+        try:
+            with open(os.path.join(self.queue, "pid", "master.pid"), encoding="ascii") as f:
+                return int(f.read().split()[0])
+        except (OSError, ValueError, IndexError):
+            return 0
+
     def stop(self):
+        """The master takes its daemons with it; nothing listens afterwards."""
         if self.process:
+            if self.process.is_alive() and self.master_pid:
+                os.kill(self.master_pid, signal.SIGTERM)
+                try:
+                    self.process.popen.wait(10)
+                except subprocess.TimeoutExpired:
+                    pass  # Process.stop and the lab's end are less polite
             self.process.stop()
             self.process = None
+            for port in self.ports.values():
+                wait_for(f"{self.name} has left port {port}", 10, lambda port=port: not self._greets(port), (self.log,))
+        self.lab.forget(self)
 
     def command(self, *argv, check=True, seconds=30):
         return self.lab.run([argv[0], "-c", self.etc, *argv[1:]], check=check, seconds=seconds).stdout
@@ -214,10 +235,3 @@ class Postfix:
         """What a table answers, asked from the queue directory as a chrooted daemon would see it."""
         done = self.lab.run(["postmap", "-c", self.etc, "-q", key, table], check=False, cwd=self.queue)
         return done.returncode, done.stdout.rstrip("\n"), done.stderr
-
-    def peer_down(self):
-        """Stop the whole server in place, as a machine that hangs."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
-
-    def peer_up(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
