@@ -25,10 +25,11 @@ const struct ruleset *asker_rules(const struct asker *asker);
 typedef void answer_fn(void *ctx, const struct answer *answer);
 
 /*
- * Returns NULL when *answer_r is filled: answered now; its text is in out and
- * its finding lent until the next ask. Otherwise fn(ctx, answer) comes once
- * later, never from inside this call, and question_forget() cancels it. The
- * view is looked up by name when the answer is made; a map that is not there
+ * Returns NULL when *answer_r is filled: answered now; its text was appended to
+ * out and its finding is lent until the next ask. Otherwise fn(ctx, answer)
+ * comes once later, never from inside this call, with a text of its own that is
+ * lent until fn returns (out is not touched then); question_forget() cancels
+ * it. The view is looked up by name when the answer is made; a map that is not there
  * is PERM with a reason.
  */
 struct question *ask(struct asker *asker, struct str view, struct str key, struct buf *out,

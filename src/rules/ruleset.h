@@ -13,14 +13,16 @@
 #include "base/settings.h"
 #include "map/finding.h"
 
+enum { VIEW_NAME_MOST = 64, DESTINATION_NAME_MOST = 64 };
+
 struct ruleset;
 struct view; /* one map of the settings */
 
 /*
  * Build from settings; problems (an owner without a destination, a destination
- * without a row, a bad %-expansion, an empty held text, a NUL or line feed)
- * are added to settings' problem list with their lines, all of them, and then
- * NULL is returned. Copies what it needs.
+ * without a row, a bad %-expansion, an empty held text) are added to settings'
+ * problem list with their lines, all of them, and then NULL is returned. Copies
+ * what it needs.
  */
 struct ruleset *ruleset_new(struct settings *settings);
 void ruleset_free(struct ruleset **rules);
@@ -44,8 +46,9 @@ struct answer {
 
 /*
  * The decision, in one place: this finding seen from this view. An owner that
- * is no destination, or a verdict of trouble, is TEMP. A map without `held`
- * ignores holds; text "" is ABSENT. The text is appended to out.
+ * is no destination is TEMP, a verdict of trouble stays what it is. A map
+ * without `held` ignores holds; text "" is ABSENT. The text is appended to out.
+ * An account that would put a control character into it is PERM.
  */
 void decide(const struct ruleset *rules, const struct view *view, const struct finding *finding,
     struct buf *out, struct answer *answer_r);

@@ -1,0 +1,203 @@
+/*
+ * ruleset.c - destinations and maps: what an owner means to an asker    (pure)
+ */
+#include "rules/ruleset_inside.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* Form and uniqueness of names are settings_check.c's: what it refused is passed over here. */
+static void
+check_length(struct settings *settings, const char *name, size_t most, int line, const char *where)
+{
+	if (strlen(name) > most)
+		settings_problem(settings, line, where, "is longer than %zu bytes", most);
+}
+
+static void
+load_destinations(struct ruleset *rules, struct settings *settings)
+{
+	for (size_t i = 0; i < settings->destination_count; i++) {
+		const struct destination_settings *row = &settings->destinations[i];
+		struct destination *destination;
+
+		check_length(settings, row->name, DESTINATION_NAME_MOST, row->line,
+		    "destinations.name");
+		if (row->name[0] == '\0' || ruleset_has_destination(rules, str_of(row->name)))
+			continue;
+		destination = xnew(struct destination);
+		destination->name = xstrdup(row->name);
+		destination->index = rules->destination_count++;
+		HASH_ADD_KEYPTR(hh, rules->destinations, destination->name,
+		    strlen(destination->name), destination);
+	}
+}
+
+/* One text of a map; NULL when it is a problem of the file. */
+static struct template *
+load_text(struct settings *settings, const char *text, int line, const char *where)
+{
+	struct template *template;
+	struct fault fault;
+
+	if ((template = template_new(text, &fault)) == NULL)
+		settings_problem(settings, line, where, "%s", fault.text);
+	return template;
+}
+
+static void
+load_owner(struct ruleset *rules, struct view *view, const struct owner_settings *row,
+    struct settings *settings)
+{
+	const struct destination *destination;
+	struct template *template;
+
+	if ((destination = ruleset_destination(rules, str_of(row->destination))) == NULL) {
+		settings_problem(settings, row->line, "maps.owners", "%s is no destination",
+		    row->destination);
+		return;
+	}
+	if (view->owners[destination->index] != NULL) {
+		settings_problem(settings, row->line, "maps.owners", "%s has two rows",
+		    row->destination);
+		return;
+	}
+	template = load_text(settings, row->text, row->line, "maps.owners");
+	view->owners[destination->index] = template;
+}
+
+static bool
+has_row(const struct map_settings *map, const char *destination)
+{
+	for (size_t i = 0; i < map->owner_count; i++) {
+		if (strcmp(map->owners[i].destination, destination) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+load_texts(struct ruleset *rules, struct view *view, const struct map_settings *map,
+    struct settings *settings)
+{
+	for (size_t i = 0; i < map->owner_count; i++)
+		load_owner(rules, view, &map->owners[i], settings);
+	for (struct destination *d = rules->destinations; d != NULL; d = d->hh.next) {
+		if (!has_row(map, d->name))
+			settings_problem(settings, map->line, "maps.owners",
+			    "map %s has no row for destination %s (\"\" answers \"not found\")",
+			    map->name, d->name);
+	}
+	if (map->held == NULL)
+		return;
+	view->held = load_text(settings, map->held, map->held_line, "maps.held");
+	if (view->held != NULL && template_is_empty(view->held))
+		settings_problem(settings, map->held_line, "maps.held",
+		    "is empty, which would deliver held mail: leave it out to ignore holds");
+}
+
+static void
+load_view(struct ruleset *rules, const struct map_settings *map, struct settings *settings)
+{
+	struct view *view;
+
+	check_length(settings, map->name, VIEW_NAME_MOST, map->line, "maps.name");
+	if (map->name[0] == '\0' || ruleset_view(rules, str_of(map->name)) != NULL)
+		return;
+	view = xnew(struct view);
+	view->name = xstrdup(map->name);
+	view->owners = xnew_array(struct template *, rules->destination_count);
+	HASH_ADD_KEYPTR(hh, rules->views, view->name, strlen(view->name), view);
+	rules->in_order[rules->view_count++] = view;
+	load_texts(rules, view, map, settings);
+}
+
+struct ruleset *
+ruleset_new(struct settings *settings)
+{
+	struct ruleset *rules = xnew(struct ruleset);
+	size_t problems = settings_problem_count(settings);
+
+	rules->in_order = xnew_array(struct view *, settings->map_count);
+	load_destinations(rules, settings);
+	for (size_t i = 0; i < settings->map_count; i++)
+		load_view(rules, &settings->maps[i], settings);
+	if (settings_problem_count(settings) > problems)
+		ruleset_free(&rules);
+	return rules;
+}
+
+static void
+view_free(const struct ruleset *rules, struct view *view)
+{
+	for (size_t i = 0; i < rules->destination_count; i++)
+		template_free(&view->owners[i]);
+	template_free(&view->held);
+	free(view->owners);
+	free(view->name);
+	free(view);
+}
+
+void
+ruleset_free(struct ruleset **rules)
+{
+	struct destination *destination, *next;
+
+	if (*rules == NULL)
+		return;
+	HASH_CLEAR(hh, (*rules)->views);
+	for (size_t i = 0; i < (*rules)->view_count; i++)
+		view_free(*rules, (*rules)->in_order[i]);
+	HASH_ITER (hh, (*rules)->destinations, destination, next) {
+		HASH_DEL((*rules)->destinations, destination);
+		free(destination->name);
+		free(destination);
+	}
+	free((*rules)->in_order);
+	free(*rules);
+	*rules = NULL;
+}
+
+const struct destination *
+ruleset_destination(const struct ruleset *rules, struct str name)
+{
+	struct destination *destination;
+
+	HASH_FIND(hh, rules->destinations, name.ptr, name.len, destination);
+	return destination;
+}
+
+bool
+ruleset_has_destination(const struct ruleset *rules, struct str name)
+{
+	return ruleset_destination(rules, name) != NULL;
+}
+
+const struct view *
+ruleset_view(const struct ruleset *rules, struct str name)
+{
+	struct view *view;
+
+	HASH_FIND(hh, rules->views, name.ptr, name.len, view);
+	return view;
+}
+
+size_t
+ruleset_view_count(const struct ruleset *rules)
+{
+	return rules->view_count;
+}
+
+const struct view *
+ruleset_view_at(const struct ruleset *rules, size_t i)
+{
+	must(i < rules->view_count);
+	return rules->in_order[i];
+}
+
+const char *
+view_name(const struct view *view)
+{
+	return view->name;
+}
