@@ -18,7 +18,13 @@ struct watch;
 struct loop *loop_new(void);
 void loop_free(struct loop **loop); /* timers and watches must be gone before */
 
-/* Runs turns until loop_stop(), which lets the current turn end. */
+/*
+ * In a child of fork(), before it touches the parent's loop in any other way:
+ * from here it is the child's own, and freeing it does not disturb the parent.
+ */
+void loop_forked(struct loop *loop);
+
+/* Runs turns until loop_stop(), which lets the current turn end; at once if that came before. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -32,7 +38,7 @@ bool loop_run_until(struct loop *loop, bool (*done)(void *ctx), void *ctx, uint6
 /* Calls free_fn(object) after the current turn; at loop_free() at the latest. */
 void loop_bury(struct loop *loop, void *object, void (*free_fn)(void *object));
 
-/* One-shot timers; started anew they move. ms = 0 fires in the next turn. */
+/* One-shot timers, never early; started anew they move. ms = 0 fires in the next turn. */
 typedef void timer_fn(void *ctx);
 struct timer *timer_new(struct loop *loop, timer_fn *fn, void *ctx);
 void timer_start(struct timer *timer, uint64_t ms);
@@ -49,6 +55,6 @@ enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 typedef void watch_fn(int ready, void *ctx);
 struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *ctx);
 void watch_set(struct watch *watch, int interest); /* WATCH_ bits, 0 = nothing */
-void watch_free(struct watch **watch);		   /* allowed in its own callback */
+void watch_free(struct watch **watch); /* allowed in its own callback */
 
 #endif

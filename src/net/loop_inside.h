@@ -1,0 +1,26 @@
+/*
+ * loop_inside.h - what the files of this layer know of a loop         (driver)
+ *
+ * For net/ only: the event base that conn.c, listener.c and resolve.c hang
+ * their events on, the resolver, and one large piece of memory to read into,
+ * so that a connection needs none of its own until bytes have come.
+ */
+#ifndef NET_LOOP_INSIDE_H
+#define NET_LOOP_INSIDE_H
+
+#include "net/loop.h"
+
+#include <event2/dns.h>
+#include <event2/event.h>
+
+enum { LOOP_SCRATCH_BYTES = 65536 };
+
+struct event_base *loop_base(struct loop *loop);
+
+/* LOOP_SCRATCH_BYTES, anybody's from call to return; the next reader overwrites it. */
+char *loop_scratch(struct loop *loop);
+
+/* Made at the first call, from /etc/resolv.conf and /etc/hosts. */
+struct evdns_base *loop_dns(struct loop *loop);
+
+#endif
