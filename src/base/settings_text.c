@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -132,8 +133,8 @@ static void
 open_bracket(struct scan *scan)
 {
 	if (scan->depth == DEEPEST) {
-		settings_problem(
-		    scan->settings, scan->line, "", "more than %d brackets are open here", DEEPEST);
+		settings_problem(scan->settings, scan->line, "",
+		    "more than %d brackets are open here", DEEPEST);
 		scan->broken = true;
 		scan->at = scan->end;
 		return;
@@ -185,15 +186,15 @@ is_value_place(const struct scan *scan)
 static size_t
 count_name(struct scan *scan, struct str name)
 {
-	char *key = xasprintf(
-	    "%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0, STR_FMT(name));
+	char *key = xasprintf("%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0,
+	    STR_FMT(name));
 	size_t len = strlen(key);
 	struct seen_name *seen;
 
 	HASH_FIND(hh, scan->names, key, len, seen);
 	if (seen) {
-		settings_problem(scan->settings, scan->line, key + strcspn(key, " ") + 1,
-		    "is given twice, here and on line %d", seen->line);
+		settings_problem(scan->settings, scan->line, "",
+		    "%.*s is given twice, here and on line %d", STR_FMT(name), seen->line);
 		seen->times++;
 	} else {
 		seen = xcalloc(1, sizeof(*seen) + len + 1);
@@ -211,8 +212,8 @@ scan_name(struct scan *scan, struct str name)
 	size_t times;
 
 	if (str_find(name, '*') < name.len) {
-		settings_problem(scan->settings, scan->line, "", "%s: a name must not hold '*'",
-		    log_quote(name));
+		settings_problem(scan->settings, scan->line, "",
+		    "%s: a name must not hold '*'", log_quote(name));
 		copy(scan, name.len);
 		return;
 	}
@@ -251,19 +252,21 @@ scan_word(struct scan *scan)
 	scan->before = 'a';
 }
 
-/* libconfig wants an L behind what does not fit into 32 bits, and wraps beyond 64. */
+/* libconfig wants an L behind what does not fit into 32 bits. */
 static void
 scan_number(struct scan *scan)
 {
 	struct str number = token_of(scan, LETTERS DIGITS ".");
 	char *text = xstrndup(number.ptr, number.len), *rest;
-	long long n = strtoll(text, &rest, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
+	long long n;
 
-	if ((*rest == '\0' || *rest == 'L') && (n < INT_MIN || n > INT_MAX)) {
-		buf_addf(scan->out, "%lldL", n);
-		scan->at += number.len;
-	} else
-		copy(scan, number.len);
+	errno = 0;
+	n = strtoll(text, &rest, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
+	copy(scan, number.len);
+	if (errno == ERANGE && (*rest == '\0' || *rest == 'L'))
+		settings_problem(scan->settings, scan->line, "", "%s is far too large", text);
+	if (*rest == '\0' && (n < INT_MIN || n > INT_MAX))
+		buf_add_byte(scan->out, 'L');
 	free(text);
 	scan->before = 'a';
 }
@@ -310,7 +313,7 @@ forget_names(struct scan *scan)
 {
 	struct seen_name *seen, *next;
 
-	HASH_ITER (hh, scan->names, seen, next) {
+	HASH_ITER(hh, scan->names, seen, next) {
 		HASH_DEL(scan->names, seen);
 		free(seen);
 	}

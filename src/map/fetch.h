@@ -13,6 +13,7 @@
 #include "map/account.h"
 #include "map/finding.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,11 +34,18 @@ enum fetch_step {
 };
 
 /*
- * prefix is "splitmx"; the account is copied. floor says that the domain is
- * managed by the settings: without a record it is then TEMP, not ABSENT.
+ * Is this domain (canonical) managed by the settings? Without a record it is
+ * then TEMP, not ABSENT. Called from fetch_new() and fetch_take() only, for the
+ * domain that was asked for and the one a login key points to.
+ */
+typedef bool fetch_floor_fn(void *ctx, struct str domain);
+
+/*
+ * prefix is "splitmx"; prefix, account (an ACCOUNT_ADDRESS) and rules are
+ * copied. floor_fn may be NULL: no domain is managed by the settings.
  */
 struct fetch *fetch_new(const char *prefix, const struct account *account,
-    const struct account_rules *rules, bool floor);
+    const struct account_rules *rules, fetch_floor_fn *floor_fn, void *floor_ctx);
 void fetch_free(struct fetch **fetch);
 
 /* The keys to read, whole and with prefix; lent until fetch_take(). */
@@ -46,7 +54,10 @@ size_t fetch_keys(const struct fetch *fetch, const struct str **keys_r);
 /* The values in the order of the keys, all from one EXEC; lent for the call. */
 enum fetch_step fetch_take(struct fetch *fetch, const struct fetch_value *values, size_t count);
 
-/* Lent as long as the fetch; source is SOURCE_REDIS, epoch 0: the caller's to set. */
+/*
+ * Lent as long as the fetch; source is SOURCE_REDIS, epoch 0: the caller's to
+ * set. TEMP: the reason names the key, with prefix, and matched is that key.
+ */
 const struct finding *fetch_finding(const struct fetch *fetch);
 
 /*

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum hold { HOLD_NONE, HOLD_MAIL, HOLD_ALL };
@@ -29,6 +30,7 @@ struct finding {
 	enum finding_source source;
 	uint64_t epoch;	     /* highest epoch known when it was answered */
 	const char *reason;  /* TEMP, PERM: a sentence for the operator; lent like the rest */
+	bool is_unknown;     /* FOUND by the domain's owner, and the domain is complete */
 };
 
 /* All strs and the reason are lent until the callback that brought them returns. */

@@ -1,0 +1,347 @@
+/*
+ * test_fetch.c - reading one account from the stored map, step by step
+ *
+ * A stored map is written in a line, "owner:@x.org=old hold:a@x.org=all"; a
+ * value of "!" is a key of another type. The settings manage "floor.org".
+ */
+#include "map/fetch.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct account_rules rules = {true, "+"};
+
+static bool
+is_floor(void *ctx, struct str domain)
+{
+	return str_is(domain, "floor.org");
+}
+
+static struct fetch_value
+stored(const char *map, struct str key)
+{
+	key = str_from(key, strlen("px:"));
+	for (const char *at = map; *at != '\0'; at += *at == ' ') {
+		size_t len = strcspn(at, " "), name = strcspn(at, "=");
+
+		if (str_eq(str_make(at, name), key)) {
+			struct str text = str_make(at + name + 1, len - name - 1);
+
+			return str_is(text, "!") ? (struct fetch_value){.kind = FETCH_WRONG_TYPE}
+						 : (struct fetch_value){FETCH_STRING, text};
+		}
+		at += len;
+	}
+	return (struct fetch_value){.kind = FETCH_ABSENT};
+}
+
+static struct fetch *
+start(const char *address)
+{
+	struct account account;
+	struct fetch *fetch;
+
+	account_init(&account);
+	assert_int_equal(account_parse(&account, str_of(address), &rules), ACCOUNT_ADDRESS);
+	fetch = fetch_new("px", &account, &rules, is_floor, NULL);
+	account_fini(&account);
+	return fetch;
+}
+
+static enum fetch_step
+read_once(struct fetch *fetch, const char *map)
+{
+	struct fetch_value values[FETCH_KEYS_MOST];
+	const struct str *keys;
+	size_t count = fetch_keys(fetch, &keys);
+
+	for (size_t i = 0; i < count; i++)
+		values[i] = stored(map, keys[i]);
+	return fetch_take(fetch, values, count);
+}
+
+struct row {
+	const char *what, *map, *address;
+	enum verdict verdict;
+	const char *owner, *account, *matched; /* TEMP: matched is the key at fault */
+	enum hold hold;
+};
+
+static void
+check_rows(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &rows[i];
+		struct fetch *fetch = start(row->address);
+		const struct finding *f;
+
+		if (read_once(fetch, row->map) == FETCH_AGAIN)
+			assert_int_equal(read_once(fetch, row->map), FETCH_DONE);
+		f = fetch_finding(fetch);
+		if (f->verdict != row->verdict || !str_is(f->owner, row->owner ? row->owner : "") ||
+		    !str_is(f->matched, row->matched) || f->hold != row->hold)
+			fail_msg("%s: %s owner %.*s matched %.*s hold %d: %s", row->what,
+			    verdict_name(f->verdict), STR_FMT(f->owner), STR_FMT(f->matched), f->hold,
+			    f->reason ? f->reason : "");
+		if (row->account != NULL && !str_is(f->account, row->account))
+			fail_msg("%s: account %.*s", row->what, STR_FMT(f->account));
+		assert_int_equal(f->reason != NULL, row->verdict == VERDICT_TEMP);
+		if (f->reason != NULL)
+			assert_non_null(strstr(f->reason, row->matched));
+		fetch_free(&fetch);
+		assert_null(fetch);
+	}
+}
+#define CHECK_ROWS(rows) check_rows((rows), ARRAY_LEN(rows))
+
+static void
+the_more_exact_key_wins(void **state)
+{
+	static const struct row rows[] = {
+	    {"domain", "owner:@x.org=old", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"account", "owner:@x.org=old owner:a@x.org=new", "A@X.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"other account", "owner:@x.org=old owner:b@x.org=new", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"base", "owner:@x.org=old owner:a@x.org=new", "a+t@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"full before base", "owner:@x.org=old owner:a@x.org=new owner:a+t@x.org=third", "a+t@x.org", VERDICT_FOUND, "third", "a+t@x.org", "owner:a+t@x.org", HOLD_NONE},
+	    {"extension of the domain's", "owner:@x.org=old", "a+t@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"owner before login", "owner:@x.org=old owner:a@x.org=new login:a@x.org=b@x.org", "a@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"owner of base before login of full", "owner:@x.org=old owner:a@x.org=new login:a+t@x.org=b@x.org", "a+t@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"login", "owner:@x.org=old owner:b@x.org=new login:a@x.org=b@x.org", "a@x.org", VERDICT_FOUND, "new", "b@x.org", "owner:b@x.org", HOLD_NONE},
+	    {"login of full before base", "owner:@x.org=old owner:b@x.org=new login:a@x.org=c@x.org login:a+t@x.org=b@x.org", "a+t@x.org", VERDICT_FOUND, "new", "b@x.org", "owner:b@x.org", HOLD_NONE},
+	    {"login of base", "owner:@x.org=old owner:b@x.org=new login:a@x.org=b@x.org", "a+t@x.org", VERDICT_FOUND, "new", "b@x.org", "owner:b@x.org", HOLD_NONE},
+	    {"login of the domain's", "owner:@x.org=old owner:@y.org=new login:a@x.org=B@Y.org", "a@x.org", VERDICT_FOUND, "new", "b@y.org", "owner:@y.org", HOLD_NONE},
+	    {"login before alias domain", "owner:@x.org=old owner:@y.org=new owner:@z.org=third login:a@x.org=b@y.org login:@x.org=@z.org", "a@x.org", VERDICT_FOUND, "new", "b@y.org", "owner:@y.org", HOLD_NONE},
+	    {"alias domain", "owner:@x.org=old owner:@y.org=new login:@x.org=@y.org", "a@x.org", VERDICT_FOUND, "new", "a@y.org", "owner:@y.org", HOLD_NONE},
+	    {"alias domain, account", "owner:@x.org=old owner:@y.org=old owner:a@y.org=new login:@x.org=@y.org", "a+t@x.org", VERDICT_FOUND, "new", "a@y.org", "owner:a@y.org", HOLD_NONE},
+	    {"alias domain, own owner", "owner:@x.org=old owner:@y.org=new owner:a@x.org=third login:@x.org=@y.org", "a@x.org", VERDICT_FOUND, "third", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"one level: address", "owner:@x.org=old owner:c@x.org=new login:a@x.org=b@x.org login:b@x.org=c@x.org", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_NONE},
+	    {"one level: domain", "owner:@x.org=old owner:@y.org=new login:a@x.org=b@x.org login:@x.org=@y.org", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_NONE},
+	    {"to itself", "owner:@x.org=old login:a@x.org=a@x.org", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"domain to itself", "owner:@x.org=old login:@x.org=@x.org", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"quoted", "owner:@x.org=old owner:\"a..b\"@x.org=new", "a..b@x.org", VERDICT_FOUND, "new", "\"a..b\"@x.org", "owner:\"a..b\"@x.org", HOLD_NONE},
+	    {"literal", "owner:@[127.0.0.1]=new", "a@[127.0.0.1]", VERDICT_FOUND, "new", "a@[127.0.0.1]", "owner:@[127.0.0.1]", HOLD_NONE},
+	};
+
+	CHECK_ROWS(rows);
+}
+
+static void
+only_managed_domains_are_answered_for(void **state)
+{
+	static const struct row rows[] = {
+	    {"unmanaged", "", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
+	    {"owner key alone", "owner:a@x.org=new", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
+	    {"all other keys alone", "login:@x.org=@y.org owner:@y.org=new hold:@x.org=all complete:@x.org=yes", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
+	    {"floor without record", "", "a@floor.org", VERDICT_TEMP, NULL, NULL, "owner:@floor.org", HOLD_NONE},
+	    {"floor with account", "owner:a@floor.org=new", "a@floor.org", VERDICT_FOUND, "new", "a@floor.org", "owner:a@floor.org", HOLD_NONE},
+	    {"floor with login", "login:a@floor.org=b@y.org owner:@y.org=new", "a@floor.org", VERDICT_FOUND, "new", "b@y.org", "owner:@y.org", HOLD_NONE},
+	    {"floor is an alias", "login:@floor.org=@y.org owner:@y.org=new", "a@floor.org", VERDICT_FOUND, "new", "a@y.org", "owner:@y.org", HOLD_NONE},
+	    {"target unmanaged", "owner:@x.org=old login:a@x.org=b@y.org owner:b@y.org=new", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:a@x.org", HOLD_NONE},
+	    {"alias unmanaged", "owner:@x.org=old login:@x.org=@y.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:@x.org", HOLD_NONE},
+	    {"target in floor", "owner:@x.org=old login:a@x.org=b@floor.org owner:b@floor.org=new", "a@x.org", VERDICT_FOUND, "new", "b@floor.org", "owner:b@floor.org", HOLD_NONE},
+	    {"target in floor without record", "owner:@x.org=old login:a@x.org=b@floor.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:@floor.org", HOLD_NONE},
+	};
+
+	CHECK_ROWS(rows);
+}
+
+static void
+holds_belong_to_the_account_that_decides(void **state)
+{
+	static const struct row rows[] = {
+	    {"mail", "owner:@x.org=old owner:a@x.org=new hold:a@x.org=mail:1", "a@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_MAIL},
+	    {"all", "owner:@x.org=old hold:a@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
+	    {"by hand", "owner:@x.org=old hold:a@x.org=x", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
+	    {"empty by hand", "owner:@x.org=old hold:a@x.org=", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
+	    {"base holds extensions", "owner:@x.org=old hold:a@x.org=mail:1", "a+t@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_MAIL},
+	    {"full before base", "owner:@x.org=old hold:a@x.org=mail:1 hold:a+t@x.org=all:1", "a+t@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
+	    {"domain", "owner:@x.org=old hold:@x.org=mail:1", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_MAIL},
+	    {"domain, but own owner", "owner:@x.org=old hold:@x.org=mail:1 owner:a@x.org=new", "a+t@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"own before domain", "owner:@x.org=old hold:@x.org=all:1 hold:a@x.org=mail:1", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_MAIL},
+	    {"target's", "owner:@x.org=old login:a@x.org=b@x.org hold:b@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_ALL},
+	    {"not the alias's", "owner:@x.org=old login:a@x.org=b@x.org hold:a@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_NONE},
+	    {"target's domain", "owner:@x.org=old owner:@y.org=new login:@x.org=@y.org hold:@y.org=mail:1 hold:@x.org=all:1", "a@x.org", VERDICT_FOUND, "new", "a@y.org", "owner:@y.org", HOLD_MAIL},
+	};
+
+	CHECK_ROWS(rows);
+}
+
+static void
+test_A12_an_unreadable_key_that_matters_is_trouble(void **state)
+{
+	static const struct row rows[] = {
+	    {"owner", "owner:@x.org=old owner:a@x.org=!", "a@x.org", VERDICT_TEMP, NULL, "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"owner, empty", "owner:@x.org=old owner:a@x.org=", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:a@x.org", HOLD_NONE},
+	    {"owner, line", "owner:@x.org=old owner:a@x.org=new\n", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:a@x.org", HOLD_NONE},
+	    {"owner of full, base is fine", "owner:@x.org=old owner:a+t@x.org=! owner:a@x.org=new", "a+t@x.org", VERDICT_TEMP, NULL, NULL, "owner:a+t@x.org", HOLD_NONE},
+	    {"domain", "owner:@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:@x.org", HOLD_NONE},
+	    {"domain does not matter", "owner:@x.org=! owner:a@x.org=new", "a@x.org", VERDICT_FOUND, "new", NULL, "owner:a@x.org", HOLD_NONE},
+	    {"base does not matter", "owner:@x.org=old owner:a@x.org=! owner:a+t@x.org=new", "a+t@x.org", VERDICT_FOUND, "new", NULL, "owner:a+t@x.org", HOLD_NONE},
+	    {"hold", "owner:@x.org=old hold:a@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "hold:a@x.org", HOLD_NONE},
+	    {"domain's hold", "owner:@x.org=old hold:@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "hold:@x.org", HOLD_NONE},
+	    {"domain's hold does not matter", "owner:@x.org=old hold:@x.org=! owner:a@x.org=new", "a@x.org", VERDICT_FOUND, "new", NULL, "owner:a@x.org", HOLD_NONE},
+	    {"login", "owner:@x.org=old login:a@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:a@x.org", HOLD_NONE},
+	    {"login, no address", "owner:@x.org=old login:a@x.org=bob", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:a@x.org", HOLD_NONE},
+	    {"login, a domain", "owner:@x.org=old login:a@x.org=@x.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:a@x.org", HOLD_NONE},
+	    {"login does not matter", "owner:@x.org=old login:a@x.org=! owner:a@x.org=new", "a@x.org", VERDICT_FOUND, "new", NULL, "owner:a@x.org", HOLD_NONE},
+	    {"alias domain", "owner:@x.org=old login:@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:@x.org", HOLD_NONE},
+	    {"alias domain, an address", "owner:@x.org=old login:@x.org=b@x.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:@x.org", HOLD_NONE},
+	    {"target's owner", "owner:@x.org=old login:a@x.org=b@x.org owner:b@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:b@x.org", HOLD_NONE},
+	    {"complete", "owner:@x.org=old complete:@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "complete:@x.org", HOLD_NONE},
+	    {"complete does not matter", "owner:@x.org=old complete:@x.org=! owner:a@x.org=new", "a@x.org", VERDICT_FOUND, "new", NULL, "owner:a@x.org", HOLD_NONE},
+	};
+
+	CHECK_ROWS(rows);
+}
+
+static void
+a_complete_domain_knows_its_strangers(void **state)
+{
+	static const struct {
+		const char *map, *address;
+		bool is_unknown;
+	} rows[] = {
+	    {"owner:@x.org=old complete:@x.org=yes", "a@x.org", true},
+	    {"owner:@x.org=old complete:@x.org=no", "a@x.org", false},
+	    {"owner:@x.org=old", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes owner:a@x.org=old", "a+t@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org owner:b@x.org=old", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org", "a@x.org", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fetch *fetch = start(rows[i].address);
+
+		if (read_once(fetch, rows[i].map) == FETCH_AGAIN)
+			read_once(fetch, rows[i].map);
+		assert_int_equal(fetch_finding(fetch)->is_unknown, rows[i].is_unknown);
+		fetch_free(&fetch);
+	}
+}
+
+/* What round one read must not show in the finding when round two reads something else. */
+static void
+the_second_round_decides_alone(void **state)
+{
+	static const struct {
+		const char *what, *first, *second, *owner;
+	} rows[] = {
+	    {"owner came", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=old login:a@x.org=b@x.org owner:a@x.org=new", "new"},
+	    {"login went", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=third owner:b@x.org=new", "third"},
+	    {"domain changed", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=third login:a@x.org=b@x.org", "third"},
+	    {"management ended", "owner:@x.org=old login:a@x.org=b@x.org", "login:a@x.org=b@x.org", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fetch *fetch = start("a@x.org");
+
+		assert_int_equal(read_once(fetch, rows[i].first), FETCH_AGAIN);
+		assert_int_equal(read_once(fetch, rows[i].second), FETCH_DONE);
+		if (!str_is(fetch_finding(fetch)->owner, rows[i].owner ? rows[i].owner : ""))
+			fail_msg("%s: %.*s", rows[i].what, STR_FMT(fetch_finding(fetch)->owner));
+		fetch_free(&fetch);
+	}
+}
+
+static void
+a_login_that_never_rests_ends_as_trouble(void **state)
+{
+	struct fetch *fetch = start("a@x.org");
+	char map[100];
+	int rounds = 0;
+
+	do {
+		snprintf(map, sizeof(map), "owner:@x.org=old login:a@x.org=b%d@x.org", rounds);
+	} while (read_once(fetch, map) == FETCH_AGAIN && ++rounds < 100);
+	assert_int_equal(rounds, 3);
+	assert_int_equal(fetch_finding(fetch)->verdict, VERDICT_TEMP);
+	fetch_free(&fetch);
+}
+
+static void
+keys_and_names_are_listed_once(void **state)
+{
+	static const char *const first[] = {"px:owner:a+t@x.org", "px:hold:a+t@x.org",
+	    "px:login:a+t@x.org", "px:owner:a@x.org", "px:hold:a@x.org", "px:login:a@x.org",
+	    "px:owner:@x.org", "px:hold:@x.org", "px:login:@x.org", "px:complete:@x.org"};
+	static const char *const names[] = {"a+t@x.org", "a@x.org", "@x.org", "b+u@y.org", "b@y.org",
+	    "@y.org"};
+	struct fetch *fetch = start("a+t@x.org");
+	const struct str *list;
+
+	assert_int_equal(fetch_keys(fetch, &list), ARRAY_LEN(first));
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		assert_true(str_is(list[i], first[i]));
+	assert_int_equal(fetch_names(fetch, &list), 3);
+	assert_int_equal(read_once(fetch, "owner:@x.org=old login:a@x.org=b+u@y.org"), FETCH_AGAIN);
+	assert_int_equal(fetch_keys(fetch, &list), ARRAY_LEN(first) + 7);
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		assert_true(str_is(list[i], first[i]));
+	assert_int_equal(fetch_names(fetch, &list), ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_true(str_is(list[i], names[i]));
+	fetch_free(&fetch);
+	fetch_free(&fetch);
+}
+
+static void
+a_changed_key_has_a_name(void **state)
+{
+	static const struct {
+		struct str key;
+		const char *name; /* NULL: nothing depends on it */
+	} rows[] = {
+	    {STR("px:owner:a@x.org"), "a@x.org"},
+	    {STR("px:owner:@x.org"), "@x.org"},
+	    {STR("px:hold:a:b@x.org"), "a:b@x.org"},
+	    {STR("px:newer:a@x.org"), "a@x.org"},
+	    {STR("px:login:alice"), "alice"},
+	    {STR("px:owner:a\0b"), NULL},
+	    {STR("px:owner:"), NULL},
+	    {STR("px:owner"), NULL},
+	    {STR("px:"), NULL},
+	    {STR("px"), NULL},
+	    {STR(""), NULL},
+	    {STR("px.map"), NULL},
+	    {STR("pxx:owner:a"), NULL},
+	    {STR("other:owner:a"), NULL},
+	};
+	struct str name;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (i == 5) { /* NUL is plain data */
+			assert_true(fetch_key_name("px", rows[i].key, &name));
+			assert_int_equal(name.len, 3);
+			continue;
+		}
+		assert_int_equal(fetch_key_name("px", rows[i].key, &name), rows[i].name != NULL);
+		if (rows[i].name != NULL)
+			assert_true(str_is(name, rows[i].name));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_more_exact_key_wins),
+	    cmocka_unit_test(only_managed_domains_are_answered_for),
+	    cmocka_unit_test(holds_belong_to_the_account_that_decides),
+	    cmocka_unit_test(test_A12_an_unreadable_key_that_matters_is_trouble),
+	    cmocka_unit_test(a_complete_domain_knows_its_strangers),
+	    cmocka_unit_test(the_second_round_decides_alone),
+	    cmocka_unit_test(a_login_that_never_rests_ends_as_trouble),
+	    cmocka_unit_test(keys_and_names_are_listed_once),
+	    cmocka_unit_test(a_changed_key_has_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
