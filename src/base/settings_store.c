@@ -104,7 +104,7 @@ store_line(const struct settings_store *store, const void *field)
 	return mark ? mark->line : 0;
 }
 
-static char *
+static __attribute__((format(printf, 4, 0))) char *
 problem_line(const char *path, int line, const char *setting, const char *format, va_list args)
 {
 	struct buf text = BUF_INIT;
