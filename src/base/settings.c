@@ -121,8 +121,7 @@ settings_free(struct settings **settings)
 }
 
 void
-settings_problem(
-    struct settings *settings, int line, const char *setting, const char *format, ...)
+settings_problem(struct settings *settings, int line, const char *setting, const char *format, ...)
 {
 	va_list args;
 

@@ -47,7 +47,7 @@ forget_names(struct used_name **names)
 {
 	struct used_name *used, *next;
 
-	HASH_ITER(hh, *names, used, next) {
+	HASH_ITER (hh, *names, used, next) {
 		HASH_DEL(*names, used);
 		free(used);
 	}
@@ -68,8 +68,8 @@ check_names(struct settings *settings)
 	}
 	forget_names(&names);
 	for (size_t i = 0; i < settings->map_count; i++)
-		check_unused(settings, &names, settings->maps[i].name, settings->maps[i].line,
-		    "maps.name");
+		check_unused(
+		    settings, &names, settings->maps[i].name, settings->maps[i].line, "maps.name");
 	forget_names(&names);
 	for (size_t i = 0; i < settings->domain_count; i++)
 		check_unused(settings, &names, settings->domains[i],
@@ -117,8 +117,7 @@ check_map(struct settings *settings, const struct listen_settings *l)
 
 /* A setting that this listener has no use for. */
 static void
-check_useless(struct settings *settings, const void *field, const char *setting,
-    const char *reason)
+check_useless(struct settings *settings, const void *field, const char *setting, const char *reason)
 {
 	int line = settings_line(settings, field);
 
@@ -134,11 +133,10 @@ check_protocol(struct settings *settings, const struct listen_settings *l)
 	if (l->protocol == LISTEN_TCP_TABLE || l->protocol == LISTEN_POLICY)
 		check_map(settings, l);
 	else
-		check_useless(settings, &l->map, "policyd.listen.map",
-		    "is for tcp_table and policy only");
-	if (l->protocol != LISTEN_SINK)
 		check_useless(
-		    settings, &l->reply, "policyd.listen.reply", "is for the sink only");
+		    settings, &l->map, "policyd.listen.map", "is for tcp_table and policy only");
+	if (l->protocol != LISTEN_SINK)
+		check_useless(settings, &l->reply, "policyd.listen.reply", "is for the sink only");
 }
 
 static void

@@ -47,8 +47,10 @@ lists_differ(const struct setting_row *row, const char *was, const char *is)
 static bool
 pairs_differ(const struct setting_row *row, const char *was, const char *is)
 {
-	const struct owner_settings *a = *(struct owner_settings *const *)(const void *)(was + row->offset);
-	const struct owner_settings *b = *(struct owner_settings *const *)(const void *)(is + row->offset);
+	const struct owner_settings *a =
+	    *(struct owner_settings *const *)(const void *)(was + row->offset);
+	const struct owner_settings *b =
+	    *(struct owner_settings *const *)(const void *)(is + row->offset);
 	size_t n = size_at(was, row->count_offset);
 
 	if (n != size_at(is, row->count_offset))

@@ -76,7 +76,7 @@ is_delimiter(const char *text)
 static bool
 is_domain(const char *text)
 {
-	return is_word(text) && *text != '.' && !strchr(text, '@') && strlen(text) <= 255;
+	return is_word(text) && *text != '.' && !strpbrk(text, "@/:") && strlen(text) <= 255;
 }
 
 static bool
@@ -178,7 +178,7 @@ is_reply(const char *text)
 	for (const char *p = text; *p; p++)
 		if (*p < ' ' || *p > '~')
 			return false;
-	return is_word(text) || text[strspn(text, " ")] != '\0';
+	return text[strspn(text, " ")] != '\0';
 }
 
 static const struct {
@@ -193,14 +193,13 @@ static const struct {
     [PATTERN_PREFIX] = {is_prefix, "a prefix of lower-case letters, digits, '.', '_' and '-'"},
     [PATTERN_PATH] = {is_path, "an absolute path"},
     [PATTERN_MODE] = {is_mode, "a mode of four octal digits such as \"0660\""},
-    [PATTERN_DELIMITER] = {is_delimiter, "a row of delimiters such as \"+\""},
+    [PATTERN_DELIMITER] = {is_delimiter, "delimiters such as \"+\""},
     [PATTERN_DOMAIN] = {is_domain, "a domain"},
     [PATTERN_REDIS_URL] = {is_redis_url,
 	"\"unix:///PATH\", \"redis://HOST[:PORT]\" or \"rediss://HOST[:PORT]\""},
-    [PATTERN_ADDRESS] = {is_address, "\"unix:/PATH\" or \"inet:HOST:PORT\""},
+    [PATTERN_ADDRESS] = {is_address, "\"unix:/PATH\" of at most 107 bytes or \"inet:HOST:PORT\""},
     [PATTERN_CIDR] = {is_cidr, "a network such as \"192.0.2.0/24\" or \"2001:db8::/32\""},
-    [PATTERN_REPLY] = {is_reply,
-	"a reply that says later, such as \"450 4.2.1 Try again later\""},
+    [PATTERN_REPLY] = {is_reply, "a reply that says later, such as \"450 4.2.1 Try again later\""},
 };
 _Static_assert(ARRAY_LEN(patterns) == PATTERN_COUNT, "a pattern lacks its test");
 
@@ -225,8 +224,16 @@ address_is_unix(const char *address)
 bool
 address_is_loopback(const char *address)
 {
-	struct str host = str_of(address);
+	struct str host = str_from(str_of(address), strlen("inet:"));
+	char text[INET_ADDRSTRLEN];
+	unsigned char bytes[4];
 
-	return str_starts(host, "inet:127.") || str_starts(host, "inet:localhost:") ||
-	       str_starts(host, "inet:[::1]:");
+	host.len = str_rfind(host, ':');
+	if (host.len < sizeof(text)) {
+		memcpy(text, host.ptr, host.len);
+		text[host.len] = '\0';
+		if (inet_pton(AF_INET, text, bytes) == 1)
+			return bytes[0] == 127;
+	}
+	return str_is_nocase(host, "localhost") || str_is(host, "[::1]");
 }

@@ -23,8 +23,8 @@ struct reader {
 
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "a choice is stored as unsigned");
 
-static void read_group(struct reader *reader, enum setting_group group,
-    const config_setting_t *node, char *base);
+static void read_group(
+    struct reader *reader, enum setting_group group, const config_setting_t *node, char *base);
 
 static int
 line_of(const config_setting_t *node)
@@ -53,7 +53,7 @@ kind_of(const config_setting_t *node)
 	case CONFIG_TYPE_LIST:
 		return "a list";
 	default:
-		return "nothing";
+		return "broken";
 	}
 }
 
@@ -118,21 +118,21 @@ kind_fits(enum setting_type type, const config_setting_t *node)
 }
 
 static void
-report_kind(struct reader *reader, const char *name, const char *wanted,
-    const config_setting_t *node)
+report_kind(
+    struct reader *reader, const char *name, const char *wanted, const config_setting_t *node)
 {
-	settings_problem(reader->settings, line_of(node), name, "must be %s, but is %s", wanted,
-	    kind_of(node));
+	settings_problem(
+	    reader->settings, line_of(node), name, "must be %s, but is %s", wanted, kind_of(node));
 }
 
 /* ---- values, one function for each type; false: not taken */
 
 static bool
-read_number(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_number(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	int64_t n = config_setting_type(node) == CONFIG_TYPE_INT ? config_setting_get_int(node)
-								  : config_setting_get_int64(node);
+								 : config_setting_get_int64(node);
 
 	if (n < row->least || n > row->most) {
 		settings_problem(reader->settings, line_of(node), row->full_name,
@@ -145,8 +145,8 @@ read_number(struct reader *reader, const struct setting_row *row, const config_s
 }
 
 static bool
-read_bool(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_bool(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	*(bool *)(base + row->offset) = config_setting_get_bool(node);
 	return true;
@@ -176,8 +176,8 @@ report_choice(struct reader *reader, const struct setting_row *row, const config
 }
 
 static bool
-read_choice(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_choice(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	for (unsigned i = 0; row->words[i]; i++)
 		if (strcmp(row->words[i], config_setting_get_string(node)) == 0) {
@@ -218,8 +218,8 @@ take_text(struct reader *reader, const struct setting_row *row, const char *name
 }
 
 static bool
-read_text(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_text(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	const char *text = take_text(reader, row, row->full_name, node);
 
@@ -230,8 +230,8 @@ read_text(struct reader *reader, const struct setting_row *row, const config_set
 }
 
 static bool
-read_texts(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_texts(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	struct settings_store *store = reader->settings->store;
 	size_t length = (size_t)config_setting_length(node), count = 0;
@@ -254,16 +254,16 @@ read_texts(struct reader *reader, const struct setting_row *row, const config_se
 }
 
 static bool
-read_child(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_child(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	read_group(reader, row->child, node, base + row->offset);
 	return true;
 }
 
 static bool
-read_groups(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_groups(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	size_t length = (size_t)config_setting_length(node), count = 0;
 	char *items = store_array(reader->settings->store, length, row->child_size), *item;
@@ -292,8 +292,8 @@ is_repeated(const config_setting_t *node)
 }
 
 static bool
-read_pairs(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_pairs(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
 	struct settings_store *store = reader->settings->store;
 	size_t length = (size_t)config_setting_length(node), count = 0;
@@ -304,7 +304,7 @@ read_pairs(struct reader *reader, const struct setting_row *row, const config_se
 		char *name;
 
 		item = config_setting_get_elem(node, (unsigned)i);
-		if (is_repeated(item))
+		if (is_repeated(item) || config_setting_type(item) == CONFIG_TYPE_NONE)
 			continue;
 		name = xasprintf("%s.%s", row->full_name, config_setting_name(item));
 		if (!is_text(item))
@@ -354,11 +354,11 @@ set_default(struct reader *reader, const struct setting_row *row, char *base)
 }
 
 static void
-read_row(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
-    char *base)
+read_row(
+    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
 {
-	static bool (*const readers[])(struct reader *, const struct setting_row *,
-	    const config_setting_t *, char *) = {
+	static bool (*const readers[])(
+	    struct reader *, const struct setting_row *, const config_setting_t *, char *) = {
 	    [SETTING_NUMBER] = read_number,
 	    [SETTING_BOOL] = read_bool,
 	    [SETTING_CHOICE] = read_choice,
@@ -372,7 +372,9 @@ read_row(struct reader *reader, const struct setting_row *row, const config_sett
 	bool taken = false;
 
 	set_default(reader, row, base);
-	if (!kind_fits(row->type, node))
+	if (config_setting_type(node) == CONFIG_TYPE_NONE)
+		; /* the text is broken right behind its name */
+	else if (!kind_fits(row->type, node))
 		report_kind(reader, row->full_name, kind_wanted(row->type), node);
 	else
 		taken = readers[row->type](reader, row, node, base);
@@ -401,15 +403,15 @@ report_unknown(struct reader *reader, enum setting_group group, const config_set
 		settings_problem(reader->settings, line_of(node), full_name,
 		    "there is no such setting here; did you mean %s?", elsewhere);
 	else
-		settings_problem(reader->settings, line_of(node), full_name,
-		    "there is no such setting");
+		settings_problem(
+		    reader->settings, line_of(node), full_name, "there is no such setting");
 	free(full_name);
 }
 
 /* Fill in the struct at base from the node; NULL: from the defaults alone. */
 static void
-read_group(struct reader *reader, enum setting_group group, const config_setting_t *node,
-    char *base)
+read_group(
+    struct reader *reader, enum setting_group group, const config_setting_t *node, char *base)
 {
 	const struct setting_row *row;
 	const config_setting_t *member;

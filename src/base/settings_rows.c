@@ -9,11 +9,25 @@
 #include <string.h>
 
 static const char *const log_targets[] = {
-    [LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_JOURNAL] = "journal", NULL};
-static const char *const log_levels[] = {[LOG_LEVEL_ERROR] = "error",
-    [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug", NULL};
-static const char *const listen_protocols[] = {[LISTEN_SOCKETMAP] = "socketmap",
-    [LISTEN_TCP_TABLE] = "tcp_table", [LISTEN_POLICY] = "policy", [LISTEN_SINK] = "sink", NULL};
+    [LOG_TO_STDERR] = "stderr",
+    [LOG_TO_SYSLOG] = "syslog",
+    [LOG_TO_JOURNAL] = "journal",
+    NULL,
+};
+static const char *const log_levels[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+    NULL,
+};
+static const char *const listen_protocols[] = {
+    [LISTEN_SOCKETMAP] = "socketmap",
+    [LISTEN_TCP_TABLE] = "tcp_table",
+    [LISTEN_POLICY] = "policy",
+    [LISTEN_SINK] = "sink",
+    NULL,
+};
 
 /* The struct that a group's fields are in, and what its settings' names begin with. */
 #define IN_main struct settings
@@ -36,7 +50,7 @@ static const char *const listen_protocols[] = {[LISTEN_SOCKETMAP] = "socketmap",
 #define PATH_listen "policyd.listen."
 
 /* Where a field is; does not compile unless it has this type. */
-#define FIELD(in, field, type) _Generic(((IN_##in *)0)->field, type: offsetof(IN_##in, field))
+#define FIELD(in, field, type) _Generic(((IN_##in *)0)->field, type : offsetof(IN_##in, field))
 #define HERE 0
 #define INSIDE(in, field) offsetof(IN_##in, field)
 #define RELOADS true

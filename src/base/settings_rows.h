@@ -28,13 +28,13 @@ enum setting_group {
 
 enum setting_type {
 	SETTING_NUMBER, /* int64_t */
-	SETTING_BOOL,	/* bool */
+	SETTING_BOOL, /* bool */
 	SETTING_CHOICE, /* an enum */
-	SETTING_TEXT,	/* const char * */
-	SETTING_TEXTS,	/* const char ** */
-	SETTING_GROUP,	/* a struct, or more fields of the same one */
+	SETTING_TEXT, /* const char * */
+	SETTING_TEXTS, /* const char ** */
+	SETTING_GROUP, /* a struct, or more fields of the same one */
 	SETTING_GROUPS, /* an array of structs */
-	SETTING_PAIRS,	/* an array of struct owner_settings */
+	SETTING_PAIRS, /* an array of struct owner_settings */
 	SETTING_TYPE_COUNT
 };
 
@@ -42,23 +42,23 @@ enum setting_unit { UNIT_COUNT, UNIT_MS, UNIT_BYTES };
 
 struct setting_row {
 	enum setting_group group; /* it stands in */
-	const char *name;	  /* in the file */
-	const char *full_name;	  /* "policyd.listen.mode" */
+	const char *name; /* in the file */
+	const char *full_name; /* "policyd.listen.mode" */
 	enum setting_type type;
 	size_t offset;
 	bool reloads; /* may change without a restart */
-	bool needed;  /* has no default */
+	bool needed; /* has no default */
 	const char *sentence;
 
-	int64_t least, normal, most;  /* NUMBER; normal also BOOL and CHOICE */
-	enum setting_unit unit;	      /* NUMBER */
-	const char *const *words;     /* CHOICE: by value, NULL at the end */
+	int64_t least, normal, most; /* NUMBER; normal also BOOL and CHOICE */
+	enum setting_unit unit; /* NUMBER */
+	const char *const *words; /* CHOICE: by value, NULL at the end */
 	enum setting_pattern pattern; /* TEXT, TEXTS, PAIRS */
-	const char *normal_text;      /* TEXT; may be NULL */
-	size_t count_offset;	      /* TEXTS, GROUPS, PAIRS */
-	enum setting_group child;     /* GROUP, GROUPS */
-	size_t child_size;	      /* GROUPS */
-	size_t child_line_offset;     /* GROUPS: the "line" of an element */
+	const char *normal_text; /* TEXT; may be NULL */
+	size_t count_offset; /* TEXTS, GROUPS, PAIRS */
+	enum setting_group child; /* GROUP, GROUPS */
+	size_t child_size; /* GROUPS */
+	size_t child_line_offset; /* GROUPS: the "line" of an element */
 };
 
 extern const struct setting_row setting_rows[];

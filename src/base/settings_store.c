@@ -42,7 +42,7 @@ store_free(struct settings_store **store_ptr)
 
 	if (store == NULL)
 		return;
-	HASH_ITER(hh, store->marks, mark, next) {
+	HASH_ITER (hh, store->marks, mark, next) {
 		HASH_DEL(store->marks, mark);
 		free(mark);
 	}

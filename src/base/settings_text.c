@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -133,8 +132,8 @@ static void
 open_bracket(struct scan *scan)
 {
 	if (scan->depth == DEEPEST) {
-		settings_problem(scan->settings, scan->line, "",
-		    "more than %d brackets are open here", DEEPEST);
+		settings_problem(
+		    scan->settings, scan->line, "", "more than %d brackets are open here", DEEPEST);
 		scan->broken = true;
 		scan->at = scan->end;
 		return;
@@ -186,15 +185,15 @@ is_value_place(const struct scan *scan)
 static size_t
 count_name(struct scan *scan, struct str name)
 {
-	char *key = xasprintf("%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0,
-	    STR_FMT(name));
+	char *key = xasprintf(
+	    "%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0, STR_FMT(name));
 	size_t len = strlen(key);
 	struct seen_name *seen;
 
 	HASH_FIND(hh, scan->names, key, len, seen);
 	if (seen) {
-		settings_problem(scan->settings, scan->line, "",
-		    "%.*s is given twice, here and on line %d", STR_FMT(name), seen->line);
+		settings_problem(scan->settings, scan->line, key + strcspn(key, " ") + 1,
+		    "is given twice, here and on line %d", seen->line);
 		seen->times++;
 	} else {
 		seen = xcalloc(1, sizeof(*seen) + len + 1);
@@ -212,8 +211,8 @@ scan_name(struct scan *scan, struct str name)
 	size_t times;
 
 	if (str_find(name, '*') < name.len) {
-		settings_problem(scan->settings, scan->line, "",
-		    "%s: a name must not hold '*'", log_quote(name));
+		settings_problem(scan->settings, scan->line, "", "%s: a name must not hold '*'",
+		    log_quote(name));
 		copy(scan, name.len);
 		return;
 	}
@@ -252,21 +251,19 @@ scan_word(struct scan *scan)
 	scan->before = 'a';
 }
 
-/* libconfig wants an L behind what does not fit into 32 bits. */
+/* libconfig wants an L behind what does not fit into 32 bits, and wraps beyond 64. */
 static void
 scan_number(struct scan *scan)
 {
 	struct str number = token_of(scan, LETTERS DIGITS ".");
 	char *text = xstrndup(number.ptr, number.len), *rest;
-	long long n;
+	long long n = strtoll(text, &rest, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
 
-	errno = 0;
-	n = strtoll(text, &rest, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
-	copy(scan, number.len);
-	if (errno == ERANGE && (*rest == '\0' || *rest == 'L'))
-		settings_problem(scan->settings, scan->line, "", "%s is far too large", text);
-	if (*rest == '\0' && (n < INT_MIN || n > INT_MAX))
-		buf_add_byte(scan->out, 'L');
+	if ((*rest == '\0' || *rest == 'L') && (n < INT_MIN || n > INT_MAX)) {
+		buf_addf(scan->out, "%lldL", n);
+		scan->at += number.len;
+	} else
+		copy(scan, number.len);
 	free(text);
 	scan->before = 'a';
 }
@@ -313,7 +310,7 @@ forget_names(struct scan *scan)
 {
 	struct seen_name *seen, *next;
 
-	HASH_ITER(hh, scan->names, seen, next) {
+	HASH_ITER (hh, scan->names, seen, next) {
 		HASH_DEL(scan->names, seen);
 		free(seen);
 	}

@@ -15,7 +15,7 @@
 
 struct suggestion {
 	const char *word, *best; /* both lent by the caller */
-	size_t distance;	 /* of best; at the start the first that is too far */
+	size_t distance; /* of best; at the start the first that is too far */
 };
 
 enum { SUGGEST_MAX_BYTES = 63 }; /* longer words get no suggestion */
