@@ -31,9 +31,13 @@ struct cache_stamps {
 	uint32_t era;
 };
 
+/*
+ * size_bytes bounds everything that grows: entries, the words they share and
+ * the tables, with what malloc adds. The stamps are 1 MiB beside it.
+ */
 struct cache *cache_new(size_t size_bytes);
 void cache_free(struct cache **cache);
-void cache_set_size(struct cache *cache, size_t size_bytes);
+void cache_set_size(struct cache *cache, size_t size_bytes); /* smaller: evicts at once */
 
 /* Note the stamps of these names now: before the fetch that will read them is sent. */
 void cache_note(const struct cache *cache, const struct str *names, size_t count,
@@ -52,7 +56,8 @@ void cache_put(struct cache *cache, struct str address, const struct finding *fi
 
 /*
  * Look one up: true and *finding_r, lent until the next call on this cache,
- * when it is remembered and nothing it depends on has changed. Never allocates.
+ * when it is remembered and nothing it depends on has changed. source is
+ * SOURCE_MEMORY, epoch 0: the caller's to set. Never allocates; one hash.
  */
 bool cache_get(struct cache *cache, struct str address, struct finding *finding_r);
 
@@ -61,7 +66,11 @@ void cache_change_all(struct cache *cache);		 /* anything may have changed */
 
 struct cache_counters {
 	uint64_t entries, used_bytes, size_bytes;
-	uint64_t hits, misses, stale, evicted, changes;
+	uint64_t hits;	  /* found, and right */
+	uint64_t misses;  /* not there */
+	uint64_t stale;	  /* there, but something changed since */
+	uint64_t evicted; /* for want of room */
+	uint64_t changes; /* told by cache_change() and cache_change_all() */
 };
 void cache_count(const struct cache *cache, struct cache_counters *counters_r);
 
