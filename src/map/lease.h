@@ -1,0 +1,55 @@
+/*
+ * lease.h - how long what we remember may be believed                 (machine)
+ *
+ * A Redis that is stopped, or cut off, sends no end of file: only a heartbeat
+ * notices. Each has two halves: an echo through the connection that carries the
+ * invalidations, which says that everything queued before it has been heard,
+ * and a reading of the map's head, which says that it still is our map. When
+ * both are in, the lease runs until the length of the lease after the heartbeat
+ * was *sent*: not after it was answered, because a change that was made in
+ * between may still be on its way. The lease outlives a session; the heartbeats
+ * do not.
+ *
+ * Knows no clock: whoever calls says what time it is (clock_ms()).
+ */
+#ifndef MAP_LEASE_H
+#define MAP_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LEASE_BEATS_MOST = 64 }; /* heartbeats on their way at one time */
+
+struct lease {
+	uint64_t until_ms;     /* 0: none was ever granted, or it was ended */
+	uint64_t sent, echoed, confirmed; /* heartbeats of this session */
+	uint64_t granted;		  /* the last whose halves are both in */
+	uint64_t heard_ms;		  /* when the session began, or such a heartbeat was sent */
+	struct {
+		uint64_t sent_ms;
+		uint32_t length_ms;
+	} beats[LEASE_BEATS_MOST];
+};
+
+/* A new session: its heartbeats are numbered from 1. The lease goes on. */
+void lease_session(struct lease *lease, uint64_t now_ms);
+
+/* The number of the heartbeat that is sent now, or 0 while too many are on their way. */
+uint64_t lease_beat(struct lease *lease, uint64_t now_ms);
+
+/*
+ * The halves, each in the order of sending; true when the lease was renewed.
+ * length_ms 0 confirms a heartbeat without renewing anything. An echo of any
+ * other than the next heartbeat is none: *right_r tells.
+ */
+bool lease_echo(struct lease *lease, uint64_t number, bool *right_r);
+bool lease_confirm(struct lease *lease, uint32_t length_ms);
+
+void lease_end(struct lease *lease); /* nothing remembered may be believed from here on */
+bool lease_runs(const struct lease *lease, uint64_t now_ms);
+uint64_t lease_left_ms(const struct lease *lease, uint64_t now_ms);
+
+/* How long ago the last heartbeat that succeeded was sent, or the session began. */
+uint64_t lease_silence_ms(const struct lease *lease, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * test_lease.c - how long what we remember may be believed
+ */
+#include "map/lease.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/*
+ * A story: b = a heartbeat is sent, e = the next echo, c = the next reading with
+ * this length, n = a new session, x = the end, each at a time.
+ */
+static const struct {
+	const char *name;
+	struct {
+		char what;
+		uint64_t at_ms;
+		uint32_t length_ms;
+	} steps[8];
+	uint64_t until_ms;
+} rows[] = {
+    {"it counts from sending, not from the answer", {{'b', 100, 0}, {'e', 900, 0}, {'c', 950, 1000}}, 1100},
+    {"the halves come in either order", {{'b', 100, 0}, {'c', 200, 1000}, {'e', 300, 0}}, 1100},
+    {"an echo alone is nothing", {{'b', 100, 0}, {'e', 200, 0}}, 0},
+    {"a reading alone is nothing", {{'b', 100, 0}, {'c', 200, 1000}}, 0},
+    {"halves of different heartbeats make none",
+	{{'b', 100, 0}, {'e', 150, 0}, {'c', 160, 1000}, {'b', 500, 0}, {'e', 550, 0}}, 1100},
+    {"each heartbeat has a length of its own",
+	{{'b', 100, 0}, {'b', 200, 0}, {'e', 300, 0}, {'e', 300, 0}, {'c', 300, 5000}, {'c', 300, 1000}}, 5100},
+    {"a shorter length shortens nothing that was granted",
+	{{'b', 0, 0}, {'e', 1, 0}, {'c', 1, 5000}, {'b', 100, 0}, {'e', 101, 0}, {'c', 101, 50}}, 5000},
+    {"a confirmation without renewal", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 0}}, 0},
+    {"it outlives the session", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'n', 300, 0}}, 1100},
+    {"a heartbeat of the old session renews nothing in the new",
+	{{'b', 100, 0}, {'e', 200, 0}, {'n', 300, 0}, {'b', 400, 0}, {'c', 500, 1000}}, 0},
+    {"the end is at once", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'x', 300, 0}}, 0},
+};
+
+static void
+a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease lease = {0};
+		uint64_t echo = 0;
+		bool right = true;
+
+		lease_session(&lease, 0);
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].steps) && rows[i].steps[k].what; k++) {
+			switch (rows[i].steps[k].what) {
+			case 'b':
+				assert_int_not_equal(lease_beat(&lease, rows[i].steps[k].at_ms), 0);
+				break;
+			case 'e':
+				lease_echo(&lease, ++echo, &right);
+				assert_true(right);
+				break;
+			case 'c':
+				lease_confirm(&lease, rows[i].steps[k].length_ms);
+				break;
+			case 'n':
+				lease_session(&lease, rows[i].steps[k].at_ms);
+				echo = 0;
+				break;
+			case 'x':
+				lease_end(&lease);
+				break;
+			}
+		}
+		if (lease.until_ms != rows[i].until_ms)
+			fail_msg("%s: until %llu", rows[i].name, (unsigned long long)lease.until_ms);
+		assert_false(lease_runs(&lease, rows[i].until_ms));
+		if (rows[i].until_ms > 0) {
+			assert_true(lease_runs(&lease, rows[i].until_ms - 1));
+			assert_int_equal(lease_left_ms(&lease, rows[i].until_ms - 1), 1);
+		}
+	}
+}
+
+static void
+an_echo_that_was_not_asked_for_is_wrong(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0);
+	lease_echo(&lease, 1, &right);
+	assert_false(right);
+	lease_beat(&lease, 1);
+	lease_beat(&lease, 2);
+	lease_echo(&lease, 2, &right);
+	assert_false(right);
+	lease_echo(&lease, 1, &right);
+	assert_true(right);
+}
+
+static void
+silence_counts_from_the_last_success(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 1000);
+	assert_int_equal(lease_silence_ms(&lease, 1500), 500);
+	lease_beat(&lease, 2000);
+	lease_echo(&lease, 1, &right);
+	assert_int_equal(lease_silence_ms(&lease, 2500), 1500);
+	assert_true(lease_confirm(&lease, 100));
+	assert_int_equal(lease_silence_ms(&lease, 2500), 500);
+}
+
+static void
+heartbeats_on_their_way_are_bounded(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0);
+	for (uint64_t i = 1; i <= LEASE_BEATS_MOST; i++)
+		assert_int_equal(lease_beat(&lease, i), i);
+	assert_int_equal(lease_beat(&lease, 1000), 0);
+	lease_echo(&lease, 1, &right);
+	assert_true(lease_confirm(&lease, 500));
+	assert_int_equal(lease.until_ms, 501);
+	assert_int_equal(lease_beat(&lease, 1000), LEASE_BEATS_MOST + 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_lease_ends_its_length_after_the_heartbeat_was_sent),
+	    cmocka_unit_test(an_echo_that_was_not_asked_for_is_wrong),
+	    cmocka_unit_test(silence_counts_from_the_last_success),
+	    cmocka_unit_test(heartbeats_on_their_way_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
