@@ -1,0 +1,311 @@
+/*
+ * identity.c - which map this is, and that it never goes back         (driver)
+ *
+ * The file is two lines, replaced as a whole (written aside, fsync, rename,
+ * fsync of the directory) under a lock that is never waited for: whoever finds
+ * it taken comes again with the next heartbeat.
+ */
+#include "map/identity.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "map/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX_BYTES = 512 };
+
+struct known {
+	char id[IDENTITY_ID_BYTES];
+	uint64_t epoch;
+};
+
+struct identity {
+	char *dir, *path, *lock_path, *new_path;
+	struct known known;    /* the most that this process has seen */
+	struct known written;  /* what the file is known to hold */
+	struct fault trouble;  /* the file is there and cannot be used */
+	bool is_bad;
+};
+
+static bool
+id_read(struct str text, char id_r[static IDENTITY_ID_BYTES])
+{
+	if (text.len == 0 || text.len >= IDENTITY_ID_BYTES)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'))
+			return false;
+	}
+	memset(id_r, 0, IDENTITY_ID_BYTES);
+	memcpy(id_r, text.ptr, text.len);
+	return true;
+}
+
+static bool
+number_read(struct str text, uint64_t *number_r)
+{
+	uint64_t number = 0;
+
+	if (text.len == 0 || text.len > 18)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		number = number * 10 + (uint64_t)(text.ptr[i] - '0');
+	}
+	*number_r = number;
+	return true;
+}
+
+int
+map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r)
+{
+	uint64_t schema = 0, lease_ms = 0;
+	bool have_id = false, have_epoch = false, have_schema = false, have_lease = false;
+
+	if (resp_type(reply) == RESP_ERROR)
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: %s", prefix,
+		    log_quote(resp_str(reply)));
+	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) % 2 != 0)
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash", prefix);
+	if (resp_count(reply) == 0)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "the map is not initialised (no %s.map): run splitmx init", prefix);
+	for (size_t i = 0; i < resp_count(reply); i += 2) {
+		struct str name = resp_str(resp_at(reply, i)), value = resp_str(resp_at(reply, i + 1));
+
+		if (str_is(name, "id"))
+			have_id = id_read(value, head_r->id);
+		else if (str_is(name, "epoch"))
+			have_epoch = number_read(value, &head_r->epoch);
+		else if (str_is(name, "schema"))
+			have_schema = number_read(value, &schema);
+		else if (str_is(name, "lease_ms"))
+			have_lease = number_read(value, &lease_ms);
+	}
+	if (!have_id || !have_epoch || !have_schema || !have_lease)
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map has no usable %s: restore it, or run splitmx init",
+		    prefix, !have_id ? "id" : !have_epoch ? "epoch" : !have_schema ? "schema" : "lease_ms");
+	if (schema != MAP_SCHEMA)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "%s.map has schema %llu, this program knows %d: upgrade splitmx", prefix,
+		    (unsigned long long)schema, MAP_SCHEMA);
+	if (lease_ms < LEASE_LEAST_MS || lease_ms > LEASE_MOST_MS)
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map has lease_ms %llu, not %d to %d", prefix,
+		    (unsigned long long)lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
+	head_r->lease_ms = (uint32_t)lease_ms;
+	return 0;
+}
+
+void
+map_id_new(char id_r[static IDENTITY_ID_BYTES])
+{
+	unsigned char raw[16];
+
+	randombytes_buf(raw, sizeof(raw));
+	raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);
+	raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
+	memset(id_r, 0, IDENTITY_ID_BYTES);
+	for (size_t i = 0, at = 0; i < sizeof(raw); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			id_r[at++] = '-';
+		snprintf(id_r + at, IDENTITY_ID_BYTES - at, "%02x", raw[i]);
+		at += 2;
+	}
+}
+
+/* 1 read, 0 there is no file, -1 it cannot be used. */
+static int
+file_read(const char *path, struct known *known_r, struct fault *fault_r)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[FILE_MAX_BYTES];
+	struct str rest;
+	ssize_t len;
+	bool have_id = false, have_epoch = false;
+
+	if (fd == -1) {
+		if (errno == ENOENT)
+			return 0;
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", path);
+	}
+	len = read(fd, text, sizeof(text));
+	close(fd);
+	if (len == -1)
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", path);
+	for (rest = str_make(text, (size_t)len); rest.len > 0;) {
+		size_t end = str_find(rest, '\n');
+		struct str line = str_make(rest.ptr, end);
+
+		if (str_starts(line, "id "))
+			have_id = id_read(str_from(line, 3), known_r->id);
+		else if (str_starts(line, "epoch "))
+			have_epoch = number_read(str_from(line, 6), &known_r->epoch);
+		rest = str_from(rest, end < rest.len ? end + 1 : end);
+	}
+	if (have_id && have_epoch)
+		return 1;
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "%s is damaged: remove it if the map in Redis is the right one", path);
+}
+
+struct identity *
+identity_open(const char *state_dir)
+{
+	struct identity *identity = xnew(struct identity);
+
+	identity->dir = xstrdup(state_dir);
+	identity->path = xasprintf("%s/identity", state_dir);
+	identity->lock_path = xasprintf("%s/identity.lock", state_dir);
+	identity->new_path = xasprintf("%s/identity.new", state_dir);
+	identity_refresh(identity);
+	return identity;
+}
+
+void
+identity_close(struct identity **identity)
+{
+	if (*identity == NULL)
+		return;
+	free((*identity)->dir);
+	free((*identity)->path);
+	free((*identity)->lock_path);
+	free((*identity)->new_path);
+	free(*identity);
+	*identity = NULL;
+}
+
+void
+identity_refresh(struct identity *identity)
+{
+	struct known known = {0};
+	int rc = file_read(identity->path, &known, &identity->trouble);
+
+	identity->is_bad = rc == -1;
+	if (rc == -1)
+		return;
+	if (rc == 0) {
+		/* A file that was there was removed by the operator, who says with it: begin anew. */
+		if (identity->written.id[0] != '\0')
+			identity->known = known;
+	} else if (strcmp(known.id, identity->known.id) != 0 || known.epoch > identity->known.epoch) {
+		identity->known = known;
+	}
+	identity->written = known;
+}
+
+int
+identity_check(const struct identity *identity, const struct map_head *head, struct fault *fault_r)
+{
+	if (identity->is_bad) {
+		*fault_r = identity->trouble;
+		return -1;
+	}
+	if (identity->known.id[0] == '\0')
+		return 0;
+	if (strcmp(identity->known.id, head->id) != 0)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "this is another map: Redis says id %s, this host knows %s; if Redis is right, remove %s",
+		    head->id, identity->known.id, identity->path);
+	if (head->epoch < identity->known.epoch)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "the map went back: Redis says epoch %llu, this host has seen %llu; restore Redis, or if it is right, remove %s",
+		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch, identity->path);
+	return 0;
+}
+
+/* Write the text aside and put it in the place of the file, durably. */
+static int
+file_replace(const struct identity *identity, const struct known *known, struct fault *fault_r)
+{
+	int fd = state_open(identity->dir, identity->new_path, O_WRONLY | O_CREAT | O_TRUNC);
+	int dir;
+
+	if (fd == -1)
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->new_path);
+	if (dprintf(fd, "id %s\nepoch %llu\n", known->id, (unsigned long long)known->epoch) < 0 ||
+	    fsync(fd) == -1) {
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->new_path);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	if (rename(identity->new_path, identity->path) == -1)
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->path);
+	if ((dir = open(identity->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->dir);
+	if (fsync(dir) == -1) {
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->dir);
+		close(dir);
+		return -1;
+	}
+	close(dir);
+	return 0;
+}
+
+static int
+file_advance(struct identity *identity, struct fault *fault_r)
+{
+	int lock = state_open(identity->dir, identity->lock_path, O_RDWR | O_CREAT);
+	struct known there = {0};
+	int rc = -1;
+
+	if (lock == -1)
+		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
+	if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
+		goto out;
+	}
+	if (file_read(identity->path, &there, fault_r) == -1)
+		goto out;
+	if (there.id[0] != '\0' && strcmp(there.id, identity->known.id) != 0) {
+		fault_set(fault_r, VERDICT_TEMP, "%s: another process of this host knows map %s, this one %s",
+		    identity->path, there.id, identity->known.id);
+		goto out;
+	}
+	if (there.id[0] == '\0' || there.epoch < identity->known.epoch) {
+		if (file_replace(identity, &identity->known, fault_r) == -1)
+			goto out;
+		there = identity->known;
+	}
+	identity->written = there;
+	rc = 0;
+out:
+	close(lock); /* and with it the lock */
+	return rc;
+}
+
+int
+identity_note(struct identity *identity, const struct map_head *head, struct fault *fault_r)
+{
+	memcpy(identity->known.id, head->id, sizeof(identity->known.id));
+	if (head->epoch > identity->known.epoch)
+		identity->known.epoch = head->epoch;
+	if (strcmp(identity->written.id, identity->known.id) == 0 &&
+	    identity->written.epoch >= identity->known.epoch)
+		return 0;
+	return file_advance(identity, fault_r);
+}
+
+const char *
+identity_id(const struct identity *identity)
+{
+	return identity->known.id;
+}
+
+uint64_t
+identity_epoch(const struct identity *identity)
+{
+	return identity->known.epoch;
+}

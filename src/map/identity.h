@@ -1,0 +1,63 @@
+/*
+ * identity.h - which map this is, and that it never goes back         (driver)
+ *
+ * A Redis that came back empty, or from an old copy, answers as happily as
+ * before. What it would say is worse than silence. So the map has an id, drawn
+ * once when it was made, and an epoch that only grows, both in the hash
+ * "prefix.map"; each host keeps the id and the highest epoch that it has seen in
+ * a file of the state directory, shared by all its processes, and believes no
+ * map that has another id or less.
+ */
+#ifndef MAP_IDENTITY_H
+#define MAP_IDENTITY_H
+
+#include "base/fault.h"
+#include "map/resp.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { IDENTITY_ID_BYTES = 64, MAP_SCHEMA = 1 };
+enum { LEASE_LEAST_MS = 100, LEASE_DEFAULT_MS = 15000, LEASE_MOST_MS = 24 * 3600 * 1000 };
+
+/* The head of the map: what the hash "prefix.map" says. */
+struct map_head {
+	char id[IDENTITY_ID_BYTES]; /* letters, digits and '-' */
+	uint64_t epoch;
+	uint32_t lease_ms;
+};
+
+/*
+ * Read the answer of HGETALL prefix.map. -1 and a sentence that tells the
+ * operator what to do: not there, unreadable, or of a schema we do not know.
+ */
+int map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
+    struct fault *fault_r);
+
+/* A new id, random (RFC 9562, version 4). */
+void map_id_new(char id_r[static IDENTITY_ID_BYTES]);
+
+struct identity;
+
+/* Never fails: a file that is missing is a host that has seen no map yet. */
+struct identity *identity_open(const char *state_dir);
+void identity_close(struct identity **identity);
+
+/* Look again at what the other processes of this host have seen. */
+void identity_refresh(struct identity *identity);
+
+/* Is this our map, and not an older state of it? -1 and a sentence when it is not. */
+int identity_check(const struct identity *identity, const struct map_head *head,
+    struct fault *fault_r);
+
+/*
+ * Remember this head, which was checked, in memory, and in the file where that
+ * knows less. -1: the file could not be written (call again later); the memory
+ * knows all the same.
+ */
+int identity_note(struct identity *identity, const struct map_head *head, struct fault *fault_r);
+
+const char *identity_id(const struct identity *identity); /* "" = none seen yet */
+uint64_t identity_epoch(const struct identity *identity);
+
+#endif
