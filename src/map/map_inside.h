@@ -1,0 +1,49 @@
+/*
+ * map_inside.h - what map.c and map_status.c share                    (driver)
+ */
+#ifndef MAP_MAP_INSIDE_H
+#define MAP_MAP_INSIDE_H
+
+#include "map/cache.h"
+#include "map/domains.h"
+#include "map/link.h"
+#include "map/map.h"
+#include "map/survey.h"
+
+#include <sys/queue.h>
+
+enum { MAP_ALARMS = 16, MAP_ALARM_BYTES = 256 };
+
+struct flight;
+TAILQ_HEAD(flights, flight);
+TAILQ_HEAD(map_questions, map_question);
+
+struct map_counters {
+	uint64_t asked, unmanaged, remembered, fetched, shared, poisoned, late, refused, unreadable;
+};
+
+struct map {
+	struct loop *loop;
+	const struct settings *settings;
+	struct account_rules rules;
+	struct link *link;
+	struct cache *cache;
+	struct domains *domains;
+	struct survey *survey;
+	char *head_key;
+
+	struct flight *table;		/* by address */
+	struct flights queued;		/* to be sent */
+	struct flights sent;		/* on D */
+	size_t sent_count;
+	struct map_questions questions; /* in the order of their deadlines */
+	size_t question_count;
+	struct timer *deadline;
+	struct fault reason; /* why the last question was not answered */
+
+	struct map_counters counters;
+	char alarms[MAP_ALARMS][MAP_ALARM_BYTES]; /* unreadable records, the newest */
+	size_t alarm_next;
+};
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * mapdrive.c - the map alone, asked from standard input
+ *
+ *	mapdrive FILE			settings
+ *	mapdrive --ensure FILE		private_ensure(), then ends
+ *
+ * A line is "ask N ADDRESS", "domain NAME", "status", "reload FILE" or "quit"; an
+ * answer is a JSON object in a line. The dialogues in tests/dialogs use it.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "map/map.h"
+#include "map/private.h"
+
+#include <err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct map *map;
+static struct settings *settings, *older;
+static struct buf in;
+
+struct asked {
+	long number;
+	uint64_t since_us;
+};
+
+static void
+say(json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	puts(text);
+	fflush(stdout);
+	free(text);
+	json_decref(json);
+}
+
+static json_t *
+text(struct str s)
+{
+	json_t *json = json_stringn(s.ptr != NULL ? s.ptr : "", s.len);
+
+	return json != NULL ? json : json_string("?");
+}
+
+static void
+found(void *ctx, const struct finding *finding)
+{
+	static const char *const sources[] = {"config", "memory", "redis"};
+	static const char *const holds[] = {"", "mail", "all"};
+	struct asked *asked = ctx;
+
+	say(json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:s}", "n", (json_int_t)asked->number, "verdict",
+	    verdict_name(finding->verdict), "owner", text(finding->owner), "hold", holds[finding->hold], "account",
+	    text(finding->account), "matched", text(finding->matched), "source", sources[finding->source], "epoch",
+	    (json_int_t)finding->epoch, "us", (json_int_t)(clock_us() - asked->since_us), "reason",
+	    finding->reason != NULL ? finding->reason : ""));
+	free(asked);
+}
+
+static void
+ask_one(const char *words)
+{
+	struct asked *asked = xnew(struct asked);
+	struct account_rules rules = {settings->fold_local, settings->recipient_delimiter};
+	struct account account;
+	struct finding finding;
+	char *end;
+
+	asked->number = strtol(words, &end, 10);
+	asked->since_us = clock_us();
+	account_init(&account);
+	if (account_parse(&account, str_of(end + 1), &rules) != ACCOUNT_ADDRESS)
+		errx(EX_DATAERR, "%s: no address", end + 1);
+	if (map_ask(map, &account, found, asked, &finding) == NULL)
+		found(asked, &finding);
+	account_fini(&account);
+}
+
+static void
+line_take(const char *line)
+{
+	if (strncmp(line, "ask ", 4) == 0) {
+		ask_one(line + 4);
+	} else if (strncmp(line, "domain ", 7) == 0) {
+		say(json_pack("{s:s}", "verdict", verdict_name(map_domain(map, str_of(line + 7)))));
+	} else if (strcmp(line, "status") == 0) {
+		say(map_status(map));
+	} else if (strncmp(line, "reload ", 7) == 0) {
+		older = settings;
+		settings = settings_load(line + 7);
+		if (settings_problem_count(settings) > 0)
+			errx(EX_CONFIG, "%s", settings_problem_text(settings, 0));
+		map_reload(map, settings);
+		settings_free(&older);
+		say(json_pack("{s:b}", "reloaded", 1));
+	} else if (strcmp(line, "quit") == 0) {
+		loop_stop(loop);
+	} else {
+		errx(EX_DATAERR, "%s: unknown", line);
+	}
+}
+
+static void
+on_stdin(int ready, void *ctx)
+{
+	ssize_t len = read(STDIN_FILENO, buf_room(&in, 65536), 65536);
+	char *line;
+	size_t end;
+
+	if (len <= 0) {
+		loop_stop(loop);
+		return;
+	}
+	buf_added(&in, (size_t)len);
+	while ((end = str_find(buf_str(&in), '\n')) < buf_len(&in)) {
+		line = xstrndup(buf_str(&in).ptr, end);
+		buf_consume(&in, end + 1);
+		line_take(line);
+		free(line);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct watch *watch;
+	struct fault fault;
+	bool ensure = argc == 3 && strcmp(argv[1], "--ensure") == 0;
+
+	if (argc != 2 && !ensure)
+		errx(EX_USAGE, "usage: mapdrive [--ensure] FILE");
+	signal(SIGPIPE, SIG_IGN);
+	settings = settings_load(argv[argc - 1]);
+	for (size_t i = 0; i < settings_problem_count(settings); i++)
+		warnx("%s", settings_problem_text(settings, i));
+	if (settings_problem_count(settings) > 0)
+		return EX_CONFIG;
+	log_open("mapdrive", LOG_TO_STDERR, settings->log_level);
+	if (ensure) {
+		if (private_ensure(settings, &fault) == -1)
+			errx(EX_TEMPFAIL, "%s", fault.text);
+		settings_free(&settings);
+		return 0;
+	}
+	loop = loop_new();
+	if ((map = map_new(loop, settings, &fault)) == NULL)
+		errx(EX_CONFIG, "%s", fault.text);
+	watch = watch_new(loop, STDIN_FILENO, on_stdin, NULL);
+	watch_set(watch, WATCH_READ);
+	loop_run(loop);
+	watch_free(&watch);
+	map_free(&map);
+	loop_free(&loop);
+	settings_free(&settings);
+	buf_fini(&in);
+	return 0;
+}
