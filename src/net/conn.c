@@ -80,6 +80,7 @@ struct conn {
 	struct dial *dial;
 	char *peer;
 	struct fault *fault;
+	struct orphan orphan; /* while finishing or lingering */
 };
 
 static timer_fn conn_timer;
@@ -491,6 +492,8 @@ conn_close(struct conn **conn_ref)
 	*conn_ref = NULL;
 	if (conn->phase == PHASE_UP && conn->tls != NULL)
 		tls_say_end(conn->tls);
+	if (conn->phase == PHASE_FINISHING || conn->phase == PHASE_LINGERING)
+		LIST_REMOVE(&conn->orphan, entry);
 	enter(conn, PHASE_CLOSED);
 	event_del(&conn->event);
 	timer_free(&conn->timer);
@@ -499,6 +502,14 @@ conn_close(struct conn **conn_ref)
 		close(conn->fd);
 	conn->fd = -1;
 	loop_bury(conn->loop, conn, conn_free);
+}
+
+static void
+close_orphan(void *object)
+{
+	struct conn *conn = object;
+
+	conn_close(&conn);
 }
 
 void
@@ -512,6 +523,9 @@ conn_finish(struct conn **conn_ref, uint64_t linger_ms)
 	}
 	*conn_ref = NULL;
 	enter(conn, PHASE_FINISHING);
+	conn->orphan.object = conn;
+	conn->orphan.end_fn = close_orphan;
+	loop_adopt(conn->loop, &conn->orphan);
 	start_timer(conn, linger_ms);
 	finish(conn);
 	if (conn->phase != PHASE_CLOSED)

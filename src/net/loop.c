@@ -33,6 +33,7 @@ struct loop {
 	struct evdns_base *dns;
 	bool stopping;
 	STAILQ_HEAD(, grave) graves;
+	LIST_HEAD(, orphan) orphans;
 	SLIST_HEAD(, signal_watch) signals;
 	char scratch[LOOP_SCRATCH_BYTES];
 };
@@ -66,6 +67,7 @@ loop_new(void)
 	must(loop->base != NULL);
 	event_config_free(config);
 	STAILQ_INIT(&loop->graves);
+	LIST_INIT(&loop->orphans);
 	SLIST_INIT(&loop->signals);
 	return loop;
 }
@@ -87,10 +89,13 @@ loop_free(struct loop **loop_ref)
 {
 	struct loop *loop = *loop_ref;
 	struct signal_watch *watch;
+	struct orphan *orphan;
 
 	if (loop == NULL)
 		return;
 	*loop_ref = NULL;
+	while ((orphan = LIST_FIRST(&loop->orphans)) != NULL)
+		orphan->end_fn(orphan->object);
 	free_buried(loop);
 	if (loop->dns != NULL) {
 		/* Lookups that were given up are still told so, and free themselves then. */
@@ -163,6 +168,12 @@ loop_bury(struct loop *loop, void *object, void (*free_fn)(void *object))
 	grave->object = object;
 	grave->free_fn = free_fn;
 	STAILQ_INSERT_TAIL(&loop->graves, grave, entry);
+}
+
+void
+loop_adopt(struct loop *loop, struct orphan *orphan)
+{
+	LIST_INSERT_HEAD(&loop->orphans, orphan, entry);
 }
 
 struct event_base *

@@ -12,6 +12,7 @@
 
 #include <event2/dns.h>
 #include <event2/event.h>
+#include <sys/queue.h>
 
 enum { LOOP_SCRATCH_BYTES = 65536 };
 
@@ -19,6 +20,17 @@ struct event_base *loop_base(struct loop *loop);
 
 /* LOOP_SCRATCH_BYTES, anybody's from call to return; the next reader overwrites it. */
 char *loop_scratch(struct loop *loop);
+
+/*
+ * What has no owner any more but still something to do (a connection that sends
+ * its rest) is the loop's: loop_free() calls end_fn, which takes it off.
+ */
+struct orphan {
+	LIST_ENTRY(orphan) entry;
+	void (*end_fn)(void *object);
+	void *object;
+};
+void loop_adopt(struct loop *loop, struct orphan *orphan);
 
 /* Made at the first call, from /etc/resolv.conf and /etc/hosts. */
 struct evdns_base *loop_dns(struct loop *loop);
