@@ -218,8 +218,10 @@ scan_name(struct scan *scan, struct str name)
 	}
 	times = count_name(scan, name);
 	copy(scan, name.len);
-	while (times-- > 0)
+	if (times > 0) {
 		buf_add_byte(scan->out, '*');
+		buf_add_u64(scan->out, times);
+	}
 }
 
 /* A word where a value stands is true, false, or a text without its quotes. */
@@ -319,16 +321,18 @@ forget_names(struct scan *scan)
 bool
 settings_text_mend(struct settings *settings, struct str text, struct buf *out)
 {
-	struct scan scan = {settings, out, text.ptr, text.ptr + text.len, .line = 1, .before = ';'};
+	size_t len = str_find(text, '\0');
+	struct scan scan = {settings, out, text.ptr, text.ptr + len, .line = 1, .before = ';'};
 
-	if (memchr(text.ptr, '\0', text.len)) {
-		settings_problem(settings, 0, "", "a NUL byte is in it: this is no text");
-		return false;
-	}
 	if (str_starts(text, "\xef\xbb\xbf")) /* a byte order mark */
 		scan.at += 3;
 	while (scan.at < scan.end)
 		scan_token(&scan);
+	if (len < text.len) {
+		settings_problem(
+		    settings, scan.line, "", "a NUL byte stands here: this is no text");
+		scan.broken = true;
+	}
 	if (!scan.broken)
 		report_open_brackets(&scan);
 	forget_names(&scan);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -528,6 +529,26 @@ a_file_that_cannot_be_read_is_a_problem(void **state)
 }
 
 static void
+a_file_with_a_NUL_is_no_text(void **state)
+{
+	char path[] = "/tmp/splitmx-settings-XXXXXX", *expected;
+	int fd = mkstemp(path);
+	struct settings *s;
+
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, "user = 1;\0", 10), 10);
+	close(fd);
+	s = settings_load(path);
+	expected = xasprintf("%s:1: a NUL byte stands here: this is no text\n"
+			     "%s:1: user: must be a text in quotes, but is a number\n",
+	    path, path);
+	unlink(path);
+	assert_problems(s, expected);
+	settings_free(&s);
+	free(expected);
+}
+
+static void
 the_example_has_no_problems(void **state)
 {
 	const char *source = getenv("srcdir");
@@ -641,6 +662,7 @@ main(void)
 	    cmocka_unit_test(lines_say_where_a_value_stands),
 	    cmocka_unit_test(later_problems_find_their_place),
 	    cmocka_unit_test(a_file_that_cannot_be_read_is_a_problem),
+	    cmocka_unit_test(a_file_with_a_NUL_is_no_text),
 	    cmocka_unit_test(a_reload_knows_what_it_cannot_change),
 	    cmocka_unit_test(a_slip_of_the_pen_is_understood),
 	    cmocka_unit_test(the_example_has_no_problems),
