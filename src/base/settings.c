@@ -54,11 +54,12 @@ load(struct settings *settings, struct str text)
 	struct buf mended = BUF_INIT;
 	bool is_whole = settings_text_mend(settings, text, &mended);
 
-	settings_read(settings, &mended, is_whole);
+	is_whole = settings_read(settings, &mended, is_whole);
 	buf_fini(&mended);
 	if (settings->instance == NULL)
 		settings->instance = host_name(settings->store);
-	settings_check(settings);
+	if (is_whole)
+		settings_check(settings);
 }
 
 /* 0, or -1 with errno. */

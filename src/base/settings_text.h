@@ -14,8 +14,8 @@
 
 /*
  * Appends the mended text to out. A name that its group has already gets a '*'
- * and a number behind it there, and is to be skipped. Returns false when libconfig is sure
- * to fail, for a reason that has been reported.
+ * and a number behind it there, and is to be skipped. Returns false when
+ * libconfig is sure to fail, for a reason that has been reported.
  */
 bool settings_text_mend(struct settings *settings, struct str text, struct buf *out);
 

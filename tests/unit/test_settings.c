@@ -151,6 +151,11 @@ static const struct {
 	"\"info\"?\n"
 	"f:4: syntax error, here or on the line before: is there a '=', a ',' or a quote "
 	"missing?\n"},
+    {"nothing is concluded from what a syntax error hides",
+	"domains_complete = true;\npolicyd = { listen = ( { protocol = \"policy\";\n"
+	"address = \"inet:192.0.2.1:25\"; map = ; } ) };\ndomains = ( \"a.example\" );\n",
+	"f:3: syntax error, here or on the line before: is there a '=', a ',' or a quote "
+	"missing?\n"},
     {"a text without quotes", "log = { level = debug; };\n",
 	"f:1: debug must stand in quotes: \"debug\"\n"},
     {"a text without quotes that does not fit either", "log = { level = verbose; };\n",
