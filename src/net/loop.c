@@ -96,17 +96,20 @@ loop_free(struct loop **loop_ref)
 	*loop_ref = NULL;
 	while ((orphan = LIST_FIRST(&loop->orphans)) != NULL)
 		orphan->end_fn(orphan->object);
-	free_buried(loop);
-	if (loop->dns != NULL) {
-		/* Lookups that were given up are still told so, and free themselves then. */
-		evdns_base_free(loop->dns, 1);
-		event_base_loop(loop->base, EVLOOP_NONBLOCK);
-		free_buried(loop);
-	}
 	while ((watch = SLIST_FIRST(&loop->signals)) != NULL) {
 		SLIST_REMOVE_HEAD(&loop->signals, entry);
 		event_del(&watch->event);
 		free(watch);
+	}
+	free_buried(loop);
+	if (loop->dns != NULL) {
+		/*
+		 * Lookups that were given up are still told so, from the loop and with the
+		 * help of the resolver: evdns_base_free() before that would be too early.
+		 */
+		event_base_loop(loop->base, EVLOOP_NONBLOCK);
+		evdns_base_free(loop->dns, 0);
+		free_buried(loop);
 	}
 	event_base_free(loop->base);
 	free(loop);

@@ -188,11 +188,16 @@ static bool
 expect_name(SSL *ssl, const char *name)
 {
 	unsigned char address[sizeof(struct in6_addr)];
+	char *host;
+	bool ok;
 
 	if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+	host = xstrdup(name); /* OpenSSL's macro takes no constant */
+	ok = SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	free(host);
+	return ok;
 }
 
 struct tls *

@@ -355,7 +355,6 @@ finishing_ends_though_the_peer_never_reads(void **state)
 	static char chunk[1 << 20];
 	struct owner owner;
 	uint64_t start_ms = clock_ms();
-	char byte;
 	ssize_t n;
 
 	owner_init(&owner);
@@ -367,7 +366,7 @@ finishing_ends_though_the_peer_never_reads(void **state)
 	while ((n = read(owner.fd, chunk, sizeof(chunk))) > 0)
 		continue;
 	assert_int_equal(n, 0);
-	assert_int_equal(send(owner.fd, &byte, 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(send(owner.fd, "x", 1, MSG_NOSIGNAL), -1);
 	assert_string_equal(owner.told, "");
 	owner_fini(&owner);
 }

@@ -208,6 +208,12 @@ A11_many_at_once_are_all_let_in(void **state)
 	house_fini(&house);
 }
 
+static bool
+has_a_guest(void *ctx)
+{
+	return ((const struct house *)ctx)->guest_count > 0;
+}
+
 static double
 cpu_s(void)
 {
@@ -240,8 +246,9 @@ A11_without_descriptors_it_rests_and_then_goes_on(void **state)
 	assert_true(cpu_s() - start_s < 0.1);
 	assert_int_equal(house.guest_count, 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	pass_ms(&house, 150);
-	assert_int_equal(house.guest_count, 1);
+	next = knock(&house); /* valgrind has accepted and dropped the first */
+	assert_true(loop_run_until(house.loop, has_a_guest, &house, 5000));
+	close(next);
 	close(fd);
 	house_fini(&house);
 }

@@ -371,6 +371,8 @@ what_is_held_inside_tls_is_told_when_reading_goes_on(void **state)
 	buf_add(conn_out(client.conn), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
 	conn_flush(client.conn); /* comes back as one record, and is read in two parts */
 	client.pauses = true;
+	client.wanted = 10;
+	loop_run_until(client.loop, has_received_or_ended, &client, SOON_MS);
 	client.wanted = 20;
 	loop_run_until(client.loop, is_ended, &client, 50);
 	assert_int_equal(client.received, 10);
