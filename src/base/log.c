@@ -58,6 +58,9 @@ write_stderr(enum log_level level, const char *line, size_t len)
 		return; /* nobody is left to be told */
 }
 
+static void log_vwrite(enum log_level level, const char *event, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
 static void
 log_vwrite(enum log_level level, const char *event, const char *format, va_list args)
 {
