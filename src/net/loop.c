@@ -179,6 +179,12 @@ loop_adopt(struct loop *loop, struct orphan *orphan)
 	LIST_INSERT_HEAD(&loop->orphans, orphan, entry);
 }
 
+bool
+loop_has_orphans(const struct loop *loop)
+{
+	return !LIST_EMPTY(&loop->orphans);
+}
+
 struct event_base *
 loop_base(struct loop *loop)
 {

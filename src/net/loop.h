@@ -35,6 +35,12 @@ void loop_stop(struct loop *loop);
  */
 bool loop_run_until(struct loop *loop, bool (*done)(void *ctx), void *ctx, uint64_t timeout_ms);
 
+/*
+ * Is anything left that nobody owns: connections that were finished with
+ * conn_finish() and still have to send? loop_free() cuts them off.
+ */
+bool loop_has_orphans(const struct loop *loop);
+
 /* Calls free_fn(object) after the current turn; at loop_free() at the latest. */
 void loop_bury(struct loop *loop, void *object, void (*free_fn)(void *object));
 
