@@ -255,29 +255,44 @@ has_control(struct str text)
 	return false;
 }
 
+/* One step in place; false when the text grows beyond ACCOUNT_MAX_BYTES. */
+static bool
+unicode_step(char *text, size_t *len, bool fold)
+{
+	const uint8_t *bytes = (const uint8_t *)text;
+	size_t next_len = 0;
+	uint8_t *next = fold ? u8_casefold(bytes, *len, NULL, NULL, NULL, &next_len)
+			     : u8_normalize(UNINORM_NFC, bytes, *len, NULL, &next_len);
+	bool fits = next != NULL && next_len <= ACCOUNT_MAX_BYTES;
+
+	if (fits) {
+		memcpy(text, next, next_len);
+		*len = next_len;
+	}
+	free(next);
+	return fits;
+}
+
 /*
- * Case fold and NFC until nothing changes: one round of both is not a fixed
- * point for every string (U+0345). 0 when it grows beyond ACCOUNT_MAX_BYTES.
+ * NFC, then case fold and NFC until nothing changes: once is not a fixed point
+ * for every string (U+0345 folds to a letter). The fold is by itself, as smtpd's
+ * is, so a name in NFC and its fold meet. 0 where there is no canonical form.
  */
 static size_t
 unicode_fold(char *text, size_t len, bool fold)
 {
-	uint8_t *bytes = (uint8_t *)text, *next;
-	bool same = false;
+	char before[ACCOUNT_MAX_BYTES];
+	bool same = !fold;
 
+	if (!unicode_step(text, &len, false))
+		return 0;
 	for (unsigned i = 0; i < FOLDS_MOST && !same; i++) {
-		size_t next_len = 0;
+		size_t before_len = len;
 
-		next = fold ? u8_casefold(bytes, len, NULL, UNINORM_NFC, NULL, &next_len)
-			    : u8_normalize(UNINORM_NFC, bytes, len, NULL, &next_len);
-		if (next == NULL || next_len > ACCOUNT_MAX_BYTES) {
-			free(next);
+		memcpy(before, text, len);
+		if (!unicode_step(text, &len, true) || !unicode_step(text, &len, false))
 			return 0;
-		}
-		same = next_len == len && memcmp(next, bytes, len) == 0;
-		memcpy(bytes, next, next_len);
-		len = next_len;
-		free(next);
+		same = len == before_len && memcmp(text, before, len) == 0;
 	}
 	return same ? len : 0;
 }

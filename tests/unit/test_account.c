@@ -100,6 +100,8 @@ test_A8_ways_to_write_one_address_meet(void **state)
 	    {"sharp s in a local part", STR("Stra\xc3\x9f" "e@x.org"), ACCOUNT_ADDRESS, "strasse@x.org", NULL},
 	    {"Greek question mark", STR("a\xcd\xbe@x.org"), ACCOUNT_ADDRESS, "\"a;\"@x.org", NULL},
 	    {"iota subscript", STR("\xce\xb1\xcd\x85\xcc\x81@x.org"), ACCOUNT_ADDRESS, "\xce\xac\xce\xb9@x.org", NULL},
+	    {"iota subscript and a comma below", STR("\xe1\xbe\xb4\xcc\xa6@x.org"), ACCOUNT_ADDRESS, "\xce\xac\xce\xb9\xcc\xa6@x.org", NULL},
+	    {"the same as smtpd folds it", STR("\xce\xac\xce\xb9\xcc\xa6@x.org"), ACCOUNT_ADDRESS, "\xce\xac\xce\xb9\xcc\xa6@x.org", NULL},
 	    {"IPv4 literal", STR("Ann@[127.0.0.1]"), ACCOUNT_ADDRESS, "ann@[127.0.0.1]", NULL},
 	    {"IPv6 literal", STR("ann@[IPv6:2001:DB8:0:0::1]"), ACCOUNT_ADDRESS, "ann@[ipv6:2001:db8::1]", NULL},
 	    {"IPv4 in IPv6", STR("ann@[IPv6:::ffff:102:304]"), ACCOUNT_ADDRESS, "ann@[ipv6:::ffff:1.2.3.4]", NULL},
