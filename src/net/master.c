@@ -420,19 +420,6 @@ block_signals(struct master *master)
 	must(master->signal_fd != -1);
 }
 
-/* As we were called, so that a package's new file at the same path is found. */
-static char *
-find_binary(const char *called)
-{
-	char path[4096];
-	ssize_t len;
-
-	if (strchr(called, '/') != NULL)
-		return xstrdup(called);
-	len = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	return len > 0 ? xstrndup(path, (size_t)len) : xstrdup(called);
-}
-
 static int
 open_everything(struct master *master)
 {
@@ -486,7 +473,7 @@ master_run(
 	*text = (struct buf)BUF_INIT;
 	log_open(program->name, settings->log_to, settings->log_level);
 	block_signals(&master);
-	master.binary = find_binary(argv[0]);
+	master.binary = upgrade_binary(argv[0]);
 	program->plan(settings, &master.plan);
 	crew_init(&master.crew, master.plan.workers);
 	master.crew.bear = bear;

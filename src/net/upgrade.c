@@ -20,6 +20,18 @@
 
 static const char pipe_variable[] = "SPLITMX_UPGRADE_FD";
 
+char *
+upgrade_binary(const char *called)
+{
+	char path[4096];
+	ssize_t len;
+
+	if (strchr(called, '/') != NULL)
+		return xstrdup(called);
+	len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	return len > 0 ? xstrndup(path, (size_t)len) : xstrdup(called);
+}
+
 static void
 number_variable(const char *name, long number)
 {

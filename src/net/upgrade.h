@@ -27,6 +27,12 @@ struct upgrade {
 };
 
 /*
+ * At the start: the path to run later. As we were called, so that a package's new
+ * file, or a link's new end, is found there; the caller's.
+ */
+char *upgrade_binary(const char *called);
+
+/*
  * argv is how we were called, path what to run, mask the signals it begins with.
  * -1 where not even a process could be made.
  */
