@@ -7,22 +7,30 @@
 
 #include <stdlib.h>
 
+/* tell is NULL for settings that were found good before. */
+#define problem(tell, ...)                                                                         \
+	do {                                                                                       \
+		must((tell) != NULL);                                                              \
+		settings_problem((tell), __VA_ARGS__);                                             \
+	} while (0)
+
 /* Form and uniqueness of names are settings_check.c's: what it refused is passed over here. */
 static void
-check_length(struct settings *settings, const char *name, size_t most, int line, const char *where)
+check_length(struct settings *tell, const char *name, size_t most, int line, const char *where)
 {
 	if (strlen(name) > most)
-		settings_problem(settings, line, where, "is longer than %zu bytes", most);
+		problem(tell, line, where, "is longer than %zu bytes", most);
 }
 
 static void
-load_destinations(struct ruleset *rules, struct settings *settings)
+load_destinations(struct ruleset *rules, const struct settings *settings,
+    struct settings *tell)
 {
 	for (size_t i = 0; i < settings->destination_count; i++) {
 		const struct destination_settings *row = &settings->destinations[i];
 		struct destination *destination;
 
-		check_length(settings, row->name, DESTINATION_NAME_MOST, row->line,
+		check_length(tell, row->name, DESTINATION_NAME_MOST, row->line,
 		    "destinations.name");
 		if (row->name[0] == '\0' || ruleset_has_destination(rules, str_of(row->name)))
 			continue;
@@ -36,34 +44,34 @@ load_destinations(struct ruleset *rules, struct settings *settings)
 
 /* One text of a map; NULL when it is a problem of the file. */
 static struct template *
-load_text(struct settings *settings, const char *text, int line, const char *where)
+load_text(struct settings *tell, const char *text, int line, const char *where)
 {
 	struct template *template;
 	struct fault fault;
 
 	if ((template = template_new(text, &fault)) == NULL)
-		settings_problem(settings, line, where, "%s", fault.text);
+		problem(tell, line, where, "%s", fault.text);
 	return template;
 }
 
 static void
 load_owner(struct ruleset *rules, struct view *view, const struct owner_settings *row,
-    struct settings *settings)
+    struct settings *tell)
 {
 	const struct destination *destination;
 	struct template *template;
 
 	if ((destination = ruleset_destination(rules, str_of(row->destination))) == NULL) {
-		settings_problem(settings, row->line, "maps.owners", "%s is no destination",
+		problem(tell, row->line, "maps.owners", "%s is no destination",
 		    row->destination);
 		return;
 	}
 	if (view->owners[destination->index] != NULL) {
-		settings_problem(settings, row->line, "maps.owners", "%s has two rows",
+		problem(tell, row->line, "maps.owners", "%s has two rows",
 		    row->destination);
 		return;
 	}
-	template = load_text(settings, row->text, row->line, "maps.owners");
+	template = load_text(tell, row->text, row->line, "maps.owners");
 	view->owners[destination->index] = template;
 }
 
@@ -79,30 +87,30 @@ has_row(const struct map_settings *map, const char *destination)
 
 static void
 load_texts(struct ruleset *rules, struct view *view, const struct map_settings *map,
-    struct settings *settings)
+    struct settings *tell)
 {
 	for (size_t i = 0; i < map->owner_count; i++)
-		load_owner(rules, view, &map->owners[i], settings);
+		load_owner(rules, view, &map->owners[i], tell);
 	for (struct destination *d = rules->destinations; d != NULL; d = d->hh.next) {
 		if (!has_row(map, d->name))
-			settings_problem(settings, map->line, "maps.owners",
+			problem(tell, map->line, "maps.owners",
 			    "map %s has no row for destination %s (\"\" answers \"not found\")",
 			    map->name, d->name);
 	}
 	if (map->held == NULL)
 		return;
-	view->held = load_text(settings, map->held, map->held_line, "maps.held");
+	view->held = load_text(tell, map->held, map->held_line, "maps.held");
 	if (view->held != NULL && template_is_empty(view->held))
-		settings_problem(settings, map->held_line, "maps.held",
+		problem(tell, map->held_line, "maps.held",
 		    "is empty, which would deliver held mail: leave it out to ignore holds");
 }
 
 static void
-load_view(struct ruleset *rules, const struct map_settings *map, struct settings *settings)
+load_view(struct ruleset *rules, const struct map_settings *map, struct settings *tell)
 {
 	struct view *view;
 
-	check_length(settings, map->name, VIEW_NAME_MOST, map->line, "maps.name");
+	check_length(tell, map->name, VIEW_NAME_MOST, map->line, "maps.name");
 	if (map->name[0] == '\0' || ruleset_view(rules, str_of(map->name)) != NULL)
 		return;
 	view = xnew(struct view);
@@ -110,22 +118,36 @@ load_view(struct ruleset *rules, const struct map_settings *map, struct settings
 	view->owners = xnew_array(struct template *, rules->destination_count);
 	HASH_ADD_KEYPTR(hh, rules->views, view->name, strlen(view->name), view);
 	rules->in_order[rules->view_count++] = view;
-	load_texts(rules, view, map, settings);
+	load_texts(rules, view, map, tell);
+}
+
+static struct ruleset *
+build(const struct settings *settings, struct settings *tell)
+{
+	struct ruleset *rules = xnew(struct ruleset);
+
+	rules->in_order = xnew_array(struct view *, settings->map_count);
+	load_destinations(rules, settings, tell);
+	for (size_t i = 0; i < settings->map_count; i++)
+		load_view(rules, &settings->maps[i], tell);
+	return rules;
 }
 
 struct ruleset *
 ruleset_new(struct settings *settings)
 {
-	struct ruleset *rules = xnew(struct ruleset);
 	size_t problems = settings_problem_count(settings);
+	struct ruleset *rules = build(settings, settings);
 
-	rules->in_order = xnew_array(struct view *, settings->map_count);
-	load_destinations(rules, settings);
-	for (size_t i = 0; i < settings->map_count; i++)
-		load_view(rules, &settings->maps[i], settings);
 	if (settings_problem_count(settings) > problems)
 		ruleset_free(&rules);
 	return rules;
+}
+
+struct ruleset *
+ruleset_of(const struct settings *settings)
+{
+	return build(settings, NULL);
 }
 
 static void

@@ -25,6 +25,9 @@ struct view; /* one map of the settings */
  * what it needs.
  */
 struct ruleset *ruleset_new(struct settings *settings);
+
+/* The same from settings in which ruleset_new() has found no problem before. */
+struct ruleset *ruleset_of(const struct settings *settings);
 void ruleset_free(struct ruleset **rules);
 
 /* NULL where there is no such map. Lent as long as the ruleset. */
