@@ -105,12 +105,12 @@ say_sink(union machine *machine, const struct answer *answer, struct buf *out)
 }
 
 const struct protocol protocols[] = {
-    [LISTEN_SOCKETMAP] = {"socketmap", NETSTRING_IN_BYTES, 0, nothing, nothing, NULL,
+    [LISTEN_SOCKETMAP] = {"socketmap", NETSTRING_IN_BYTES, UINT64_MAX, nothing, nothing, NULL,
 	next_socketmap, say_socketmap},
-    [LISTEN_TCP_TABLE] = {"tcp_table", TCPTABLE_LINE_MOST + 2, 0, init_tcptable, fini_tcptable,
-	NULL, next_tcptable, say_tcptable},
-    [LISTEN_POLICY] = {"policy", DELEGATION_LINE_MOST + 2, 0, init_delegation, fini_delegation,
-	NULL, next_delegation, say_delegation},
+    [LISTEN_TCP_TABLE] = {"tcp_table", TCPTABLE_LINE_MOST + 2, UINT64_MAX, init_tcptable,
+	fini_tcptable, NULL, next_tcptable, say_tcptable},
+    [LISTEN_POLICY] = {"policy", DELEGATION_LINE_MOST + 2, UINT64_MAX, init_delegation,
+	fini_delegation, NULL, next_delegation, say_delegation},
     /* A server waits 5 minutes for a command: RFC 5321, section 4.5.3.2.7. */
     [LISTEN_SINK] = {"sink", SINK_LINE_MOST + 2, 300000, init_sink, nothing, sink_greet,
 	next_sink, say_sink},

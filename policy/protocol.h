@@ -27,7 +27,7 @@ struct words {
 struct protocol {
 	const char *name; /* as in the settings */
 	size_t in_max_bytes;
-	uint64_t idle_most_ms; /* 0: the setting alone counts */
+	uint64_t idle_most_ms; /* between requests, however long the setting is */
 	void (*init)(union machine *machine);
 	void (*fini)(union machine *machine);
 	void (*greet)(struct buf *out); /* NULL where the client speaks first */

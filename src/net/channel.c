@@ -107,22 +107,10 @@ channel_receive(
 	return -1;
 }
 
-/* Some systems refuse memory that could be run, older ones do not know the flag. */
-static int
-memory_file(void)
-{
-#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
-	enum { MFD_NOEXEC_SEAL = 0x0008 };
-#endif
-	int fd = memfd_create("settings", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-
-	return fd == -1 && errno == EINVAL ? memfd_create("settings", MFD_CLOEXEC) : fd;
-}
-
 int
 channel_text_fd(const char *text, size_t len, struct fault *fault_r)
 {
-	int fd = memory_file();
+	int fd = memfd_create("settings", MFD_CLOEXEC);
 
 	if (fd == -1)
 		return fault_set_errno(fault_r, VERDICT_TEMP, "memfd_create");

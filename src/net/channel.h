@@ -43,9 +43,8 @@ int channel_open(int fds_r[2], struct fault *fault_r);
 int channel_send(int fd, const struct channel_message *message, const int *fds, size_t count);
 
 /*
- * 1 a message, 0 end of file, -1 with errno: EAGAIN there is none, EBADMSG one
- * was dropped because it is none, or because this process has no descriptors
- * left to receive it with. Those that came with a message are the caller's.
+ * 1 a message, 0 end of file, -1 with errno (EAGAIN: none there). The
+ * descriptors that came with it are the caller's.
  */
 int channel_receive(
     int fd, struct channel_message *message_r, int fds_r[CHANNEL_FDS_MOST], size_t *count_r);

@@ -46,12 +46,7 @@ struct daemon_program {
 	void (*check)(struct settings *settings);
 	void (*plan)(const struct settings *settings, struct daemon_plan *plan_r);
 
-	/*
-	 * ---- in each worker, without privileges
-	 *
-	 * Settings that need a restart are remembered at start(): after a reload the
-	 * new object holds what the file says, not what is in force.
-	 */
+	/* ---- in each worker */
 
 	/*
 	 * Begin to serve. fds[i] listens for binds[i] and is lent: until a reload

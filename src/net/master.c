@@ -47,7 +47,7 @@ struct master {
 	int signal_fd;
 	int old_fd; /* the pipe to the master that we replace, -1 = none */
 	sigset_t mask_before;
-	bool was_ready, hup_waits, reloading, stopping;
+	bool was_ready, reloading, stopping;
 	int exit_code;
 };
 
@@ -227,12 +227,8 @@ on_hup(struct master *master)
 {
 	struct timespec now;
 
-	if (master->stopping)
-		return;
-	if (!master->was_ready) {
-		master->hup_waits = true; /* the file may be newer than what we start with */
-		return;
-	}
+	if (master->stopping || !master->was_ready)
+		return; /* a start or an end; both read the file anew */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
@@ -344,8 +340,6 @@ settle(struct master *master)
 		inheritance_settle(&master->inheritance);
 		upgrade_report(&master->old_fd);
 		notify_say("READY=1\nMAINPID=%ld", (long)getpid());
-		if (master->hup_waits)
-			on_hup(master);
 	}
 	if (master->reloading && crew_is_settled(&master->crew)) {
 		master->reloading = false;

@@ -129,7 +129,8 @@ sockets_prepare(const struct sockets *now, const struct bind_request *requests, 
 	for (size_t i = 0; i < count; i++) {
 		struct socket *row = &next_r->rows[i];
 
-		if (row->made && bind_adjust(&requests[i], row->fd, &fault) == -1)
+		if (row->made && find_serial(now, row->serial) != NULL &&
+		    bind_adjust(&requests[i], row->fd, &fault) == -1)
 			log_warning("socket_unadjusted", "address=%s why=%s",
 			    log_quote_text(row->name), log_quote_text(fault.text));
 	}

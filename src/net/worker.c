@@ -223,15 +223,6 @@ reload(struct worker *worker, const struct channel_message *message, const int *
 	tell(worker, CHANNEL_DONE, 0);
 }
 
-/* Only a message with descriptors can get lost: when we cannot have more of them. */
-static void
-reload_lost(struct worker *worker)
-{
-	log_error("reload_failed", "slot=%u why=%s", worker->slot,
-	    log_quote_text("no file descriptors left to receive the listeners"));
-	tell(worker, CHANNEL_DONE, 1);
-}
-
 static void
 obey(struct worker *worker, const struct channel_message *message, const int *fds, size_t count)
 {
@@ -265,15 +256,8 @@ on_channel(int ready, void *ctx)
 	size_t count;
 	int got;
 
-	for (;;) {
-		got = channel_receive(worker->channel, &message, fds, &count);
-		if (got == 1)
-			obey(worker, &message, fds, count);
-		else if (got == -1 && errno == EBADMSG)
-			reload_lost(worker);
-		else
-			break;
-	}
+	while ((got = channel_receive(worker->channel, &message, fds, &count)) == 1)
+		obey(worker, &message, fds, count);
 	if (got == -1 && errno == EAGAIN)
 		return;
 	watch_set(worker->watch, 0);
