@@ -1,12 +1,11 @@
 /*
- * loop.c - one thread's events: timers, signals, descriptors          (driver)
+ * loop.c - one thread's events: turns, signals, descriptors           (driver)
  *
  * Thin over libevent. A turn is one wait of the kernel and everything it
  * reported; what was buried meanwhile is freed after it.
  */
 #include "net/loop.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop_inside.h"
 
@@ -31,19 +30,12 @@ struct signal_watch {
 struct loop {
 	struct event_base *base;
 	struct evdns_base *dns;
+	struct timers *timers;
 	bool stopping;
 	STAILQ_HEAD(, grave) graves;
 	LIST_HEAD(, orphan) orphans;
 	SLIST_HEAD(, signal_watch) signals;
 	char scratch[LOOP_SCRATCH_BYTES];
-};
-
-struct timer {
-	struct event event;
-	struct loop *loop;
-	timer_fn *fn;
-	void *ctx;
-	uint64_t due_us;
 };
 
 struct watch {
@@ -69,6 +61,7 @@ loop_new(void)
 	STAILQ_INIT(&loop->graves);
 	LIST_INIT(&loop->orphans);
 	SLIST_INIT(&loop->signals);
+	loop->timers = timers_new(loop);
 	return loop;
 }
 
@@ -111,6 +104,8 @@ loop_free(struct loop **loop_ref)
 		evdns_base_free(loop->dns, 0);
 		free_buried(loop);
 	}
+	timers_free(&loop->timers);
+	free_buried(loop);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -119,6 +114,7 @@ void
 loop_forked(struct loop *loop)
 {
 	must(event_reinit(loop->base) == 0);
+	timers_forked(loop->timers);
 }
 
 static void
@@ -197,6 +193,12 @@ loop_scratch(struct loop *loop)
 	return loop->scratch;
 }
 
+struct timers *
+loop_timers(struct loop *loop)
+{
+	return loop->timers;
+}
+
 struct evdns_base *
 loop_dns(struct loop *loop)
 {
@@ -209,79 +211,6 @@ loop_dns(struct loop *loop)
 	if (evdns_base_count_nameservers(loop->dns) == 0)
 		evdns_base_nameserver_ip_add(loop->dns, "127.0.0.1");
 	return loop->dns;
-}
-
-/* ---- timers */
-
-static void
-arm(struct timer *timer, uint64_t us)
-{
-	struct timeval tv = {
-	    .tv_sec = (time_t)(us / 1000000),
-	    .tv_usec = (suseconds_t)(us % 1000000),
-	};
-
-	must(event_add(&timer->event, &tv) == 0);
-}
-
-/*
- * libevent counts from the beginning of the turn and by a coarse clock, so it
- * may call early. Ours never do: what waits for a lease to end must not.
- */
-static void
-timer_fired(evutil_socket_t fd, short what, void *arg)
-{
-	struct timer *timer = arg;
-	uint64_t now_us = clock_us();
-
-	if (now_us < timer->due_us)
-		arm(timer, timer->due_us - now_us);
-	else
-		timer->fn(timer->ctx);
-}
-
-struct timer *
-timer_new(struct loop *loop, timer_fn *fn, void *ctx)
-{
-	struct timer *timer = xnew(struct timer);
-
-	timer->loop = loop;
-	timer->fn = fn;
-	timer->ctx = ctx;
-	must(event_assign(&timer->event, loop->base, -1, 0, timer_fired, timer) == 0);
-	return timer;
-}
-
-void
-timer_start(struct timer *timer, uint64_t ms)
-{
-	must(ms < UINT64_MAX / 4000);
-	timer->due_us = ms == 0 ? 0 : clock_us() + ms * 1000;
-	arm(timer, ms * 1000);
-}
-
-void
-timer_stop(struct timer *timer)
-{
-	event_del(&timer->event);
-}
-
-bool
-timer_is_running(const struct timer *timer)
-{
-	return event_pending(&timer->event, EV_TIMEOUT, NULL) != 0;
-}
-
-void
-timer_free(struct timer **timer_ref)
-{
-	struct timer *timer = *timer_ref;
-
-	if (timer == NULL)
-		return;
-	*timer_ref = NULL;
-	event_del(&timer->event);
-	loop_bury(timer->loop, timer, free);
 }
 
 /* ---- signals */

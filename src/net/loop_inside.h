@@ -32,6 +32,13 @@ struct orphan {
 };
 void loop_adopt(struct loop *loop, struct orphan *orphan);
 
+/* timer.c; one per loop. */
+struct timers;
+struct timers *timers_new(struct loop *loop);
+void timers_free(struct timers **timers);
+void timers_forked(struct timers *timers); /* a timerfd would be shared with the parent */
+struct timers *loop_timers(struct loop *loop);
+
 /* Made at the first call, from /etc/resolv.conf and /etc/hosts. */
 struct evdns_base *loop_dns(struct loop *loop);
 
