@@ -244,6 +244,8 @@ write_some(struct conn *conn, struct fault *why)
 		conn->write_needs = EV_WRITE;
 		return MOVED_NOTHING;
 	case TLS_EOF:
+		fault_set(why, VERDICT_TEMP, "writing: the peer has ended");
+		break;
 	case TLS_FAILED:
 		break;
 	}
@@ -254,7 +256,7 @@ write_some(struct conn *conn, struct fault *why)
 static void
 send_out(struct conn *conn)
 {
-	struct fault why = {.verdict = VERDICT_TEMP, .text = "writing: the peer has ended"};
+	struct fault why; /* large, so only written to when there is one */
 
 	if (conn->out.failed) {
 		fault_set(&why, VERDICT_TEMP, "writing: more than this connection may hold");
