@@ -7,6 +7,9 @@
  *
  * What is found out inside somebody's call (a reset while flushing) is told
  * from the loop: conn_kick() makes it come back to us in this turn.
+ *
+ * It is longer than our files are because the phases share one struct, and that
+ * stays invisible; what could be cut off is in dial.c, tls.c, peer.c.
  */
 #include "net/conn.h"
 
