@@ -1,0 +1,466 @@
+/*
+ * change.c - writing the ownership map, guarded                       (driver)
+ */
+#include "map/change.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Owner and hold of a name, and the same two of its domain where the one before has another. */
+enum { KEYS_MOST = CHANGE_BATCH_MOST * 4 };
+
+/*
+ * One attempt. Values are copied into "values"; as the buffer moves while it
+ * grows, places are noted first and turned into strs when all are there.
+ */
+struct attempt {
+	struct client *client;
+	struct change *changes;
+	size_t count;
+	size_t key_count;
+	size_t own_at[CHANGE_BATCH_MOST], domain_at[CHANGE_BATCH_MOST]; /* in places */
+	struct buf values;
+	struct place {
+		bool there;
+		size_t at, len;
+	} places[KEYS_MOST];
+	bool disturbed;
+	uint64_t epoch;
+	struct fault fault;
+	bool failed;
+};
+
+/* seen is lent until the next run; a command has one client, so one is enough. */
+static struct attempt attempt_now;
+
+static struct str
+domain_of(struct str name)
+{
+	return str_from(name, str_rfind(name, '@'));
+}
+
+struct change_value
+change_owner_before(const struct change *change)
+{
+	return change->seen.owner.there ? change->seen.owner : change->seen.domain_owner;
+}
+
+struct change_value
+change_hold_before(const struct change *change)
+{
+	if (change->seen.hold.there || change->seen.owner.there)
+		return change->seen.hold;
+	return change->seen.domain_hold;
+}
+
+static void
+attempt_failed(struct attempt *attempt, const char *doing, const struct resp *reply)
+{
+	if (attempt->failed)
+		return;
+	attempt->failed = true;
+	fault_set(&attempt->fault, VERDICT_TEMP, "Redis at %s refused %s: %.*s",
+	    client_target(attempt->client), doing, STR_FMT(resp_str(reply)));
+}
+
+/* ---- reading under WATCH */
+
+static void
+on_values(void *ctx, const struct resp *reply)
+{
+	struct attempt *attempt = ctx;
+
+	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) != attempt->key_count) {
+		attempt_failed(attempt, "to read the records", reply);
+		return;
+	}
+	for (size_t i = 0; i < resp_count(reply); i++) {
+		const struct resp *value = resp_at(reply, i);
+		struct str text = resp_str(value);
+
+		attempt->places[i] = (struct place){.there = resp_type(value) == RESP_STRING,
+		    .at = buf_len(&attempt->values),
+		    .len = text.len};
+		buf_add_str(&attempt->values, text);
+	}
+}
+
+static struct change_value
+value_at(const struct attempt *attempt, size_t i)
+{
+	struct place place = attempt->places[i];
+
+	return (struct change_value){place.there,
+	    place.there ? str_make(buf_str(&attempt->values).ptr + place.at, place.len)
+			: STR("")};
+}
+
+static void
+show_values(struct attempt *attempt)
+{
+	for (size_t i = 0; i < attempt->count; i++)
+		attempt->changes[i].seen = (struct change_seen){
+		    value_at(attempt, attempt->own_at[i]),
+		    value_at(attempt, attempt->own_at[i] + 1),
+		    value_at(attempt, attempt->domain_at[i]),
+		    value_at(attempt, attempt->domain_at[i] + 1),
+		};
+}
+
+/* Appends the owner and the hold key of a name; their lengths go to words. Returns their place. */
+static size_t
+name_two(struct attempt *attempt, struct buf *out, struct str name, struct str *words)
+{
+	static const char *const kinds[] = {":owner:", ":hold:"};
+	size_t place = attempt->key_count;
+
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		size_t from = buf_len(out);
+
+		buf_add_text(out, client_prefix(attempt->client));
+		buf_add_text(out, kinds[k]);
+		buf_add_str(out, name);
+		words[attempt->key_count++] = str_make(NULL, buf_len(out) - from);
+	}
+	return place;
+}
+
+/* The keys to read, whole, one after another in out. Accounts of one domain share its two. */
+static void
+name_keys(struct attempt *attempt, struct buf *out, struct str *words)
+{
+	struct str last = STR("");
+	size_t last_at = 0, at = 0;
+
+	attempt->key_count = 0;
+	for (size_t i = 0; i < attempt->count; i++) {
+		struct str name = attempt->changes[i].name, domain = domain_of(name);
+
+		attempt->own_at[i] = name_two(attempt, out, name, words);
+		if (name.len == domain.len)
+			last_at = attempt->own_at[i];
+		else if (!str_eq(domain, last))
+			last_at = name_two(attempt, out, domain, words);
+		attempt->domain_at[i] = last_at;
+		last = domain;
+	}
+	for (size_t i = 0; i < attempt->key_count; i++) {
+		words[i].ptr = buf_str(out).ptr + at;
+		at += words[i].len;
+	}
+}
+
+/* Owners of accounts and domains; holds only where they matter. */
+static void
+watch_keys(const struct attempt *attempt, const struct str *keys)
+{
+	struct str words[1 + KEYS_MOST];
+	size_t argc = 0, last = SIZE_MAX;
+
+	words[argc++] = STR("WATCH");
+	for (size_t i = 0; i < attempt->count; i++) {
+		size_t own = attempt->own_at[i], domain = attempt->domain_at[i];
+
+		words[argc++] = keys[own];
+		if (attempt->changes[i].hold_matters) {
+			words[argc++] = keys[own + 1];
+			words[argc++] = keys[domain + 1];
+		}
+		if (domain != last && domain != own)
+			words[argc++] = keys[domain];
+		last = domain;
+	}
+	client_command(attempt->client, NULL, NULL, words, argc);
+}
+
+static int
+read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
+{
+	struct str words[1 + KEYS_MOST];
+	struct buf keys = BUF_INIT;
+	int rc;
+
+	name_keys(attempt, &keys, words + 1);
+	buf_clear(&attempt->values);
+	if (watch)
+		watch_keys(attempt, words + 1);
+	words[0] = STR("MGET");
+	client_command(attempt->client, on_values, attempt, words, 1 + attempt->key_count);
+	rc = client_wait(attempt->client, 0, fault_r);
+	buf_fini(&keys);
+	if (rc == -1)
+		return -1;
+	if (attempt->failed) {
+		*fault_r = attempt->fault;
+		return -1;
+	}
+	show_values(attempt);
+	return 0;
+}
+
+/* ---- writing */
+
+static struct str
+or_dash(struct change_value value)
+{
+	return value.there ? value.text : STR("-");
+}
+
+static struct change_value
+owner_after(const struct change *change)
+{
+	if ((change->writes & CHANGE_OWNER) == 0)
+		return change->seen.owner;
+	return (struct change_value){change->owner.len > 0, change->owner};
+}
+
+static struct change_value
+hold_after(const struct change *change)
+{
+	if (change->writes & CHANGE_HOLD)
+		return (struct change_value){true, change->hold};
+	if (change->writes & CHANGE_RELEASE)
+		return (struct change_value){false, STR("")};
+	return change->seen.hold;
+}
+
+void
+change_describe(struct buf *out, const struct change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].result != CHANGE_DONE)
+			continue;
+		buf_add_str(out, changes[i].name);
+		buf_add_byte(out, ' ');
+		buf_add_str(out, or_dash(changes[i].seen.owner));
+		buf_add_byte(out, ' ');
+		buf_add_str(out, or_dash(owner_after(&changes[i])));
+		buf_add_byte(out, '\n');
+	}
+}
+
+static void
+write_one(struct client *client, const struct change *change)
+{
+	struct buf key = BUF_INIT;
+	struct str argv[5];
+	char ms[24];
+
+	if (change->writes & CHANGE_OWNER) {
+		buf_addf(&key, "%s:owner:", client_prefix(client));
+		buf_add_str(&key, change->name);
+		argv[0] = change->owner.len > 0 ? STR("SET") : STR("DEL");
+		argv[1] = buf_str(&key);
+		argv[2] = change->owner;
+		client_command(client, NULL, NULL, argv, change->owner.len > 0 ? 3 : 2);
+		buf_clear(&key);
+	}
+	if (change->writes & (CHANGE_HOLD | CHANGE_RELEASE)) {
+		buf_addf(&key, "%s:hold:", client_prefix(client));
+		buf_add_str(&key, change->name);
+		argv[1] = buf_str(&key);
+		argv[0] = STR("DEL");
+		if (change->writes & CHANGE_HOLD) {
+			snprintf(ms, sizeof(ms), "%" PRIu64, change->hold_ms);
+			argv[0] = STR("SET");
+			argv[2] = change->hold;
+			argv[3] = STR("PX");
+			argv[4] = str_of(ms);
+		}
+		client_command(client, NULL, NULL, argv, change->writes & CHANGE_HOLD ? 5 : 2);
+	}
+	buf_fini(&key);
+}
+
+static const struct change *
+only_one_done(const struct change *changes, size_t count, size_t *done_r)
+{
+	const struct change *found = NULL;
+
+	*done_r = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].result == CHANGE_DONE) {
+			found = &changes[i];
+			++*done_r;
+		}
+	}
+	return found;
+}
+
+/* XADD splitmx.audit: the entry's id is the time. One change in fields, several as lines. */
+static void
+write_audit(struct client *client, const struct change *changes, size_t count,
+    const struct change_note *note)
+{
+	size_t done, argc = 0;
+	const struct change *one = only_one_done(changes, count, &done);
+	struct buf key = BUF_INIT, list = BUF_INIT;
+	struct str argv[24];
+	char number[24];
+
+	buf_addf(&key, "%s.audit", client_prefix(client));
+	argv[argc++] = STR("XADD");
+	argv[argc++] = buf_str(&key);
+	argv[argc++] = STR("*");
+	argv[argc++] = STR("who");
+	argv[argc++] = str_of(note->who);
+	argv[argc++] = STR("what");
+	argv[argc++] = str_of(note->what);
+	argv[argc++] = STR("why");
+	argv[argc++] = str_of(note->why);
+	if (done == 1) {
+		argv[argc++] = STR("account");
+		argv[argc++] = one->name;
+		argv[argc++] = STR("before");
+		argv[argc++] = or_dash(one->seen.owner);
+		argv[argc++] = STR("after");
+		argv[argc++] = or_dash(owner_after(one));
+		if (one->writes & (CHANGE_HOLD | CHANGE_RELEASE)) {
+			argv[argc++] = STR("hold_before");
+			argv[argc++] = or_dash(one->seen.hold);
+			argv[argc++] = STR("hold_after");
+			argv[argc++] = or_dash(hold_after(one));
+		}
+	} else {
+		snprintf(number, sizeof(number), "%zu", done);
+		change_describe(&list, changes, count);
+		argv[argc++] = STR("accounts");
+		argv[argc++] = str_of(number);
+		argv[argc++] = STR("changes");
+		argv[argc++] = buf_str(&list);
+	}
+	client_command(client, NULL, NULL, argv, argc);
+	buf_fini(&key);
+	buf_fini(&list);
+}
+
+static void
+on_exec(void *ctx, const struct resp *reply)
+{
+	struct attempt *attempt = ctx;
+	size_t count = resp_count(reply);
+
+	if (resp_type(reply) == RESP_NIL) {
+		attempt->disturbed = true;
+		return;
+	}
+	if (resp_type(reply) != RESP_ARRAY) {
+		attempt_failed(attempt, "the change, and nothing was written", reply);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (resp_type(resp_at(reply, i)) == RESP_ERROR)
+			attempt_failed(attempt, "a part of the change", resp_at(reply, i));
+	}
+	if (count >= 2) /* ..., HINCRBY, XADD */
+		attempt->epoch = (uint64_t)resp_int(resp_at(reply, count - 2));
+}
+
+static void
+on_queued(void *ctx, const struct resp *reply)
+{
+	/* An error here makes EXEC fail too, but this is the one that says why. */
+	if (resp_type(reply) == RESP_ERROR)
+		attempt_failed(ctx, "the change, and nothing was written", reply);
+}
+
+static int
+write_all(struct attempt *attempt, const struct change_note *note, struct fault *fault_r)
+{
+	struct client *client = attempt->client;
+	char *map_key = xasprintf("%s.map", client_prefix(client));
+	int rc;
+
+	client_words(client, on_queued, attempt, "MULTI", NULL);
+	for (size_t i = 0; i < attempt->count; i++) {
+		if (attempt->changes[i].result == CHANGE_DONE)
+			write_one(client, &attempt->changes[i]);
+	}
+	client_words(client, on_queued, attempt, "HINCRBY", map_key, "epoch", "1", NULL);
+	write_audit(client, attempt->changes, attempt->count, note);
+	client_words(client, on_exec, attempt, "EXEC", NULL);
+	rc = client_wait(client, 0, fault_r);
+	free(map_key);
+	if (rc == -1 && client_is_lost(client))
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "the connection to Redis at %s was lost while the change was under way: nobody "
+		    "can say whether it was written; look with \"splitmx explain\" and repeat it",
+		    client_target(client));
+	if (attempt->failed)
+		*fault_r = attempt->fault;
+	return rc == -1 || attempt->failed ? -1 : 0;
+}
+
+/* ---- both halves */
+
+static size_t
+ask_guard(struct attempt *attempt, change_guard_fn *guard, void *ctx)
+{
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < attempt->count; i++) {
+		struct change *change = &attempt->changes[i];
+
+		change->result = CHANGE_DONE;
+		change->why = NULL;
+		guard(ctx, change);
+		wanted += change->result == CHANGE_DONE;
+	}
+	return wanted;
+}
+
+static struct attempt *
+attempt_start(struct client *client, struct change *changes, size_t count)
+{
+	struct attempt *attempt = &attempt_now;
+
+	must(count > 0 && count <= CHANGE_BATCH_MOST);
+	attempt->client = client;
+	attempt->changes = changes;
+	attempt->count = count;
+	attempt->failed = attempt->disturbed = false;
+	attempt->epoch = 0;
+	return attempt;
+}
+
+int
+change_try(struct client *client, struct change *changes, size_t count, change_guard_fn *guard,
+    void *ctx, struct fault *fault_r)
+{
+	struct attempt *attempt = attempt_start(client, changes, count);
+
+	if (read_records(attempt, false, fault_r) == -1)
+		return -1;
+	ask_guard(attempt, guard, ctx);
+	return 0;
+}
+
+int
+change_run(struct client *client, struct change *changes, size_t count,
+    const struct change_note *note, change_guard_fn *guard, void *ctx, uint64_t *epoch_r,
+    struct fault *fault_r)
+{
+	for (int tries = 0; tries < CHANGE_TRIES_MOST; tries++) {
+		struct attempt *attempt = attempt_start(client, changes, count);
+
+		if (read_records(attempt, true, fault_r) == -1)
+			return -1;
+		if (ask_guard(attempt, guard, ctx) == 0) {
+			client_words(client, NULL, NULL, "UNWATCH", NULL); /* leaves with what follows */
+			*epoch_r = 0;
+			return 0;
+		}
+		if (write_all(attempt, note, fault_r) == -1)
+			return -1;
+		if (!attempt->disturbed) {
+			*epoch_r = attempt->epoch;
+			return 0;
+		}
+	}
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "others change %.*s all the time (%d attempts): nothing was written, try again",
+	    STR_FMT(changes[0].name), CHANGE_TRIES_MOST);
+}

@@ -1,0 +1,336 @@
+/*
+ * client.c - the ownership map, as a command asks it                  (driver)
+ */
+#include "map/client.h"
+
+#include "base/mem.h"
+#include "map/private.h"
+#include "map/redis.h"
+#include "map/server.h"
+#include "net/loop.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+enum { CLIENT_WORDS_MOST = 16 };
+
+/* Whose reply is awaited, oldest first: a ring that grows. */
+struct waiting {
+	client_reply_fn *fn;
+	void *ctx;
+};
+
+struct client {
+	const struct settings *settings;
+	enum client_need need;
+	struct loop *loop;
+	struct redis_target *target;
+	struct redis *redis;
+	bool open, lost;
+	struct fault why; /* of the loss, or of the first refused command without a function */
+	bool refused;
+	struct waiting *ring;
+	size_t ring_size, head, count;
+	size_t open_most;   /* what client_wait() waits for */
+	uint64_t replies;   /* ever */
+	struct client_map map;
+	char *map_key;
+};
+
+static void
+on_open(void *ctx, struct redis *redis)
+{
+	struct client *client = ctx;
+
+	client->open = true;
+}
+
+static void
+on_closed(void *ctx, const struct fault *why)
+{
+	struct client *client = ctx;
+
+	client->lost = true;
+	client->count = 0;
+	client->why = *why;
+	client->redis = NULL; /* gone by itself */
+}
+
+static void
+on_reply(void *ctx, const struct resp *reply)
+{
+	struct client *client = ctx;
+	struct waiting waiting;
+
+	if (reply == NULL || client->count == 0)
+		return; /* the loss itself is told to on_closed() */
+	waiting = client->ring[client->head];
+	client->head = (client->head + 1) % client->ring_size;
+	client->count--;
+	client->replies++;
+	if (waiting.fn != NULL) {
+		waiting.fn(waiting.ctx, reply);
+	} else if (resp_type(reply) == RESP_ERROR && !client->refused) {
+		client->refused = true;
+		fault_set(&client->why, VERDICT_TEMP, "Redis at %s refused: %.*s",
+		    client_target(client), STR_FMT(resp_str(reply)));
+	}
+}
+
+static void
+ring_add(struct client *client, client_reply_fn *fn, void *ctx)
+{
+	if (client->count == client->ring_size) {
+		size_t size = client->ring_size ? client->ring_size * 2 : 64;
+		struct waiting *ring = xnew_array(struct waiting, size);
+
+		for (size_t i = 0; i < client->count; i++)
+			ring[i] = client->ring[(client->head + i) % client->ring_size];
+		free(client->ring);
+		client->ring = ring;
+		client->ring_size = size;
+		client->head = 0;
+	}
+	client->ring[(client->head + client->count) % client->ring_size] =
+	    (struct waiting){fn, ctx};
+	client->count++;
+}
+
+void
+client_command(struct client *client, client_reply_fn *fn, void *ctx, const struct str *argv,
+    size_t argc)
+{
+	if (client->lost)
+		return;
+	ring_add(client, fn, ctx);
+	redis_command(client->redis, on_reply, client, argv, argc);
+}
+
+void
+client_words(struct client *client, client_reply_fn *fn, void *ctx, ...)
+{
+	struct str argv[CLIENT_WORDS_MOST];
+	size_t argc = 0;
+	const char *word;
+	va_list words;
+
+	va_start(words, ctx);
+	while ((word = va_arg(words, const char *)) != NULL) {
+		must(argc < CLIENT_WORDS_MOST);
+		argv[argc++] = str_of(word);
+	}
+	va_end(words);
+	client_command(client, fn, ctx, argv, argc);
+}
+
+static bool
+few_enough(void *ctx)
+{
+	const struct client *client = ctx;
+
+	return client->lost || client->count <= client->open_most;
+}
+
+int
+client_wait(struct client *client, size_t open_most, struct fault *fault_r)
+{
+	uint64_t before;
+
+	client->open_most = open_most;
+	if (client->redis != NULL)
+		redis_flush(client->redis);
+	do {
+		before = client->replies;
+		if (few_enough(client) ||
+		    loop_run_until(client->loop, few_enough, client, CLIENT_TIMEOUT_MS))
+			break;
+	} while (client->replies != before);
+	if (!few_enough(client)) {
+		client->lost = true;
+		client->count = 0;
+		redis_close(&client->redis);
+		fault_set(&client->why, VERDICT_TEMP,
+		    "Redis at %s has not answered for %d s; is it stopped, loading or overloaded?",
+		    client_target(client), CLIENT_TIMEOUT_MS / 1000);
+	}
+	if (!client->lost && !client->refused)
+		return 0;
+	*fault_r = client->why;
+	fault_r->verdict = VERDICT_TEMP;
+	client->refused = false;
+	return -1;
+}
+
+bool
+client_is_lost(const struct client *client)
+{
+	return client->lost;
+}
+
+const char *
+client_target(const struct client *client)
+{
+	return redis_target_name(client->target);
+}
+
+const char *
+client_prefix(const struct client *client)
+{
+	return client->settings->redis.prefix;
+}
+
+const struct client_map *
+client_map(const struct client *client)
+{
+	return &client->map;
+}
+
+static void
+refuse(struct client *client, const struct fault *why)
+{
+	if (!client->refused)
+		client->why = *why;
+	client->refused = true;
+}
+
+static uint64_t
+members(const struct resp *reply)
+{
+	for (size_t i = 0; i + 1 < resp_count(reply); i += 2) {
+		if (str_is(resp_str(resp_at(reply, i)), "members"))
+			return strtoull(resp_str(resp_at(reply, i + 1)).ptr, NULL, 10);
+	}
+	return 0;
+}
+
+static void
+on_map(void *ctx, const struct resp *reply)
+{
+	struct client *client = ctx;
+	struct client_map *map = &client->map;
+	struct fault fault;
+
+	if (resp_type(reply) == RESP_ARRAY && resp_count(reply) == 0)
+		return;
+	if (map_head_read(reply, client_prefix(client), &map->head, &fault) == -1) {
+		refuse(client, &fault);
+		return;
+	}
+	map->initialised = true;
+	map->members = members(reply);
+}
+
+int
+client_read_map(struct client *client, struct fault *fault_r)
+{
+	client->map = (struct client_map){0};
+	client_words(client, on_map, client, "HGETALL", client->map_key, NULL);
+	return client_wait(client, 0, fault_r);
+}
+
+static void
+on_role(void *ctx, const struct resp *reply)
+{
+	struct client *client = ctx;
+	struct fault fault;
+
+	if (server_is_master(reply, &fault) == -1)
+		refuse(client, &fault);
+}
+
+/*
+ * Is it the map that this host knows, and not an older state of it? What is
+ * seen here is remembered for the next time; whoever may not write that file
+ * (it belongs to the daemons) still compares.
+ */
+static int
+check_identity(struct client *client, struct fault *fault_r)
+{
+	struct identity *identity = identity_open(client->settings->state_dir);
+	struct fault unimportant;
+	int rc = identity_check(identity, &client->map.head, fault_r);
+
+	if (rc == 0)
+		identity_note(identity, &client->map.head, &unimportant);
+	identity_close(&identity);
+	return rc;
+}
+
+/* FENCING, W1: what is written to a replica, a strange or an older map is worse than an error. */
+static int
+check_map(struct client *client, enum client_need need, struct fault *fault_r)
+{
+	client_words(client, on_role, client, "ROLE", NULL);
+	if (client_wait(client, 0, fault_r) == -1 || client_read_map(client, fault_r) == -1)
+		return -1;
+	if (need == CLIENT_NEEDS_REDIS)
+		return 0;
+	if (!client->map.initialised)
+		return fault_set(fault_r, VERDICT_PERM,
+		    "Redis at %s has no ownership map (no key %s): if this is the right Redis, run "
+		    "\"splitmx init\"; if there was a map before, its data is gone",
+		    client_target(client), client->map_key);
+	return check_identity(client, fault_r);
+}
+
+static bool
+is_open(void *ctx)
+{
+	const struct client *client = ctx;
+
+	return client->open || client->lost;
+}
+
+static int
+dial(struct client *client, struct fault *fault_r)
+{
+	static const struct redis_events events = {.open_fn = on_open, .closed_fn = on_closed};
+	uint64_t patience_ms = (uint64_t)client->settings->redis.connect_timeout_ms;
+
+	if ((client->target = redis_target_new(client->settings, fault_r)) == NULL)
+		return -1;
+	if (client->settings->redis.url == NULL && client->need != CLIENT_LOOKS &&
+	    private_ensure(client->settings, fault_r) == -1)
+		return -1;
+	client->redis = redis_open(client->loop, client->target, "splitmx", &events, client);
+	/* Connecting has a deadline of its own; AUTH is the rest. */
+	if (!loop_run_until(client->loop, is_open, client, patience_ms + CLIENT_TIMEOUT_MS))
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "Redis at %s takes the connection but does not answer", client_target(client));
+	if (client->lost) {
+		*fault_r = client->why;
+		return -1;
+	}
+	return 0;
+}
+
+struct client *
+client_open(const struct settings *settings, enum client_need need, struct fault *fault_r)
+{
+	struct client *client = xnew(struct client);
+
+	client->settings = settings;
+	client->need = need;
+	client->loop = loop_new();
+	client->map_key = xasprintf("%s.map", settings->redis.prefix);
+	if (dial(client, fault_r) == -1 || check_map(client, need, fault_r) == -1)
+		client_close(&client);
+	return client;
+}
+
+void
+client_close(struct client **client)
+{
+	struct client *c = *client;
+
+	if (c == NULL)
+		return;
+	redis_close(&c->redis);
+	loop_free(&c->loop);
+	redis_target_free(&c->target);
+	free(c->map_key);
+	free(c->ring);
+	free(c);
+	*client = NULL;
+}

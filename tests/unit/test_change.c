@@ -1,0 +1,62 @@
+/*
+ * test_change.c - what a change means before it is written
+ */
+#include "map/change.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct change_value none = {false, {"", 0}};
+static const struct change_value a_text = {true, {"a", 1}};
+static const struct change_value b_text = {true, {"b", 1}};
+
+static void
+an_own_key_wins_over_the_domains(void **state)
+{
+	struct change change = {.seen = {a_text, none, b_text, b_text}};
+
+	assert_true(str_is(change_owner_before(&change).text, "a"));
+	assert_false(change_hold_before(&change).there);
+	change.seen.owner = none;
+	assert_true(str_is(change_owner_before(&change).text, "b"));
+	assert_true(str_is(change_hold_before(&change).text, "b"));
+	change.seen.hold = a_text;
+	assert_true(str_is(change_hold_before(&change).text, "a"));
+}
+
+static void
+the_audit_names_what_was_written_and_nothing_else(void **state)
+{
+	struct change changes[] = {
+	    {.name = STR("x@d"), .writes = CHANGE_OWNER, .owner = STR("new"), .seen = {.owner = none},
+		.result = CHANGE_DONE},
+	    {.name = STR("y@d"), .writes = CHANGE_OWNER, .owner = STR("new"), .result = CHANGE_REFUSED},
+	    {.name = STR("z@d"), .writes = CHANGE_OWNER, .owner = STR(""), .seen = {.owner = a_text},
+		.result = CHANGE_DONE},
+	    {.name = STR("u@d"), .writes = CHANGE_OWNER, .owner = STR("a"), .result = CHANGE_UNCHANGED},
+	    {.name = STR("h@d"), .writes = CHANGE_HOLD, .seen = {.owner = b_text},
+		.result = CHANGE_DONE},
+	};
+	struct buf out = BUF_INIT;
+
+	change_describe(&out, changes, ARRAY_LEN(changes));
+	assert_string_equal(buf_cstr(&out), "x@d - new\nz@d a -\nh@d b b\n");
+	buf_fini(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_own_key_wins_over_the_domains),
+	    cmocka_unit_test(the_audit_names_what_was_written_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
