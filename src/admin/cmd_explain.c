@@ -1,0 +1,306 @@
+/*
+ * cmd_explain.c - splitmx explain ADDRESS|@DOMAIN                     (driver)
+ *
+ * The whole story of one address, read with the code that the daemons read it
+ * with: what it is called in the map, every key that was looked at and what was
+ * in it, who owns it, whether it is held and for how long, and what each map
+ * tells Postfix.
+ */
+#include "admin/admin.h"
+#include "admin/guard.h"
+#include "admin/owner.h"
+#include "admin/reading.h"
+#include "admin/subject.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct option_row options[] = {{0}};
+
+static const char *const hold_names[] = {
+    [HOLD_NONE] = "none",
+    [HOLD_MAIL] = "mail",
+    [HOLD_ALL] = "all",
+};
+_Static_assert(ARRAY_LEN(hold_names) == HOLD_ALL + 1, "a hold lacks its name");
+
+struct story {
+	struct admin *admin;
+	const char *asked;
+	const struct subject *subject;
+	const struct reading *reading;
+	const struct finding *finding;
+};
+
+static bool
+is_held(const struct finding *finding)
+{
+	return finding->verdict == VERDICT_FOUND && finding->hold != HOLD_NONE;
+}
+
+/* ---- in JSON */
+
+static json_t *
+keys_json(const struct reading *reading)
+{
+	json_t *keys = json_array();
+
+	for (size_t i = 0; i < reading->count; i++) {
+		const struct reading_key *key = &reading->keys[i];
+		json_t *row = json_pack("{s:o, s:o}", "key", admin_json_text(key->key), "value",
+		    key->kind == FETCH_STRING ? admin_json_text(key->value) : json_null());
+
+		if (key->kind == FETCH_WRONG_TYPE)
+			json_object_set_new(row, "wrong_type", json_true());
+		if (key->ttl_ms >= 0)
+			json_object_set_new(row, "ttl_ms", json_integer(key->ttl_ms));
+		json_array_append_new(keys, row);
+	}
+	return keys;
+}
+
+static json_t *
+maps_json(const struct story *story)
+{
+	const struct ruleset *rules = story->admin->rules;
+	json_t *maps = json_object();
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < ruleset_view_count(rules); i++) {
+		const struct view *view = ruleset_view_at(rules, i);
+		struct answer answer;
+		json_t *row;
+
+		buf_clear(&text);
+		decide(rules, view, story->finding, &text, &answer);
+		row = json_pack("{s:s, s:b}", "verdict", verdict_name(answer.verdict), "held",
+		    answer.held);
+		if (answer.verdict == VERDICT_FOUND)
+			json_object_set_new(row, "text", admin_json_text(answer.text));
+		else if (answer.reason != NULL)
+			json_object_set_new(row, "reason", json_string(answer.reason));
+		json_object_set_new(maps, view_name(view), row);
+	}
+	buf_fini(&text);
+	return maps;
+}
+
+static void
+print_json(const struct story *story)
+{
+	const struct finding *finding = story->finding;
+	const struct client_map *map = client_map(story->admin->client);
+	bool found = finding->verdict == VERDICT_FOUND;
+	json_t *root = json_pack("{s:o, s:o, s:s, s:b, s:o}", "asked",
+	    admin_json_text(str_of(story->asked)), "canonical",
+	    admin_json_text(story->subject->name), "verdict", verdict_name(finding->verdict),
+	    "held", is_held(finding), "keys", keys_json(story->reading));
+
+	if (found) {
+		json_object_set_new(root, "owner", admin_json_text(finding->owner));
+		json_object_set_new(root, "account", admin_json_text(finding->account));
+		json_object_set_new(root, "hold", json_string(hold_names[finding->hold]));
+		json_object_set_new(root, "login", finding->hold == HOLD_ALL
+			? json_string("waits")
+			: admin_json_text(finding->owner));
+	}
+	if (finding->matched.len > 0)
+		json_object_set_new(root, "matched", admin_json_text(finding->matched));
+	if (finding->reason != NULL)
+		json_object_set_new(root, "reason", json_string(finding->reason));
+	json_object_set_new(root, "maps", maps_json(story));
+	json_object_set_new(root, "map", json_pack("{s:s, s:I, s:s}", "id", map->head.id, "epoch",
+	    (json_int_t)map->head.epoch, "redis", client_target(story->admin->client)));
+	admin_print_json(root);
+}
+
+/* ---- in words */
+
+static void
+print_keys(const struct reading *reading)
+{
+	puts("keys");
+	for (size_t i = 0; i < reading->count; i++) {
+		const struct reading_key *key = &reading->keys[i];
+
+		printf("  %-44s ", log_quote(key->key));
+		switch (key->kind) {
+		case FETCH_ABSENT:
+			fputs("(not there)", stdout);
+			break;
+		case FETCH_WRONG_TYPE:
+			fputs("(no string: nobody can read it; remove it)", stdout);
+			break;
+		case FETCH_STRING:
+			fputs(log_quote(key->value), stdout);
+			break;
+		}
+		if (key->ttl_ms >= 0)
+			printf(", %.1f s left", (double)key->ttl_ms / 1000);
+		else if (key->kind != FETCH_ABSENT && key->is_hold)
+			fputs(", WITHOUT AN END: give it one with EXPIRE", stdout);
+		putchar('\n');
+	}
+}
+
+static void
+print_maps(const struct story *story)
+{
+	const struct ruleset *rules = story->admin->rules;
+	struct buf text = BUF_INIT;
+
+	puts("maps");
+	for (size_t i = 0; i < ruleset_view_count(rules); i++) {
+		const struct view *view = ruleset_view_at(rules, i);
+		struct answer answer;
+
+		buf_clear(&text);
+		decide(rules, view, story->finding, &text, &answer);
+		printf("  %-20s ", view_name(view));
+		if (answer.verdict == VERDICT_FOUND)
+			printf("%s%s\n", log_quote(answer.text), answer.held ? " (held)" : "");
+		else if (answer.verdict == VERDICT_ABSENT)
+			puts("not found: Postfix goes on as without us");
+		else
+			printf("%s: %s\n", verdict_name(answer.verdict),
+			    answer.reason != NULL ? answer.reason : "?");
+	}
+	buf_fini(&text);
+}
+
+static void
+print_owner(const struct finding *finding)
+{
+	switch (finding->verdict) {
+	case VERDICT_FOUND:
+		printf("account    %s\n", log_quote(finding->account));
+		printf("owner      %s, by %s\n", log_quote(finding->owner),
+		    log_quote(finding->matched));
+		printf("hold       %s\n", hold_names[finding->hold]);
+		if (finding->hold == HOLD_ALL)
+			puts("login      would wait until the hold ends");
+		else
+			printf("login      would go to %s\n", log_quote(finding->owner));
+		if (finding->is_unknown)
+			puts("unknown    the domain is complete and does not know this address");
+		break;
+	case VERDICT_ABSENT:
+		puts("owner      none: its domain is not managed, everybody goes on as without us");
+		break;
+	case VERDICT_TEMP:
+	case VERDICT_PERM:
+	case VERDICT_COUNT:
+		printf("trouble    %s: %s\n", verdict_name(finding->verdict),
+		    finding->reason != NULL ? finding->reason : "?");
+		break;
+	}
+}
+
+static void
+print_words(const struct story *story)
+{
+	const struct client_map *map = client_map(story->admin->client);
+
+	printf("address    %s\n", log_quote(story->subject->name));
+	if (story->subject->differs)
+		printf("asked as   %s\n", log_quote_text(story->asked));
+	print_owner(story->finding);
+	print_keys(story->reading);
+	print_maps(story);
+	printf("map        %s, epoch %" PRIu64 ", at %s\n", map->head.id, map->head.epoch,
+	    client_target(story->admin->client));
+}
+
+/* ---- a domain: its own keys, and nobody's account */
+
+static void
+explain_domain(struct admin *admin, const struct subject *subject, struct reading *reading)
+{
+	bool managed = reading->keys[0].kind == FETCH_STRING;
+	bool floor = guard_is_floor(admin->settings, subject->name);
+
+	if (admin->json) {
+		admin_print_json(json_pack("{s:o, s:b, s:b, s:o}", "canonical",
+		    admin_json_text(subject->name), "managed", managed || floor, "in_settings",
+		    floor, "keys", keys_json(reading)));
+		return;
+	}
+	printf("domain     %s\n", log_quote(subject->domain));
+	printf("managed    %s%s\n", managed || floor ? "yes" : "no, everybody goes on as without us",
+	    floor && !managed ? ", by the settings, but without an owner: accounts without a key "
+				"of their own are answered \"try again later\""
+			      : "");
+	print_keys(reading);
+}
+
+/* 0, and the exit status says whether anybody owns it. */
+static int
+say(struct story *story)
+{
+	if (story->admin->json)
+		print_json(story);
+	else
+		print_words(story);
+	switch (story->finding->verdict) {
+	case VERDICT_FOUND:
+		return 0;
+	case VERDICT_ABSENT:
+		return EX_NOUSER;
+	case VERDICT_TEMP:
+	case VERDICT_PERM:
+	case VERDICT_COUNT:
+		break;
+	}
+	return EX_DATAERR;
+}
+
+static int
+explain(struct admin *admin, const struct subject *subject)
+{
+	struct story story = {.admin = admin, .asked = admin->args.words[0], .subject = subject};
+	struct reading reading = {0};
+	struct fault fault;
+	int code = 0;
+
+	if ((subject->is_domain ? reading_domain(&reading, admin, subject, &fault)
+				: reading_account(&reading, admin, subject, &fault)) == -1) {
+		code = admin_fault(admin, &fault);
+	} else if (subject->is_domain) {
+		explain_domain(admin, subject, &reading);
+	} else {
+		story.reading = &reading;
+		story.finding = reading_finding(&reading);
+		code = say(&story);
+	}
+	reading_fini(&reading);
+	return code;
+}
+
+static int
+run(struct admin *admin)
+{
+	struct subject subject;
+	int code;
+
+	if ((code = admin_need_map(admin)) != 0)
+		return code;
+	subject_init(&subject);
+	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0)
+		code = explain(admin, &subject);
+	subject_fini(&subject);
+	return code;
+}
+
+const struct command cmd_explain = {
+    .name = "explain",
+    .usage = "ADDRESS|@DOMAIN",
+    .sentence = "Tells who has an account and why, and what each map answers for it.",
+    .options = options,
+    .words_least = 1,
+    .words_most = 1,
+    .run = run,
+    .asks = ASKS_NEVER,
+    .writes = WRITES_NOTHING,
+};

@@ -1,0 +1,146 @@
+/*
+ * cmd_export.c - splitmx export                                       (driver)
+ *
+ * The header with the digest comes first, but the digest is known last: the
+ * rows wait in a temporary file that has no name.
+ */
+#include "admin/admin.h"
+
+#include "admin/filter.h"
+#include "admin/progress.h"
+#include "admin/transfer.h"
+#include "base/log.h"
+#include "map/scan.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct option_row options[] = {
+    {"text", NULL, "lines \"address destination\" instead of NDJSON"},
+    {"owner", "DESTINATION", "only those of this destination"},
+    {"domain", "DOMAIN", "only those of this domain, and the domain's own owner"},
+    {0},
+};
+
+struct export {
+	struct admin *admin;
+	struct filter filter;
+	enum transfer_form form;
+	FILE *rows;
+	crypto_hash_sha256_state digest;
+	struct buf line;
+	uint64_t count, bad;
+	struct progress progress;
+};
+
+static bool
+on_row(void *ctx, const struct scan_row *row)
+{
+	struct export *export = ctx;
+	struct str line;
+
+	if (row->is_string && !filter_takes(&export->filter, row->name, row->owner))
+		return true;
+	buf_clear(&export->line);
+	if (!row->is_string ||
+	    !transfer_row_write(&export->line, export->form, row->name, row->owner)) {
+		export->bad++;
+		admin_fail(export->admin, EX_DATAERR, "%s is left out: its owner %s",
+		    log_quote(row->name),
+		    row->is_string ? "or name cannot be written in this form" : "is no string");
+		return true;
+	}
+	line = buf_str(&export->line);
+	crypto_hash_sha256_update(&export->digest, (const unsigned char *)line.ptr, line.len);
+	export->count++;
+	progress_step(&export->progress, export->count);
+	return fwrite(line.ptr, 1, line.len, export->rows) == line.len;
+}
+
+static void
+print_header(struct export *export)
+{
+	struct transfer_header header = {.schema = MAP_SCHEMA, .accounts = export->count};
+	unsigned char digest[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256_final(&export->digest, digest);
+	sodium_bin2hex(header.digest, sizeof(header.digest), digest, sizeof(digest));
+	snprintf(header.map, sizeof(header.map), "%s", client_map(export->admin->client)->head.id);
+	buf_clear(&export->line);
+	transfer_header_write(&export->line, export->form, &header);
+	fputs(buf_cstr(&export->line), stdout);
+}
+
+static int
+print_rows(struct export *export)
+{
+	char block[65536];
+	size_t got;
+
+	if (fflush(export->rows) != 0)
+		return admin_fail(export->admin, EX_IOERR, "no room for the rows: %s",
+		    strerror(errno));
+	print_header(export);
+	rewind(export->rows);
+	while ((got = fread(block, 1, sizeof(block), export->rows)) > 0)
+		fwrite(block, 1, got, stdout);
+	if (ferror(export->rows) || fflush(stdout) != 0)
+		return admin_fail(export->admin, EX_IOERR, "the export could not be written: %s",
+		    strerror(errno));
+	return export->bad > 0 ? EX_DATAERR : 0;
+}
+
+static int
+walk(struct export *export)
+{
+	struct admin *admin = export->admin;
+	struct fault fault;
+	int rc;
+
+	progress_start(&export->progress, "exporting", "accounts", 0, admin->json);
+	rc = scan_owners(admin->client, filter_glob(&export->filter), on_row, export, &fault);
+	progress_end(&export->progress);
+	if (rc == -1)
+		return admin_fault(admin, &fault);
+	if (ferror(export->rows))
+		return admin_fail(admin, EX_IOERR, "no room for the rows: %s", strerror(errno));
+	return print_rows(export);
+}
+
+static int
+run(struct admin *admin)
+{
+	struct export export = {.admin = admin,
+	    .form = args_has(&admin->args, "text") ? TRANSFER_TEXT : TRANSFER_NDJSON};
+	struct fault fault;
+	int code;
+
+	if ((code = admin_need_map(admin)) != 0)
+		return code;
+	if (filter_init(&export.filter, &admin->args, &fault) == -1)
+		return admin_fail(admin, EX_USAGE, "%s", fault.text);
+	crypto_hash_sha256_init(&export.digest);
+	if ((export.rows = tmpfile()) == NULL)
+		code = admin_fail(admin, EX_CANTCREAT, "no temporary file: %s", strerror(errno));
+	else
+		code = walk(&export);
+	if (export.rows != NULL)
+		fclose(export.rows);
+	filter_fini(&export.filter);
+	buf_fini(&export.line);
+	return code;
+}
+
+const struct command cmd_export = {
+    .name = "export",
+    .usage = "[--text] [--owner DESTINATION] [--domain DOMAIN]",
+    .sentence = "Writes all owners to standard output, as import reads them.",
+    .options = options,
+    .words_least = 0,
+    .words_most = 0,
+    .run = run,
+    .asks = ASKS_NEVER,
+    .writes = WRITES_NOTHING,
+};

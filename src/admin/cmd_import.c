@@ -1,0 +1,265 @@
+/*
+ * cmd_import.c - splitmx import FILE|-                                (driver)
+ *
+ * Compare first, ask, then write, two hundred accounts in a transaction. An
+ * account that is as the file wants it is not written again, so an import that
+ * was killed is resumed by starting it once more. What the guard refuses (an
+ * owner that mail is routed by, a domain that nobody manages) is named and left
+ * as it is, and everything else is done.
+ */
+#include "admin/admin.h"
+#include "admin/guard.h"
+#include "admin/load.h"
+#include "admin/progress.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "map/change.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_row options[] = {
+    {"dry-run", NULL, "only print what would change: + added, ~ changed, ! refused"},
+    {"owner", "DESTINATION", "only rows of this destination"},
+    {"domain", "DOMAIN", "only rows of this domain"},
+    {"force", NULL, "change owners that mail is routed by too, without a hold"},
+    {"yes", NULL, "change without asking"},
+    {"reason", "TEXT", "why; stands in the audit stream"},
+    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
+    {0},
+};
+
+enum { REFUSED_SHOWN_MOST = 100 };
+
+struct counts {
+	uint64_t added, changed, unchanged, refused;
+};
+
+struct import {
+	struct admin *admin;
+	struct load *load;
+	struct guard guard;
+	struct change_note note;
+	struct counts counts;
+	uint64_t epoch, slowest_us;
+	bool show; /* --dry-run: every difference is printed */
+	struct change batch[CHANGE_BATCH_MOST];
+};
+
+static bool
+will_manage(void *ctx, struct str domain)
+{
+	return load_has(ctx, domain);
+}
+
+static void
+show(const struct import *import, const struct change *change, const char *mark, const char *what)
+{
+	const char *name = log_quote(change->name);
+
+	if (import->admin->json)
+		admin_print_json(json_pack("{s:s, s:o, s:o*, s:o, s:s*}", "difference", what,
+		    "address", admin_json_text(change->name), "before",
+		    change->seen.owner.there ? admin_json_text(change->seen.owner.text) : NULL,
+		    "owner", admin_json_text(change->owner), "why", change->why));
+	else if (change->result == CHANGE_REFUSED)
+		printf("%s %s %s -> %s: %s\n", mark, name,
+		    change->seen.owner.there ? log_quote(change->seen.owner.text) : "-",
+		    log_quote(change->owner), change->why);
+	else if (change->seen.owner.there)
+		printf("%s %s %s -> %s\n", mark, name, log_quote(change->seen.owner.text),
+		    log_quote(change->owner));
+	else
+		printf("%s %s %s\n", mark, name, log_quote(change->owner));
+}
+
+static void
+count_one(struct import *import, const struct change *change, size_t row)
+{
+	struct counts *counts = &import->counts;
+
+	if (change->result == CHANGE_UNCHANGED) {
+		counts->unchanged++;
+	} else if (change->result == CHANGE_REFUSED) {
+		counts->refused++;
+		if (import->show)
+			show(import, change, "!", "refused");
+		else if (counts->refused <= REFUSED_SHOWN_MOST)
+			admin_fail(import->admin, EX_DATAERR, "line %" PRIu64 ": %s stays %s: %s",
+			    load_line(import->load, row), log_quote(change->name),
+			    change->seen.owner.there ? log_quote(change->seen.owner.text)
+						     : "as it is",
+			    change->why);
+	} else if (change->seen.owner.there) {
+		counts->changed++;
+		if (import->show)
+			show(import, change, "~", "changed");
+	} else {
+		counts->added++;
+		if (import->show)
+			show(import, change, "+", "added");
+	}
+}
+
+/* All rows, batch by batch; with "write" they are written, else only compared. */
+static int
+pass(struct import *import, bool write, const char *doing, struct fault *fault_r)
+{
+	struct client *client = import->admin->client;
+	size_t total = load_count(import->load), from = 0;
+	struct progress progress;
+	int rc = 0;
+
+	import->counts = (struct counts){0};
+	progress_start(&progress, doing, "accounts", total, import->admin->json);
+	while (from < total && rc == 0) {
+		size_t count = total - from < CHANGE_BATCH_MOST ? total - from : CHANGE_BATCH_MOST;
+		uint64_t start = clock_us(), epoch = 0;
+
+		for (size_t i = 0; i < count; i++)
+			import->batch[i] = (struct change){.name = load_name(import->load, from + i),
+			    .writes = CHANGE_OWNER,
+			    .owner = load_owner(import->load, from + i)};
+		rc = write ? change_run(client, import->batch, count, &import->note, guard_owner,
+				 &import->guard, &epoch, fault_r)
+			   : change_try(client, import->batch, count, guard_owner, &import->guard,
+				 fault_r);
+		if (rc == -1)
+			break;
+		if (clock_us() - start > import->slowest_us)
+			import->slowest_us = clock_us() - start;
+		if (epoch > 0)
+			import->epoch = epoch;
+		for (size_t i = 0; i < count; i++)
+			count_one(import, &import->batch[i], from + i);
+		from += count;
+		progress_step(&progress, from);
+	}
+	progress_end(&progress);
+	return rc;
+}
+
+static int
+summary(const struct import *import, bool written)
+{
+	const struct counts *counts = &import->counts;
+
+	if (import->admin->json)
+		admin_print_json(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "written", written,
+		    "added", (json_int_t)counts->added, "changed", (json_int_t)counts->changed,
+		    "unchanged", (json_int_t)counts->unchanged, "refused",
+		    (json_int_t)counts->refused, "epoch", (json_int_t)import->epoch, "slowest_ms",
+		    (double)import->slowest_us / 1000));
+	else
+		printf("%s%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64 " unchanged, %" PRIu64
+		       " refused (slowest batch %.1f ms)\n",
+		    written ? "" : "would be: ", counts->added, counts->changed, counts->unchanged,
+		    counts->refused, (double)import->slowest_us / 1000);
+	return counts->refused > 0 ? EX_DATAERR : 0;
+}
+
+static int
+broken(const struct import *import, const struct fault *fault, size_t done)
+{
+	admin_fault(import->admin, fault);
+	if (done > 0)
+		admin_note(import->admin,
+		    "%zu rows were done; start the same import again, it goes on where it stopped",
+		    done);
+	return EX_TEMPFAIL;
+}
+
+static size_t
+done_so_far(const struct counts *counts)
+{
+	return counts->added + counts->changed + counts->unchanged + counts->refused;
+}
+
+static int
+work(struct import *import)
+{
+	struct admin *admin = import->admin;
+	bool dry = args_has(&admin->args, "dry-run");
+	struct fault fault;
+	int code;
+
+	import->show = dry;
+	if (dry || !args_has(&admin->args, "yes")) {
+		if (pass(import, false, "comparing", &fault) == -1)
+			return broken(import, &fault, 0);
+		if (dry || import->counts.added + import->counts.changed == 0)
+			return summary(import, false);
+		if ((code = admin_confirm(admin,
+			 "%" PRIu64 " accounts would be added and %" PRIu64
+			 " changed in the map at %s; %" PRIu64 " refused. Go on?",
+			 import->counts.added, import->counts.changed, client_target(admin->client),
+			 import->counts.refused)) != 0)
+			return code;
+	}
+	import->slowest_us = 0;
+	if (pass(import, true, "importing", &fault) == -1)
+		return broken(import, &fault, done_so_far(&import->counts));
+	return summary(import, true);
+}
+
+static int
+from_file(struct admin *admin, FILE *file, const char *name)
+{
+	struct import *import = xnew(struct import);
+	struct filter filter;
+	struct fault fault;
+	int code = 0;
+
+	import->admin = admin;
+	if (filter_init(&filter, &admin->args, &fault) == -1) {
+		free(import);
+		return admin_fail(admin, EX_USAGE, "%s", fault.text);
+	}
+	import->load = load_read(admin, file, name, &filter, &code);
+	if (import->load != NULL) {
+		import->guard = (struct guard){.settings = admin->settings,
+		    .force = args_has(&admin->args, "force"),
+		    .will_manage = will_manage,
+		    .ctx = import->load};
+		import->note = (struct change_note){admin_who(admin), "import", admin_why(admin)};
+		code = work(import);
+	}
+	load_free(&import->load);
+	filter_fini(&filter);
+	free(import);
+	return code;
+}
+
+static int
+run(struct admin *admin)
+{
+	const char *name = admin->args.words[0];
+	FILE *file = stdin;
+	int code;
+
+	if ((code = admin_need_map(admin)) != 0)
+		return code;
+	if (strcmp(name, "-") == 0)
+		return from_file(admin, stdin, "standard input");
+	if ((file = fopen(name, "re")) == NULL)
+		return admin_fail(admin, EX_NOINPUT, "%s: %s", name, strerror(errno));
+	code = from_file(admin, file, name);
+	fclose(file);
+	return code;
+}
+
+const struct command cmd_import = {
+    .name = "import",
+    .usage = "FILE|- [--dry-run] [--owner DESTINATION] [--domain DOMAIN] [--yes]",
+    .sentence = "Writes the owners that a file names, NDJSON or \"address destination\".",
+    .options = options,
+    .words_least = 1,
+    .words_most = 1,
+    .run = run,
+    .asks = ASKS_WHERE_MANY,
+    .writes = WRITES_MAP,
+};

@@ -1,0 +1,44 @@
+/*
+ * cmd_unset.c - splitmx unset ADDRESS|@DOMAIN                         (driver)
+ *
+ * The account belongs to its domain's owner afterwards, or to nobody.
+ */
+#include "admin/admin.h"
+#include "admin/owner.h"
+#include "admin/subject.h"
+
+static const struct option_row options[] = {
+    {"reason", "TEXT", "why; stands in the audit stream"},
+    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
+    {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
+    {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
+    {"yes", NULL, "change a whole domain without asking"},
+    {0},
+};
+
+static int
+run(struct admin *admin)
+{
+	struct subject subject;
+	int code;
+
+	if ((code = admin_need_settings(admin)) != 0)
+		return code;
+	subject_init(&subject);
+	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0)
+		code = owner_change(admin, &subject, STR(""));
+	subject_fini(&subject);
+	return code;
+}
+
+const struct command cmd_unset = {
+    .name = "unset",
+    .usage = "ADDRESS|@DOMAIN [--hold] [--reason TEXT]",
+    .sentence = "Removes an owner key: the account falls back to its domain's owner.",
+    .options = options,
+    .words_least = 1,
+    .words_most = 1,
+    .run = run,
+    .asks = ASKS_WHERE_MANY,
+    .writes = WRITES_MAP,
+};

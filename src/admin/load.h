@@ -1,0 +1,40 @@
+/*
+ * load.h - the rows of an import, read whole before anything is written (driver)
+ *
+ * A file is checked to its end first: every bad line is named with its number,
+ * and the digest of its header must be right. Only then the rows, which lie in
+ * memory (some sixty bytes and the address each), are compared and written.
+ */
+#ifndef ADMIN_LOAD_H
+#define ADMIN_LOAD_H
+
+#include "admin/admin.h"
+#include "admin/filter.h"
+#include "admin/transfer.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { LOAD_BAD_SHOWN_MOST = 1000 };
+
+struct load;
+
+/*
+ * Read everything from file; name is for messages. NULL after having said what
+ * is wrong, and *code_r is a sysexits code. Rows that the filter does not take
+ * are left out, but checked too.
+ */
+struct load *load_read(struct admin *admin, FILE *file, const char *name,
+    const struct filter *filter, int *code_r);
+void load_free(struct load **load);
+
+/* Domains stand before accounts, so that a domain is managed before its accounts come. */
+size_t load_count(const struct load *load);
+struct str load_name(const struct load *load, size_t i);
+struct str load_owner(const struct load *load, size_t i);
+uint64_t load_line(const struct load *load, size_t i);
+bool load_has(const struct load *load, struct str name);
+
+const struct transfer_header *load_header(const struct load *load); /* NULL: none */
+
+#endif

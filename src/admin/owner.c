@@ -1,0 +1,277 @@
+/*
+ * owner.c - set and unset: one owner key changes                      (driver)
+ */
+#include "admin/owner.h"
+
+#include "admin/guard.h"
+#include "admin/progress.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "map/change.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HOLD_BYTES = 64, WATCH_EVERY_MS = 200 };
+
+struct owner_work {
+	struct admin *admin;
+	const struct subject *subject;
+	struct change change;
+	struct guard guard;
+	struct change_note note;
+	char hold[HOLD_BYTES]; /* the one that is watched */
+	bool own_hold;
+	char *before, *after; /* for what is said in the end */
+	uint64_t epoch;
+};
+
+const char *
+owner_destinations(const struct admin *admin)
+{
+	static struct buf names;
+
+	buf_clear(&names);
+	for (size_t i = 0; i < admin->settings->destination_count; i++)
+		buf_addf(&names, "%s%s", i > 0 ? ", " : "", admin->settings->destinations[i].name);
+	return buf_cstr(&names);
+}
+
+int
+owner_subject(const struct admin *admin, struct subject *subject, const char *text)
+{
+	struct account_rules rules = admin_account_rules(admin);
+	struct fault fault;
+
+	if (subject_read(subject, str_of(text), &rules, &fault) == -1)
+		return admin_fail(admin, EX_DATAERR, "%s", fault.text);
+	if (subject->differs)
+		admin_note(admin, "%s is written %s in the map", log_quote_text(text),
+		    log_quote(subject->name));
+	return 0;
+}
+
+static char *
+value_text(struct change_value value)
+{
+	return value.there ? xstrdup(log_quote(value.text)) : xstrdup("nobody");
+}
+
+/* ---- the hold */
+
+static void
+guard_new_hold(void *ctx, struct change *change)
+{
+	struct owner_work *work = ctx;
+
+	if (change_hold_before(change).there) {
+		change->result = CHANGE_REFUSED;
+		change->why = guard_hold_changed;
+	}
+	(void)work;
+}
+
+static int
+place_hold(struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	struct change change = {.name = work->subject->name,
+	    .writes = CHANGE_HOLD,
+	    .hold_matters = true,
+	    .hold_ms = OWNER_HOLD_MS + OWNER_HOLD_SPARE_MS};
+	struct change_note note = work->note;
+	unsigned char random[8];
+	struct fault fault;
+	int len;
+
+	randombytes_buf(random, sizeof(random));
+	len = snprintf(work->hold, sizeof(work->hold), "mail:set-");
+	sodium_bin2hex(work->hold + len, sizeof(work->hold) - (size_t)len, random, sizeof(random));
+	change.hold = str_of(work->hold);
+	note.what = "hold";
+	if (change_run(admin->client, &change, 1, &note, guard_new_hold, work, &work->epoch,
+		&fault) == -1)
+		return admin_fault(admin, &fault);
+	if (change.result == CHANGE_REFUSED)
+		return admin_fail(admin, EX_TEMPFAIL, "%s: %s", log_quote(work->subject->name),
+		    change.why);
+	work->own_hold = true;
+	return 0;
+}
+
+static void
+guard_hold_stays(void *ctx, struct change *change)
+{
+	struct owner_work *work = ctx;
+	struct change_value hold = change_hold_before(change);
+
+	if (!hold.there || !str_is(hold.text, work->hold)) {
+		change->result = CHANGE_REFUSED;
+		change->why = guard_hold_changed;
+	}
+}
+
+/* See the same hold for OWNER_HOLD_MS, by our own clock. Interrupted: nothing changes. */
+static int
+watch_hold(struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	struct change change = {.name = work->subject->name};
+	struct progress progress;
+	uint64_t start = clock_ms(), now = start;
+	struct fault fault;
+
+	admin_note(admin,
+	    work->own_hold ? "delivery is held; waiting %d s until no Postfix remembers the "
+			     "former route (Ctrl-C changes nothing, the hold ends by itself)"
+			   : "there is a hold, and its age is known to nobody: watching it for "
+			     "%d s (Ctrl-C changes nothing; --force if you know it is older)",
+	    OWNER_HOLD_MS / 1000);
+	progress_start(&progress, "holding", "s", OWNER_HOLD_MS / 1000, admin->json);
+	while (now - start < OWNER_HOLD_MS) {
+		usleep(WATCH_EVERY_MS * 1000);
+		now = clock_ms();
+		progress_step(&progress, (now - start) / 1000);
+		if (change_try(admin->client, &change, 1, guard_hold_stays, work, &fault) == -1) {
+			progress_end(&progress);
+			return admin_fault(admin, &fault);
+		}
+		if (change.result == CHANGE_REFUSED)
+			break;
+	}
+	progress_end(&progress);
+	if (change.result == CHANGE_REFUSED)
+		return admin_fail(admin, EX_TEMPFAIL, "%s: %s", log_quote(work->subject->name),
+		    change.why);
+	return 0;
+}
+
+/* Is a hold needed, and is one there or wanted? Afterwards work->guard.hold is the one to insist on. */
+static int
+see_to_hold(struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	struct change_value hold = change_hold_before(&work->change);
+	int code = 0;
+
+	if (!guard_is_flip(&work->change) || work->guard.force)
+		return 0;
+	if (hold.there && hold.text.len > 0 && hold.text.len < sizeof(work->hold)) {
+		memcpy(work->hold, hold.text.ptr, hold.text.len);
+		work->hold[hold.text.len] = '\0';
+	} else if (args_has(&admin->args, "hold") && !hold.there) {
+		code = place_hold(work);
+	} else {
+		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s",
+		    log_quote(work->subject->name), work->before, guard_needs_hold);
+	}
+	if (code == 0)
+		code = watch_hold(work);
+	work->guard.hold = str_of(work->hold);
+	if (work->own_hold)
+		work->change.writes |= CHANGE_RELEASE;
+	return code;
+}
+
+/* ---- the change */
+
+static const char *const result_names[] = {
+    [CHANGE_DONE] = "changed",
+    [CHANGE_UNCHANGED] = "unchanged",
+    [CHANGE_REFUSED] = "refused",
+};
+
+static int
+say_result(const struct owner_work *work)
+{
+	const struct admin *admin = work->admin;
+	const struct change *change = &work->change;
+	const char *result = result_names[change->result], *name = log_quote(change->name);
+
+	if (change->result == CHANGE_REFUSED)
+		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name, work->before,
+		    change->why);
+	if (admin->json)
+		admin_print_json(json_pack("{s:o, s:s, s:s, s:s, s:I}", "address",
+		    admin_json_text(change->name), "result", result, "before", work->before,
+		    "after", work->after, "epoch", (json_int_t)work->epoch));
+	else if (change->result == CHANGE_UNCHANGED)
+		printf("%s: unchanged, %s\n", name, work->before);
+	else
+		printf("%s: %s -> %s (epoch %" PRIu64 ")\n", name, work->before, work->after,
+		    work->epoch);
+	return 0;
+}
+
+static int
+write_owner(struct owner_work *work)
+{
+	struct fault fault;
+
+	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner,
+		&work->guard, &work->epoch, &fault) == -1)
+		return admin_fault(work->admin, &fault);
+	return say_result(work);
+}
+
+/* The owner that counts afterwards, for what is said. */
+static struct change_value
+owner_after(const struct change *change, bool is_domain)
+{
+	if (change->owner.len > 0)
+		return (struct change_value){true, change->owner};
+	return is_domain ? (struct change_value){false, STR("")} : change->seen.domain_owner;
+}
+
+static int
+owner_work(struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	const struct subject *subject = work->subject;
+	struct fault fault;
+	int code;
+
+	/* First only a look: what would change, and does it need a hold? */
+	work->guard.force = true;
+	if (change_try(admin->client, &work->change, 1, guard_owner, &work->guard, &fault) == -1)
+		return admin_fault(admin, &fault);
+	work->before = value_text(change_owner_before(&work->change));
+	work->after = value_text(owner_after(&work->change, subject->is_domain));
+	if (work->change.result != CHANGE_DONE)
+		return say_result(work);
+	if (subject->is_domain && (code = admin_confirm(admin,
+		"This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
+		STR_FMT(subject->domain), work->before, work->after)) != 0)
+		return code;
+	work->guard.force = args_has(&admin->args, "force");
+	if ((code = see_to_hold(work)) != 0)
+		return code;
+	return write_owner(work);
+}
+
+int
+owner_change(struct admin *admin, const struct subject *subject, struct str destination)
+{
+	struct owner_work work = {.admin = admin,
+	    .subject = subject,
+	    .change = {.name = subject->name, .writes = CHANGE_OWNER,
+		.owner = destination,
+		.hold_matters = true},
+	    .guard = {.settings = admin->settings},
+	    .note = {.what = destination.len > 0 ? "set" : "unset"}};
+	int code = admin_need_map(admin);
+
+	if (code != 0)
+		return code;
+	work.note.who = admin_who(admin);
+	work.note.why = admin_why(admin);
+	code = owner_work(&work);
+	free(work.before);
+	free(work.after);
+	return code;
+}

@@ -1,0 +1,29 @@
+/*
+ * owner.h - set and unset: one owner key changes                      (driver)
+ */
+#ifndef ADMIN_OWNER_H
+#define ADMIN_OWNER_H
+
+#include "admin/admin.h"
+#include "admin/subject.h"
+
+/*
+ * How long a delivery hold must have lasted: a queue manager remembers a route
+ * for 30 s, and the rest is for deliveries that were under way.
+ */
+enum { OWNER_HOLD_MS = 35000, OWNER_HOLD_SPARE_MS = 60000 };
+
+/* Read the address as the operator wrote it, and say so where the map's form differs. */
+int owner_subject(const struct admin *admin, struct subject *subject, const char *text);
+
+/*
+ * Give the subject to a destination, or take its key away where that is empty:
+ * asks where a domain changes, holds or watches the hold where mail is routed
+ * by it, writes, says what was done. A sysexits code.
+ */
+int owner_change(struct admin *admin, const struct subject *subject, struct str destination);
+
+/* "old, new"; lent as long as admin. */
+const char *owner_destinations(const struct admin *admin);
+
+#endif
