@@ -1,0 +1,68 @@
+"""What the dialogues with splitmx share: a Redis, a settings file, and the command."""
+
+import json
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+os.environ.setdefault("SPLITMX_BUILD", os.environ.get("BUILD", os.path.join(HERE, "..", "..", "build")))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from lab import Lab, Redis  # noqa: E402
+from lab.policyd import conf_file, program  # noqa: E402
+
+OK, USAGE, DATAERR, NOUSER, UNAVAILABLE, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 67, 69, 75, 77, 78
+
+
+class AdminCase(unittest.TestCase):
+    """Each test has a Redis of its own, with a map unless `initialised` is False."""
+
+    initialised = True
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.close)
+        self.redis = Redis(self.lab)
+        self.settings = {
+            "instance": "t", "run_dir": os.path.dirname(self.lab.path("run", "x")),
+            "state_dir": os.path.dirname(self.lab.path("state", "x")), "user": "", "group": "",
+            "redis": {"url": self.redis.url}, "domains": ["floor.org"],
+            "destinations": [{"name": "old"}, {"name": "new"}],
+            "maps": [{"name": "transport", "owners": {"new": "lmtp:new", "old": "relay:[old]"}, "held": "hold:[x]:1"},
+                     {"name": "verify", "owners": {"new": "lmtp:new", "old": ""}}]}
+        self.write_settings()
+        if self.initialised:
+            self.says(OK, "init")
+
+    def close(self):
+        failed = any(error for _, error in getattr(self._outcome, "errors", [])) if self._outcome else False
+        self.lab.close(failed=failed)
+
+    def write_settings(self):
+        self.config = self.lab.write("splitmx.conf", conf_file(self.settings))
+
+    def argv(self, *words):
+        return [program("splitmx"), "-c", self.config, *[str(w) for w in words]]
+
+    def says(self, code, *words, stdin=None, seconds=60):
+        """Runs splitmx, insists on its exit status, returns what it printed."""
+        done = self.lab.run(self.argv(*words), check=False, stdin=stdin, seconds=seconds)
+        self.assertEqual(code, done.returncode, f"{words}\n{done.stdout}\n{done.stderr}")
+        self.error = done.stderr
+        return done.stdout
+
+    def tells(self, code, *words, **options):
+        """The same with --json: a list of objects."""
+        return [json.loads(line) for line in self.says(code, "--json", *words, **options).splitlines()]
+
+    def owner(self, name):
+        return self.redis.cli("GET", f"splitmx:owner:{name}")
+
+    def audit(self):
+        """The newest entry of the audit stream as a dict."""
+        words = self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", "1").split("\n")[1:]
+        return dict(zip(words[0::2], words[1::2]))
+
+    def epoch(self):
+        return int(self.redis.cli("HGET", "splitmx.map", "epoch"))

@@ -1,0 +1,139 @@
+"""splitmx import and export against a real Redis."""
+
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from admin import DATAERR, NOPERM, OK, AdminCase
+from lab import wait_for
+
+
+class Import(AdminCase):
+    def setUp(self):
+        super().setUp()
+        self.redis.cli("SET", "splitmx:owner:@example.org", "old")
+
+    def file(self, text, name="accounts"):
+        return self.lab.write(name, text)
+
+    def test_every_bad_line_is_named_and_nothing_written(self):
+        epoch = self.epoch()
+        self.says(DATAERR, "import", "--yes", self.file(
+            "a@example.org old\n\n# a comment\nnot-an-address old\nb@example.org nowhere\nc@example.org\n"
+            "a@example.org new\nA@example.org old\n"))
+        for said in (":4: ", ":5: nowhere", ":6: ", ":7: a@example.org has another destination in line 1", "4 problems"):
+            self.assertIn(said, self.error)
+        self.assertEqual(epoch, self.epoch())
+
+    def test_a_dry_run_prints_the_difference_and_changes_nothing(self):
+        self.redis.cli("MSET", "splitmx:owner:same@example.org", "new", "splitmx:owner:flip@example.org", "old")
+        text = ("same@example.org new\nadd@example.org old\nflip@example.org new\nother@else.org new\n"
+                "@third.org new\nann@third.org old\n")
+        rows = self.says(DATAERR, "import", "--dry-run", self.file(text)).splitlines()
+        self.assertIn("+ add@example.org old", rows)
+        self.assertIn("+ ann@third.org old", rows)
+        self.assertTrue(any(r.startswith("! flip@example.org old -> new: ") for r in rows), rows)
+        self.assertTrue(any(r.startswith("! other@else.org") for r in rows), rows)
+        self.assertTrue(rows[-1].startswith("would be: 3 added, 0 changed, 1 unchanged, 2 refused"), rows[-1])
+        rows = self.says(DATAERR, "import", "--dry-run", "--force", self.file(text)).splitlines()
+        self.assertIn("~ flip@example.org old -> new", rows)
+        told = self.tells(DATAERR, "import", "--dry-run", self.file(text))
+        self.assertEqual({"added": 3, "changed": 0, "unchanged": 1, "refused": 2},
+                         {k: told[-1][k] for k in ("added", "changed", "unchanged", "refused")})
+        self.assertEqual("", self.owner("add@example.org"))
+
+    def test_nobody_to_ask_means_no(self):
+        self.says(NOPERM, "import", self.file("a@example.org old\n"))
+        self.assertEqual("", self.owner("a@example.org"))
+        self.says(OK, "import", self.file("@example.org old\n"))  # nothing would change
+
+    def test_from_standard_input_with_an_audit(self):
+        self.says(OK, "import", "-", "--yes", "--reason", "start", stdin='{"address":"Ann@example.org","owner":"old"}\n'
+                  '{"address":"bob@example.org","owner":"old"}\n')
+        self.assertEqual(("old", "old"), (self.owner("ann@example.org"), self.owner("bob@example.org")))
+        entry = self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", "1")
+        for said in ("import", "start", "ann@example.org - old", "bob@example.org - old"):
+            self.assertIn(said, entry)
+
+    def test_only_what_was_asked_for(self):
+        path = self.file("a@example.org old\nb@example.org new\nc@third.org old\n@third.org old\n")
+        self.says(OK, "import", path, "--yes", "--domain", "third.org")
+        self.assertEqual(("", "old"), (self.owner("a@example.org"), self.owner("c@third.org")))
+        self.says(OK, "import", path, "--yes", "--owner", "new", "--force")
+        self.assertEqual(("", "new"), (self.owner("a@example.org"), self.owner("b@example.org")))
+
+    def test_what_is_exported_is_imported_again(self):
+        self.redis.pipe(("SET", f"splitmx:owner:u{i}@example.org", "old" if i % 3 else "new") for i in range(2500))
+        self.redis.cli("SET", 'splitmx:owner:"a b"@example.org', "new")
+        for words in ((), ("--text",)):
+            with self.subTest(words):
+                text = self.says(OK, "export", *words)
+                path = self.file(text)
+                told = self.tells(OK, "import", path, "--dry-run")[-1]
+                self.assertEqual((0, 2502), (told["added"], told["unchanged"]))
+                lines = text.splitlines(keepends=True)
+                for name, damaged in (("a line is missing", lines[:5] + lines[6:]), ("cut short", lines[:-1]),
+                                      ("a line was changed", lines[:-1] + [lines[-1].replace("old", "new")
+                                       if "old" in lines[-1] else lines[-1].replace("new", "old")])):
+                    with self.subTest(name):
+                        self.says(DATAERR, "import", "--yes", "--force", self.file("".join(damaged), "damaged"))
+                        self.assertIn("digest", self.error)
+        self.redis.cli("FLUSHDB")
+        os.unlink(os.path.join(self.settings["state_dir"], "identity"))
+        self.says(OK, "init")
+        self.says(OK, "import", path, "--yes", "--force")
+        self.assertEqual(2502, len(self.says(OK, "list").splitlines()))
+
+    def test_an_export_of_a_part(self):
+        self.redis.cli("MSET", "splitmx:owner:@else.org", "new", "splitmx:owner:a@else.org", "old")
+        rows = [json.loads(line) for line in self.says(OK, "export", "--domain", "else.org").splitlines()]
+        self.assertEqual((1, 2), (rows[0]["schema"], rows[0]["accounts"]))
+        self.assertEqual({"@else.org", "a@else.org"}, {r["address"] for r in rows[1:]})
+        self.assertEqual(["a@else.org old"], self.says(OK, "export", "--text", "--owner", "old", "--domain",
+                                                       "else.org").splitlines()[1:])
+
+
+class Large(AdminCase):
+    COUNT = 60000
+
+    def setUp(self):
+        super().setUp()
+        self.redis.cli("SET", "splitmx:owner:@example.org", "old")
+        self.redis.cli("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+        self.path = self.lab.write("accounts", "".join(f"user{i}@example.org old\n" for i in range(self.COUNT)))
+
+    def size(self):
+        return int(self.redis.cli("DBSIZE"))
+
+    def test_an_import_that_was_killed_goes_on(self):
+        run = subprocess.Popen(self.argv("import", self.path, "--yes"), env=self.lab.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("some accounts", 30, lambda: self.size() > 2000, every=0.001)
+        run.send_signal(signal.SIGKILL)
+        run.wait(10)
+        done = self.size() - 3  # the domain, splitmx.map, splitmx.audit
+        self.assertLess(done, self.COUNT)
+        told = self.tells(OK, "import", self.path, "--yes")[-1]
+        self.assertEqual((self.COUNT - done, done), (told["added"], told["unchanged"]))
+        self.assertEqual(self.COUNT + 3, self.size())
+
+    def test_redis_is_never_busy_for_ten_milliseconds(self):
+        self.says(OK, "import", self.path, "--yes")
+        self.says(OK, "list", "--owner", "old")
+        self.says(OK, "export")
+        self.assertEqual("0", self.redis.cli("SLOWLOG", "LEN"))
+
+    def test_a_redis_that_dies_leaves_a_word_how_to_go_on(self):
+        run = subprocess.Popen(self.argv("import", self.path, "--yes"), env=self.lab.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for("some accounts", 30, lambda: self.size() > 2000, every=0.001)
+        self.redis.kill()
+        _, error = run.communicate(timeout=30)
+        self.assertEqual(75, run.returncode, error)
+        self.assertIn("start the same import again", error)
+
+
+if __name__ == "__main__":
+    unittest.main()
