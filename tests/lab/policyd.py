@@ -66,6 +66,8 @@ class Policyd:
                 self.settings[key] = value
         if not redis:
             lab.remember(self)  # stop() ends the private Redis, which is not our child
+        # Postfix keeps its connections open; do not wait for them at the end.
+        self.settings.setdefault("policyd", {}).setdefault("drain_timeout", 1000)
         self.config = lab.path(name, "splitmx.conf")
         self.write_config()
         if init and redis:
