@@ -8,8 +8,8 @@
 #include "map/identity.h"
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "map/server.h"
 #include "map/state.h"
 
 #include <errno.h>
@@ -75,8 +75,7 @@ map_head_read(const struct resp *reply, const char *prefix, struct map_head *hea
 	bool have_id = false, have_epoch = false, have_schema = false, have_lease = false;
 
 	if (resp_type(reply) == RESP_ERROR)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: %s", prefix,
-		    log_quote(resp_str(reply)));
+		return server_error(reply, "to read the head of the map", fault_r);
 	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) % 2 != 0)
 		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash", prefix);
 	if (resp_count(reply) == 0)
@@ -264,7 +263,10 @@ file_advance(struct identity *identity, struct fault *fault_r)
 	if (lock == -1)
 		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
 	if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
+		if (errno == EWOULDBLOCK)
+			rc = 0; /* somebody writes just now: the next call will see to it */
+		else
+			fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
 		goto out;
 	}
 	if (file_read(identity->path, &there, fault_r) == -1)

@@ -300,6 +300,10 @@ private_run(const struct settings *settings, uint64_t lock_ms, struct fault *fau
 		goto out;
 	}
 	while (flock(lock, LOCK_EX | LOCK_NB) == -1) {
+		if (lock_ms == 0 && errno == EWOULDBLOCK) {
+			rc = 0; /* whoever holds it is doing the same */
+			goto out;
+		}
 		if (clock_ms() >= end_ms) {
 			fault_set_errno(fault_r, VERDICT_TEMP, "%s", private.lock);
 			goto out;
@@ -339,7 +343,6 @@ private_start(const struct settings *settings, struct fault *fault_r)
 		return -1;
 	if (pid != 0)
 		return 0;
-	/* Somebody else who holds the lock is doing the same. */
 	if (private_run(settings, 0, &fault) == -1)
 		log_warning("private_redis", "why=%s", log_quote_text(fault.text));
 	_exit(0);
