@@ -5,8 +5,8 @@
  * together: T tracks what changes and hears of it, D reads, H does heartbeats
  * (a reply on one never waits behind the other's). It is LIVE from its first
  * successful heartbeat; before that, and between sessions, what is remembered
- * may be used until the lease ends and nothing new is read. doc: the phases are
- * in link.c, the reasons in splitmx-map(7).
+ * may be used until the lease ends and nothing new is read. The phases are in
+ * link.c.
  *
  * Later a session may also begin with asking Sentinel where the master is, and a
  * heartbeat may also write and wait for replicas; nobody above would notice.
@@ -39,8 +39,23 @@ void link_free(struct link **link); /* no event follows */
 /* The settings moved; nothing that matters here has changed. */
 void link_set_settings(struct link *link, const struct settings *settings);
 
-/* D, to read from, or NULL while no session is live; good until lost_fn. */
-struct redis *link_data(const struct link *link);
+bool link_is_live(const struct link *link);
+
+/*
+ * Read through D, while a session is live: begin, any number of commands, end;
+ * all leave in one transaction, with whatever else the turn has to send. fn gets
+ * the reply to EXEC, or NULL when the session is over (lost_fn comes too), or
+ * nothing when it is we who ended it (then only lost_fn comes).
+ */
+void link_read_begin(struct link *link);
+void link_read(struct link *link, const struct str *argv, size_t argc);
+void link_read_end(struct link *link, redis_reply_fn *fn, void *ctx);
+
+/*
+ * Is that reply from our map, with "count" replies from element 1 on? Where not,
+ * the session has been ended and lost_fn was called from inside.
+ */
+bool link_read_is_good(struct link *link, const struct resp *reply, size_t count);
 
 /* May what is remembered be used now? */
 bool link_lease_runs(const struct link *link);
@@ -51,8 +66,7 @@ void link_fail(struct link *link, const struct fault *why);
 /* Why there is no live session: a sentence for the operator, lent until the next turn. */
 const char *link_trouble(const struct link *link);
 
-const char *link_map_id(const struct link *link); /* of the live session, or the last */
-uint64_t link_epoch(const struct link *link);	  /* the highest seen */
+uint64_t link_epoch(const struct link *link); /* the highest seen */
 
 struct link_status {
 	const char *phase, *server, *run_id, *map_id;

@@ -1,5 +1,5 @@
 /*
- * map_inside.h - what map.c and map_status.c share                    (driver)
+ * map_inside.h - what map.c, flight.c and map_status.c share          (driver)
  */
 #ifndef MAP_MAP_INSIDE_H
 #define MAP_MAP_INSIDE_H
@@ -18,6 +18,15 @@ struct flight;
 TAILQ_HEAD(flights, flight);
 TAILQ_HEAD(map_questions, map_question);
 
+struct map_question {
+	TAILQ_ENTRY(map_question) by_deadline, by_flight;
+	struct map *map;
+	struct flight *flight;
+	uint64_t deadline_ms;
+	map_found_fn *fn;
+	void *ctx;
+};
+
 struct map_counters {
 	uint64_t asked, unmanaged, remembered, fetched, shared, poisoned, late, refused, unreadable;
 };
@@ -30,7 +39,6 @@ struct map {
 	struct cache *cache;
 	struct domains *domains;
 	struct survey *survey;
-	char *head_key;
 
 	struct flight *table;		/* by address */
 	struct flights queued;		/* to be sent */
@@ -45,5 +53,8 @@ struct map {
 	char alarms[MAP_ALARMS][MAP_ALARM_BYTES]; /* unreadable records, the newest */
 	size_t alarm_next;
 };
+
+/* Its fn is called and it is gone. */
+void question_answer(struct map_question *question, const struct finding *finding);
 
 #endif

@@ -85,11 +85,12 @@ static void on_scanned(void *ctx, const struct resp *reply);
 static void
 scan(struct survey *survey, const char *cursor)
 {
-	struct redis *data = link_data(survey->link);
+	struct str argv[] = {STR("SCAN"), str_of(cursor), STR("MATCH"), str_of(domains_pattern(survey->domains)),
+	    STR("COUNT"), STR("1000")};
 
-	if (data != NULL)
-		redis_words(data, on_scanned, survey, "SCAN", cursor, "MATCH", domains_pattern(survey->domains),
-		    "COUNT", "1000", NULL);
+	link_read_begin(survey->link);
+	link_read(survey->link, argv, ARRAY_LEN(argv));
+	link_read_end(survey->link, on_scanned, survey);
 }
 
 /* [cursor, [key, ...]] */
@@ -101,8 +102,9 @@ on_scanned(void *ctx, const struct resp *reply)
 	char cursor[24];
 	struct str next;
 
-	if (reply == NULL)
+	if (reply == NULL || !link_read_is_good(survey->link, reply, 1))
 		return;
+	reply = resp_at(reply, 1);
 	if (resp_count(reply) != 2 || resp_type(resp_at(reply, 0)) != RESP_STRING ||
 	    resp_str(resp_at(reply, 0)).len >= sizeof(cursor) || resp_type(resp_at(reply, 1)) != RESP_ARRAY) {
 		survey_refused(survey, reply, "SCAN");
@@ -131,8 +133,9 @@ on_looked(void *ctx, const struct resp *reply)
 	struct look *look = ctx;
 	struct survey *survey = look->survey;
 
-	if (reply == NULL)
-		return; /* survey_stop() follows */
+	if (reply == NULL || !link_read_is_good(survey->link, reply, 1))
+		return; /* survey_stop() has ended the look, or will */
+	reply = resp_at(reply, 1);
 	if (resp_type(reply) != RESP_INTEGER) {
 		survey_refused(survey, reply, "EXISTS");
 		return;
@@ -143,7 +146,7 @@ on_looked(void *ctx, const struct resp *reply)
 }
 
 static void
-look_at(struct survey *survey, struct redis *data, struct str domain)
+look_at(struct survey *survey, struct str domain)
 {
 	struct look *look = xcalloc(1, sizeof(*look) + domain.len + 1);
 	struct buf owner = BUF_INIT, login = BUF_INIT;
@@ -156,7 +159,9 @@ look_at(struct survey *survey, struct redis *data, struct str domain)
 	buf_addf(&login, "%s:login:@", survey->prefix);
 	buf_add_str(&login, domain);
 	struct str argv[] = {STR("EXISTS"), buf_str(&owner), buf_str(&login)};
-	redis_command(data, on_looked, look, argv, ARRAY_LEN(argv));
+	link_read_begin(survey->link);
+	link_read(survey->link, argv, ARRAY_LEN(argv));
+	link_read_end(survey->link, on_looked, look);
 	buf_fini(&owner);
 	buf_fini(&login);
 	LIST_INSERT_HEAD(&survey->looks, look, entry);
@@ -182,13 +187,12 @@ survey_stop(struct survey *survey)
 void
 survey_pump(struct survey *survey)
 {
-	struct redis *data = link_data(survey->link);
 	struct str domain;
 
-	if (data == NULL)
+	if (!link_is_live(survey->link))
 		return;
 	if (domains_survey_begin(survey->domains))
 		scan(survey, "0");
 	while (survey->look_count < LOOKS_MOST && domains_next(survey->domains, &domain))
-		look_at(survey, data, domain);
+		look_at(survey, domain);
 }
