@@ -83,15 +83,73 @@ print_tree(const json_t *value, const char *path)
 	}
 }
 
-static const char *
-field(const json_t *reply, const char *name)
-{
-	static char rooms[4][64];
-	static unsigned next;
-	char *room = rooms[next++ % ARRAY_LEN(rooms)];
-	const json_t *value = json_object_get(reply, name);
+/* The columns of the table: where in the answer, and how wide. */
+static const struct {
+	const char *head, *path; /* "map.link.state" */
+	int width;
+} columns[] = {
+    {"PROGRAM", "program", 17},
+    {"VERSION", "version", 8},
+    {"PID", "pid", 8},
+    {"READY", "ready", 6},
+    {"CLIENTS", "connections", 8},
+    {"REDIS", "map.link.state", 8},
+    {"LEASE_MS", "map.link.lease_left_ms", 9},
+    {"EPOCH", "map.link.epoch", 10},
+    {"REMEMBERED", "map.cache.entries", 10},
+};
 
-	return value == NULL ? "-" : text_of(value, room, sizeof(rooms[0]));
+static const json_t *
+find(const json_t *reply, const char *path)
+{
+	char name[32];
+	size_t len;
+
+	for (;;) {
+		len = strcspn(path, ".");
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		reply = json_object_get(reply, name);
+		if (path[len] == '\0')
+			return reply;
+		path += len + 1;
+	}
+}
+
+static void
+print_heads(void)
+{
+	printf("%-16s", "ID");
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		printf(" %-*s", columns[i].width, columns[i].head);
+	putchar('\n');
+}
+
+/* What an operator must look at: why Redis is away, and every alarm. */
+static void
+print_trouble(const json_t *reply)
+{
+	const char *state = json_string_value(find(reply, "map.link.state"));
+	const char *trouble = json_string_value(find(reply, "map.link.trouble"));
+	const json_t *alarms = find(reply, "map.alarms");
+	char room[64];
+
+	if (state != NULL && strcmp(state, "live") != 0 && trouble != NULL && trouble[0] != '\0')
+		printf("  Redis: %s\n", trouble);
+	for (size_t i = 0; i < json_array_size(alarms); i++)
+		printf("  alarm: %s\n", text_of(json_array_get(alarms, i), room, sizeof(room)));
+}
+
+static void
+print_row(const char *id, const json_t *reply)
+{
+	char room[64];
+
+	printf("%-16s", id);
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		printf(" %-*s", columns[i].width,
+		    text_of(find(reply, columns[i].path), room, sizeof(room)));
+	putchar('\n');
+	print_trouble(reply);
 }
 
 static void
@@ -105,8 +163,7 @@ print_one(struct admin *admin, const char *id, json_t *reply)
 		printf("%s\n", id);
 		print_tree(reply, "");
 	} else {
-		printf("%-16s %-18s %-8s %-8s %s\n", id, field(reply, "program"),
-		    field(reply, "version"), field(reply, "pid"), field(reply, "state"));
+		print_row(id, reply);
 	}
 }
 
@@ -142,8 +199,7 @@ run(struct admin *admin)
 	pattern = xasprintf("%s/*.ctl", admin->settings->run_dir);
 	if (glob(pattern, 0, NULL, &paths) == 0) {
 		if (!admin->json && !args_has(&admin->args, "all"))
-			printf("%-16s %-18s %-8s %-8s %s\n", "ID", "PROGRAM", "VERSION", "PID",
-			    "STATE");
+			print_heads();
 		for (size_t i = 0; i < paths.gl_pathc; i++)
 			ask_one(admin, paths.gl_pathv[i], &counts);
 		globfree(&paths);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "net/endpoint.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +108,10 @@ output_of(struct buf *out, const char *config, const char *option, const char *n
 	if (pipe(fds) == -1)
 		return false;
 	if ((child = fork()) == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
 		dup2(fds[1], STDOUT_FILENO);
+		dup2(null, STDERR_FILENO); /* whether it works is all we want to know */
 		close(fds[0]);
 		close(fds[1]);
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
@@ -208,7 +211,7 @@ live_postfix(struct live *live)
 
 	if (!output_of(&services, live->postfix_config, "-M", NULL)) {
 		live_say(live, live->postfix_config == NULL, "postfix", NULL,
-		    "no Postfix here that can be asked (postconf -M)");
+		    "no Postfix here that can be asked (\"postconf -M\" fails)");
 		buf_fini(&services);
 		return;
 	}

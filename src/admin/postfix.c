@@ -148,7 +148,7 @@ split_table(struct str table, struct str *endpoint_r, struct str *map_r)
 	struct str rest = str_from(table, strlen("socketmap:"));
 	size_t last = str_rfind(rest, ':');
 
-	if (last == rest.len || last + 1 == rest.len)
+	if (last == rest.len || last + 1 == rest.len || str_find(rest, '\0') < rest.len)
 		return false;
 	*endpoint_r = str_make(rest.ptr, last);
 	*map_r = str_from(rest, last + 1);
