@@ -6,7 +6,7 @@
             cls.house = House(cls.lab, ["ann"], redis=Redis(cls.lab))
 
 The logs are kept if a test of the class fails. What a sanitizer said in any of
-them is a failure too.
+them is a failure too, and so is a policyd that did not end well.
 """
 
 import glob
@@ -48,10 +48,10 @@ class LabCase(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.lab.stop_all()
-        reports = sanitizer_reports(cls.lab)
-        cls.lab.close(failed=bool(reports))
-        if reports:
-            raise Failure("a sanitizer complains:\n" + "\n".join(reports[:20]))
+        troubles = cls.lab.troubles + sanitizer_reports(cls.lab)
+        cls.lab.close(failed=bool(troubles))
+        if troubles:
+            raise Failure("not seen by a test:\n" + "\n".join(troubles[:20]))
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0

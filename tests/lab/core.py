@@ -162,6 +162,7 @@ class Lab:
                             "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
         self.keep = keep or "SPLITMX_KEEP" in os.environ
         self.failed = False
+        self.troubles = []   # what went wrong without a test noticing: sentences
         self._running = []   # in the order of their start: Process, or anything with stop()
         self._ports = {}     # port -> the socket that reserves it
         self._closed = False

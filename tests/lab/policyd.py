@@ -6,7 +6,7 @@ import re
 import signal
 
 from .clients import Policy, Socketmap, TcpTable
-from .core import BUILD, Failure, Process, process_is_alive, wait_for
+from .core import BUILD, Failure, Process, process_is_alive, tail, wait_for
 
 
 def program(name):
@@ -64,8 +64,6 @@ class Policyd:
                 self.settings[key].update(value)
             else:
                 self.settings[key] = value
-        if not redis:
-            lab.remember(self)  # stop() ends the private Redis, which is not our child
         # Postfix keeps its connections open; do not wait for them at the end.
         self.settings.setdefault("policyd", {}).setdefault("drain_timeout", 1000)
         self.config = lab.path(name, "splitmx.conf")
@@ -85,6 +83,7 @@ class Policyd:
     # life
 
     def start(self, wait=True, seconds=20):
+        self.lab.remember(self)
         lines = self.log_count(r"\bready\b")
         self.process = Process(self.lab, self.name, [program("splitmx-policyd"), "-c", self.config])
         if wait:
@@ -98,18 +97,24 @@ class Policyd:
         self.process.signal(signal.SIGHUP)
 
     def stop(self):
-        """Ends policyd, and its private Redis with it."""
+        """Ends policyd, and its private Redis with it. Any status but 0 is a trouble of the lab."""
         status = None
         if self.process:
+            was_alive = self.process.is_alive()
             status = self.process.stop()
             self.process = None
+            if status != 0:
+                self.lab.troubles.append(f"{self.name} ended {'on SIGTERM' if was_alive else 'by itself'} with {status}:\n"
+                                         + tail(self.log))
         if not self.redis:
             self.stop_private_redis()
         self.lab.forget(self)
         return status
 
     def kill(self):
+        """SIGKILL, as in a crash; the private Redis lives on."""
         self.process.kill()
+        self.process = None
 
     def stop_private_redis(self):
         if not os.path.exists(self.private_socket):
