@@ -269,6 +269,29 @@ class Doors(LabCase):
         with open(drive.log, encoding="utf-8") as f:
             self.assertIn("readable by everybody", f.read())
 
+    def test_tcp_and_tls(self):
+        cert, key = self.lab.path("tls", "cert.pem"), self.lab.path("tls", "key.pem")
+        self.lab.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                      "-subj", "/CN=redis.test", "-addext", "subjectAltName=DNS:redis.test,IP:127.0.0.1",
+                      "-keyout", key, "-out", cert])
+        redis = Redis(self.lab, name="tls", tcp=True, tls=(cert, key, cert))
+        fill(redis)
+        url = f"rediss://127.0.0.1:{redis.tls_port}"
+        rows = [("t1", redis.tcp_url, {}, True), ("t2", url, {"ca_file": cert}, True),
+                ("t3", url, {"ca_file": cert, "server_name": "redis.test"}, True),
+                ("t4", url, {"ca_file": cert, "server_name": "other.test"}, False), ("t5", url, {}, False)]
+        for name, where, tls, is_good in rows:
+            with self.subTest(name):
+                drive = Drive(self.lab, where, name=name, redis={"tls": tls}, question_timeout=500)
+                if is_good:
+                    self.assertEqual(drive.ask_until("ann@example.org", verdict="found")["owner"], "new")
+                    self.redis_change_is_seen(redis, drive)
+                else:
+                    answer = drive.ask("ann@example.org")
+                    self.assertEqual(answer["verdict"], "temp")
+                    self.assertRegex(answer["reason"], "certificate|verify|hostname")
+                drive.stop()
+
     def test_A12_nobody_listens(self):
         drive = Drive(self.lab, f"redis://127.0.0.1:{self.lab.port()}", name="d3", domains=["example.org"])
         begun = time.monotonic()
