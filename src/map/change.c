@@ -457,6 +457,7 @@ change_run(struct client *client, struct change *changes, size_t count,
 			return -1;
 		if (!attempt->disturbed) {
 			*epoch_r = attempt->epoch;
+			client_saw_epoch(client, attempt->epoch);
 			return 0;
 		}
 	}

@@ -35,6 +35,8 @@ struct client {
 	size_t open_most;   /* what client_wait() waits for */
 	uint64_t replies;   /* ever */
 	struct client_map map;
+	struct identity *identity; /* of an initialised map */
+	bool wrote;		   /* since it was noted there */
 	char *map_key;
 };
 
@@ -247,14 +249,22 @@ on_role(void *ctx, const struct resp *reply)
 static int
 check_identity(struct client *client, struct fault *fault_r)
 {
-	struct identity *identity = identity_open(client->settings->state_dir);
 	struct fault unimportant;
-	int rc = identity_check(identity, &client->map.head, fault_r);
 
-	if (rc == 0)
-		identity_note(identity, &client->map.head, &unimportant);
-	identity_close(&identity);
-	return rc;
+	client->identity = identity_open(client->settings->state_dir);
+	if (identity_check(client->identity, &client->map.head, fault_r) == -1)
+		return -1;
+	identity_note(client->identity, &client->map.head, &unimportant);
+	return 0;
+}
+
+void
+client_saw_epoch(struct client *client, uint64_t epoch)
+{
+	if (epoch > client->map.head.epoch) {
+		client->map.head.epoch = epoch;
+		client->wrote = true;
+	}
 }
 
 /* FENCING, W1: what is written to a replica, a strange or an older map is worse than an error. */
@@ -323,9 +333,13 @@ void
 client_close(struct client **client)
 {
 	struct client *c = *client;
+	struct fault unimportant;
 
 	if (c == NULL)
 		return;
+	if (c->identity != NULL && c->wrote)
+		identity_note(c->identity, &c->map.head, &unimportant);
+	identity_close(&c->identity);
 	redis_close(&c->redis);
 	loop_free(&c->loop);
 	redis_target_free(&c->target);

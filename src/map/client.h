@@ -54,6 +54,9 @@ const char *client_target(const struct client *client); /* where; never holds a 
 const char *client_prefix(const struct client *client); /* "splitmx" */
 const struct client_map *client_map(const struct client *client);
 
+/* The epoch of a change that was written: this host knows it when the client is closed. */
+void client_saw_epoch(struct client *client, uint64_t epoch);
+
 /* Read splitmx.map again into what client_map() shows. */
 int client_read_map(struct client *client, struct fault *fault_r);
 

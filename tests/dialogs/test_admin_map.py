@@ -1,5 +1,6 @@
 """splitmx against a real Redis: init, explain, set, unset, list."""
 
+import json
 import os
 import signal
 import subprocess
@@ -45,6 +46,13 @@ class Init(AdminCase):
         self.redis.cli("HSET", "splitmx.map", "epoch", "50")
         self.says(OK, "list")
         self.redis.cli("HSET", "splitmx.map", "epoch", "49")
+        self.says(TEMPFAIL, "list")
+        self.assertIn("went back", self.error)
+
+    def test_what_was_written_here_may_not_be_lost_again(self):
+        self.says(OK, "init")
+        self.says(OK, "set", "@example.org", "old", "--yes")
+        self.redis.cli("HSET", "splitmx.map", "epoch", "1")
         self.says(TEMPFAIL, "list")
         self.assertIn("went back", self.error)
 
@@ -148,14 +156,15 @@ class Owners(AdminCase):
         thread.start()
         try:
             for _ in range(5):
-                done = self.lab.run(self.argv("set", "ann@example.org", "new", "--force"), check=False)
-                seen.append(done.returncode)
+                done = self.lab.run(self.argv("--json", "set", "ann@example.org", "new", "--force"), check=False)
                 self.assertIn(done.returncode, (OK, TEMPFAIL), done.stderr)
+                if done.returncode == OK:
+                    seen.append(json.loads(done.stdout)["result"])  # or "unchanged": it was new from before still
         finally:
             stop.set()
             thread.join()
         entries = self.redis.cli("XRANGE", "splitmx.audit", "-", "+").split("\n")
-        self.assertEqual(seen.count(OK), sum(1 for a, b in zip(entries, entries[1:]) if (a, b) == ("after", "new")))
+        self.assertEqual(seen.count("changed"), sum(1 for a, b in zip(entries, entries[1:]) if (a, b) == ("after", "new")))
 
 
 class Explain(AdminCase):
