@@ -33,9 +33,9 @@ struct domains {
 	TAILQ_HEAD(, domain) queue;
 	uint32_t survey;
 	bool only_floor;
-	bool session;	/* Redis tells us what changes */
-	bool complete;	/* the table is, in this session */
-	bool was;	/* some complete table there was once */
+	bool session; /* Redis tells us what changes */
+	bool complete; /* the table is, in this session */
+	bool was; /* some complete table there was once */
 	bool surveying, due, full;
 };
 
@@ -102,7 +102,7 @@ table_clear(struct domain **table)
 {
 	struct domain *domain, *next;
 
-	HASH_ITER(hh, *table, domain, next) {
+	HASH_ITER (hh, *table, domain, next) {
 		HASH_DEL(*table, domain);
 		free(domain);
 	}
@@ -180,7 +180,7 @@ domains_session(struct domains *domains)
 	domains->due = true;
 	domains->full = false;
 	/* Looks that were begun in an older session will not be answered. */
-	HASH_ITER(hh, domains->table, domain, next) {
+	HASH_ITER (hh, domains->table, domain, next) {
 		if (domain->state == LOOKING || domain->state == CHANGED) {
 			domain->state = QUEUED;
 			TAILQ_INSERT_TAIL(&domains->queue, domain, queue);
@@ -202,7 +202,8 @@ domains_change(struct domains *domains, struct str key)
 
 	if (domains->only_floor || !domain_of_key(domains, key, &name))
 		return;
-	if (HASH_COUNT(domains->table) >= DOMAINS_MOST && domain_find(domains->table, name) == NULL) {
+	if (HASH_COUNT(domains->table) >= DOMAINS_MOST &&
+	    domain_find(domains->table, name) == NULL) {
 		domains->full = true;
 		domains->complete = domains->was = false;
 		return;
@@ -269,7 +270,7 @@ domains_survey_end(struct domains *domains)
 	domains->surveying = false;
 	if (domains->full || domains->due)
 		return; /* not complete, or everything has changed since */
-	HASH_ITER(hh, domains->table, domain, next) {
+	HASH_ITER (hh, domains->table, domain, next) {
 		if (domain->survey != domains->survey && domain->state == SURE)
 			domain_remove(domains, domain);
 	}

@@ -150,7 +150,8 @@ values_read(struct map *map, const struct resp *reply, struct fetch_value *value
 
 static void
 flight_again(struct flight *flight)
-{	flight_requeue(flight);
+{
+	flight_requeue(flight);
 	if (TAILQ_EMPTY(&flight->questions))
 		flight_drop(flight);
 	else
@@ -176,7 +177,8 @@ on_exec(void *ctx, const struct resp *reply)
 	} else if (fetch_take(flight->fetch, values, count) == FETCH_AGAIN) {
 		flight_again(flight);
 	} else if (!link_lease_runs(map->link)) {
-		flight_requeue(flight); /* nobody may answer now; the next heartbeat sends it again */
+		flight_requeue(
+		    flight); /* nobody may answer now; the next heartbeat sends it again */
 		return;
 	} else {
 		flight_answer(flight);
@@ -194,7 +196,8 @@ flight_renew(struct flight *flight)
 	account_init(&account);
 	if (account_parse(&account, flight_name(flight), &map->rules) == ACCOUNT_ADDRESS) {
 		fetch_free(&flight->fetch);
-		flight->fetch = fetch_new(map->settings->redis.prefix, &account, &map->rules, is_floor, map);
+		flight->fetch =
+		    fetch_new(map->settings->redis.prefix, &account, &map->rules, is_floor, map);
 	}
 	account_fini(&account);
 	flight->is_outdated = false;
@@ -231,7 +234,8 @@ flights_send(struct map *map)
 {
 	struct flight *flight;
 
-	while (link_is_live(map->link) && map->sent_count < SENT_MOST && (flight = TAILQ_FIRST(&map->queued)) != NULL) {
+	while (link_is_live(map->link) && map->sent_count < SENT_MOST &&
+	       (flight = TAILQ_FIRST(&map->queued)) != NULL) {
 		if (TAILQ_EMPTY(&flight->questions))
 			flight_drop(flight);
 		else

@@ -15,7 +15,7 @@ struct flight {
 	struct map_questions questions;
 	struct fetch *fetch;
 	struct cache_stamps stamps; /* of when it was sent */
-	bool is_sent, is_outdated;  /* outdated: the rules of reading have changed */
+	bool is_sent, is_outdated; /* outdated: the rules of reading have changed */
 	size_t len;
 	char name[];
 };
@@ -29,7 +29,8 @@ void flight_leave(struct flight *flight);
 void flight_free(struct flight *flight); /* nobody may wait for it */
 void flight_drop(struct flight *flight);
 
-void flights_send(struct map *map);   /* what is queued, if a session is live, and as many as D takes */
+void flights_send(
+    struct map *map); /* what is queued, if a session is live, and as many as D takes */
 void flights_recall(struct map *map); /* what was sent will not be answered: the session is over */
 
 #endif

@@ -30,9 +30,9 @@ struct known {
 
 struct identity {
 	char *dir, *path, *lock_path, *new_path;
-	struct known known;    /* the most that this process has seen */
-	struct known written;  /* what the file is known to hold */
-	struct fault trouble;  /* the file is there and cannot be used */
+	struct known known; /* the most that this process has seen */
+	struct known written; /* what the file is known to hold */
+	struct fault trouble; /* the file is there and cannot be used */
 	bool is_bad;
 };
 
@@ -44,7 +44,8 @@ id_read(struct str text, char id_r[static IDENTITY_ID_BYTES])
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
 
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'))
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			c == '-'))
 			return false;
 	}
 	memset(id_r, 0, IDENTITY_ID_BYTES);
@@ -69,7 +70,8 @@ number_read(struct str text, uint64_t *number_r)
 }
 
 int
-map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r)
+map_head_read(
+    const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r)
 {
 	uint64_t schema = 0, lease_ms = 0;
 	bool have_id = false, have_epoch = false, have_schema = false, have_lease = false;
@@ -77,12 +79,14 @@ map_head_read(const struct resp *reply, const char *prefix, struct map_head *hea
 	if (resp_type(reply) == RESP_ERROR)
 		return server_error(reply, "to read the head of the map", fault_r);
 	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) % 2 != 0)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash", prefix);
+		return fault_set(
+		    fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash", prefix);
 	if (resp_count(reply) == 0)
 		return fault_set(fault_r, VERDICT_TEMP,
 		    "the map is not initialised (no %s.map): run splitmx init", prefix);
 	for (size_t i = 0; i < resp_count(reply); i += 2) {
-		struct str name = resp_str(resp_at(reply, i)), value = resp_str(resp_at(reply, i + 1));
+		struct str name = resp_str(resp_at(reply, i)),
+			   value = resp_str(resp_at(reply, i + 1));
 
 		if (str_is(name, "id"))
 			have_id = id_read(value, head_r->id);
@@ -94,15 +98,19 @@ map_head_read(const struct resp *reply, const char *prefix, struct map_head *hea
 			have_lease = number_read(value, &lease_ms);
 	}
 	if (!have_id || !have_epoch || !have_schema || !have_lease)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map has no usable %s: restore it, or run splitmx init",
-		    prefix, !have_id ? "id" : !have_epoch ? "epoch" : !have_schema ? "schema" : "lease_ms");
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "%s.map has no usable %s: restore it, or run splitmx init", prefix,
+		    !have_id       ? "id"
+		    : !have_epoch  ? "epoch"
+		    : !have_schema ? "schema"
+				   : "lease_ms");
 	if (schema != MAP_SCHEMA)
 		return fault_set(fault_r, VERDICT_TEMP,
 		    "%s.map has schema %llu, this program knows %d: upgrade splitmx", prefix,
 		    (unsigned long long)schema, MAP_SCHEMA);
 	if (lease_ms < LEASE_LEAST_MS || lease_ms > LEASE_MOST_MS)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map has lease_ms %llu, not %d to %d", prefix,
-		    (unsigned long long)lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map has lease_ms %llu, not %d to %d",
+		    prefix, (unsigned long long)lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
 	head_r->lease_ms = (uint32_t)lease_ms;
 	return 0;
 }
@@ -195,10 +203,12 @@ identity_refresh(struct identity *identity)
 	if (rc == -1)
 		return;
 	if (rc == 0) {
-		/* A file that was there was removed by the operator, who says with it: begin anew. */
+		/* A file that was there was removed by the operator, who says with it: begin anew.
+		 */
 		if (identity->written.id[0] != '\0')
 			identity->known = known;
-	} else if (strcmp(known.id, identity->known.id) != 0 || known.epoch > identity->known.epoch) {
+	} else if (strcmp(known.id, identity->known.id) != 0 ||
+		   known.epoch > identity->known.epoch) {
 		identity->known = known;
 	}
 	identity->written = known;
@@ -215,12 +225,15 @@ identity_check(const struct identity *identity, const struct map_head *head, str
 		return 0;
 	if (strcmp(identity->known.id, head->id) != 0)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "this is another map: Redis says id %s, this host knows %s; if Redis is right, remove %s",
+		    "this is another map: Redis says id %s, this host knows %s; if Redis is right, "
+		    "remove %s",
 		    head->id, identity->known.id, identity->path);
 	if (head->epoch < identity->known.epoch)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "the map went back: Redis says epoch %llu, this host has seen %llu; restore Redis, or if it is right, remove %s",
-		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch, identity->path);
+		    "the map went back: Redis says epoch %llu, this host has seen %llu; restore "
+		    "Redis, or if it is right, remove %s",
+		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch,
+		    identity->path);
 	return 0;
 }
 
@@ -272,8 +285,9 @@ file_advance(struct identity *identity, struct fault *fault_r)
 	if (file_read(identity->path, &there, fault_r) == -1)
 		goto out;
 	if (there.id[0] != '\0' && strcmp(there.id, identity->known.id) != 0) {
-		fault_set(fault_r, VERDICT_TEMP, "%s: another process of this host knows map %s, this one %s",
-		    identity->path, there.id, identity->known.id);
+		fault_set(fault_r, VERDICT_TEMP,
+		    "%s: another process of this host knows map %s, this one %s", identity->path,
+		    there.id, identity->known.id);
 		goto out;
 	}
 	if (there.id[0] == '\0' || there.epoch < identity->known.epoch) {

@@ -21,10 +21,10 @@
 enum { LEASE_BEATS_MOST = 64 }; /* heartbeats on their way at one time */
 
 struct lease {
-	uint64_t until_ms;     /* 0: none was ever granted, or it was ended */
+	uint64_t until_ms; /* 0: none was ever granted, or it was ended */
 	uint64_t sent, echoed, confirmed; /* heartbeats of this session */
-	uint64_t granted;		  /* the last whose halves are both in */
-	uint64_t heard_ms;		  /* when the session began, or such a heartbeat was sent */
+	uint64_t granted; /* the last whose halves are both in */
+	uint64_t heard_ms; /* when the session began, or such a heartbeat was sent */
 	struct {
 		uint64_t sent_ms;
 		uint32_t length_ms;

@@ -30,17 +30,17 @@
 #include <stdlib.h>
 
 enum {
-	STEADY_MS = 1000,	 /* a session that lived so long makes the next pause short again */
-	REPEAT_MS = 60000	 /* the same trouble is logged again after so long */
+	STEADY_MS = 1000, /* a session that lived so long makes the next pause short again */
+	REPEAT_MS = 60000 /* the same trouble is logged again after so long */
 };
 
 static const char *const phase_names[] = {
-	[LINK_AWAY] = "away",
-	[LINK_CONNECTING] = "connecting",
-	[LINK_CHECKING] = "checking",
-	[LINK_LISTENING] = "listening",
-	[LINK_ECHOING] = "echoing",
-	[LINK_LIVE] = "live",
+    [LINK_AWAY] = "away",
+    [LINK_CONNECTING] = "connecting",
+    [LINK_CHECKING] = "checking",
+    [LINK_LISTENING] = "listening",
+    [LINK_ECHOING] = "echoing",
+    [LINK_LIVE] = "live",
 };
 _Static_assert(ARRAY_LEN(phase_names) == LINK_PHASES, "a phase lacks a name");
 
@@ -110,8 +110,9 @@ link_lost(struct link *link, const struct fault *why)
 	link_enter(link, LINK_AWAY);
 	if (was_live && clock_ms() - link->live_ms >= STEADY_MS)
 		link->attempt = 0;
-	timer_start(link->timer, link_pause_ms(link->attempt++, (uint64_t)settings->redis.reconnect_least_ms,
-	    (uint64_t)settings->redis.reconnect_most_ms, randombytes_random()));
+	timer_start(link->timer,
+	    link_pause_ms(link->attempt++, (uint64_t)settings->redis.reconnect_least_ms,
+		(uint64_t)settings->redis.reconnect_most_ms, randombytes_random()));
 	if (was_live)
 		link->events.lost_fn(link->ctx);
 }
@@ -153,14 +154,15 @@ on_timer(void *ctx)
 	case LINK_PHASES:
 		break;
 	}
-	fault_set(&fault, VERDICT_TEMP, "Redis at %s accepted a connection and did not answer in time",
+	fault_set(&fault, VERDICT_TEMP,
+	    "Redis at %s accepted a connection and did not answer in time",
 	    redis_target_name(link->target));
 	link_lost(link, &fault);
 }
 
 struct link *
-link_new(struct loop *loop, const struct settings *settings, const struct link_events *events, void *ctx,
-    struct fault *fault_r)
+link_new(struct loop *loop, const struct settings *settings, const struct link_events *events,
+    void *ctx, struct fault *fault_r)
 {
 	struct redis_target *target = redis_target_new(settings, fault_r);
 	struct link *link;
@@ -180,7 +182,8 @@ link_new(struct loop *loop, const struct settings *settings, const struct link_e
 	link->barrier = xasprintf("%s.barrier", link->prefix);
 	for (int i = 0; i < WIRES; i++)
 		link->wires[i].link = link;
-	fault_set(&link->trouble, VERDICT_TEMP, "not yet connected to Redis at %s", redis_target_name(target));
+	fault_set(&link->trouble, VERDICT_TEMP, "not yet connected to Redis at %s",
+	    redis_target_name(target));
 	timer_start(link->timer, 0);
 	return link;
 }

@@ -28,8 +28,9 @@ link_granted(struct link *link)
 		link_enter(link, LINK_LIVE);
 		link->live_ms = clock_ms();
 		link->sessions++;
-		log_info("link_live", "server=%s run_id=%s map=%s epoch=%" PRIu64, redis_target_name(link->target),
-		    link->wires[WIRE_T].run_id, link->head.id, link->head.epoch);
+		log_info("link_live", "server=%s run_id=%s map=%s epoch=%" PRIu64,
+		    redis_target_name(link->target), link->wires[WIRE_T].run_id, link->head.id,
+		    link->head.epoch);
 		link->logged_ms = 0;
 		link->events.live_fn(link->ctx);
 	}
@@ -107,7 +108,8 @@ on_head(void *ctx, const struct resp *reply)
 		link_refuse(link, reply, "the heartbeat");
 	else if (server_is_master(resp_at(reply, 0), &fault) == -1)
 		link_lost(link, &fault);
-	else if (head_take(link, resp_at(reply, 1)) == 0 && lease_confirm(&link->lease, link->head.lease_ms))
+	else if (head_take(link, resp_at(reply, 1)) == 0 &&
+		 lease_confirm(&link->lease, link->head.lease_ms))
 		link_granted(link);
 }
 
@@ -130,7 +132,8 @@ heartbeat(struct link *link)
 	snprintf(echo, sizeof(echo), "h%" PRIu64, number);
 	redis_words(t->redis, on_echo, t, "PING", echo, NULL);
 	redis_words(h->redis, on_queued, h, "MULTI", NULL);
-	redis_words(h->redis, on_queued, h, "ROLE", NULL); /* a master that is demoted says no word */
+	redis_words(
+	    h->redis, on_queued, h, "ROLE", NULL); /* a master that is demoted says no word */
 	redis_words(h->redis, on_queued, h, "HGETALL", link->head_key, NULL);
 	redis_words(h->redis, on_head, h, "EXEC", NULL);
 	redis_flush(t->redis);
@@ -142,7 +145,8 @@ void
 link_beat(struct link *link)
 {
 	uint64_t silence_ms = lease_silence_ms(&link->lease, clock_ms());
-	uint64_t most_ms = link->head.lease_ms < SILENCE_MOST_MS ? link->head.lease_ms : SILENCE_MOST_MS;
+	uint64_t most_ms =
+	    link->head.lease_ms < SILENCE_MOST_MS ? link->head.lease_ms : SILENCE_MOST_MS;
 	struct fault fault;
 
 	if (silence_ms < most_ms) {

@@ -64,8 +64,8 @@ on_client_id(void *ctx, const struct resp *reply)
 	}
 	snprintf(id, sizeof(id), "%" PRId64, resp_int(reply));
 	snprintf(prefix, sizeof(prefix), "%s:", t->link->prefix);
-	redis_words(t->redis, on_tracking, t, "CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST", "PREFIX", prefix,
-	    NULL);
+	redis_words(t->redis, on_tracking, t, "CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST",
+	    "PREFIX", prefix, NULL);
 }
 
 static void
@@ -91,7 +91,8 @@ check_done(struct link *link)
 		if (strcmp(link->wires[0].run_id, link->wires[i].run_id) == 0)
 			continue;
 		fault_set(&fault, VERDICT_TEMP,
-		    "two connections to %s reached two servers: there must be no balancer in front of Redis",
+		    "two connections to %s reached two servers: there must be no balancer in front "
+		    "of Redis",
 		    redis_target_name(link->target));
 		link_lost(link, &fault);
 		return;
@@ -148,7 +149,8 @@ check_start(struct link *link)
 	for (int i = 0; i < WIRES; i++)
 		redis_words(wires[i].redis, on_info, &wires[i], "INFO", "server", NULL);
 	redis_words(wires[WIRE_T].redis, on_role, &wires[WIRE_T], "ROLE", NULL);
-	redis_words(wires[WIRE_D].redis, on_first_head, &wires[WIRE_D], "HGETALL", link->head_key, NULL);
+	redis_words(
+	    wires[WIRE_D].redis, on_first_head, &wires[WIRE_D], "HGETALL", link->head_key, NULL);
 }
 
 /* ---- CONNECTING */
@@ -176,11 +178,13 @@ on_closed(void *ctx, const struct fault *why)
 void
 link_connect(struct link *link)
 {
-	static const struct redis_events wire_events = {.open_fn = on_open, .push_fn = on_push, .closed_fn = on_closed};
+	static const struct redis_events wire_events = {
+	    .open_fn = on_open, .push_fn = on_push, .closed_fn = on_closed};
 
 	link_enter(link, LINK_CONNECTING);
 	/* A little longer than the dialling may take, which has the better reason. */
 	timer_start(link->timer, (uint64_t)link->settings->redis.connect_timeout_ms + 100);
 	for (int i = 0; i < WIRES; i++)
-		link->wires[i].redis = redis_open(link->loop, link->target, wire_names[i], &wire_events, &link->wires[i]);
+		link->wires[i].redis = redis_open(
+		    link->loop, link->target, wire_names[i], &wire_events, &link->wires[i]);
 }

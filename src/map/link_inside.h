@@ -63,7 +63,7 @@ void link_connect(struct link *link);
 
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */
-void link_beat(struct link *link);    /* the next, or the end of a session that is silent */
+void link_beat(struct link *link); /* the next, or the end of a session that is silent */
 int head_take(struct link *link, const struct resp *reply); /* -1: the session was ended */
 void on_push(void *ctx, const struct resp *message);
 

@@ -50,10 +50,12 @@ link_read_is_good(struct link *link, const struct resp *reply, size_t count)
 	if (resp_type(id) == RESP_STRING && str_is(resp_str(id), link->head.id))
 		return true;
 	if (resp_type(id) == RESP_NIL)
-		fault_set(&fault, VERDICT_TEMP, "the map is gone (no %s any more): restore it, or run splitmx init",
+		fault_set(&fault, VERDICT_TEMP,
+		    "the map is gone (no %s any more): restore it, or run splitmx init",
 		    link->head_key);
 	else if (resp_type(id) == RESP_STRING)
-		fault_set(&fault, VERDICT_TEMP, "the map was exchanged: %s has another id", link->head_key);
+		fault_set(&fault, VERDICT_TEMP, "the map was exchanged: %s has another id",
+		    link->head_key);
 	else
 		server_error(id, "a lookup", &fault);
 	link_lost(link, &fault);

@@ -43,8 +43,11 @@ question_answer(struct map_question *question, const struct finding *finding)
 static struct finding
 temp(struct map *map, struct str account, const char *reason)
 {
-	return (struct finding){.verdict = VERDICT_TEMP, .account = account, .source = SOURCE_REDIS,
-	    .epoch = link_epoch(map->link), .reason = reason};
+	return (struct finding){.verdict = VERDICT_TEMP,
+	    .account = account,
+	    .source = SOURCE_REDIS,
+	    .epoch = link_epoch(map->link),
+	    .reason = reason};
 }
 
 /* ---- what the link tells */
@@ -109,11 +112,13 @@ question_expire(struct map_question *question)
 	if (!link_is_live(map->link))
 		fault_set(&map->reason, VERDICT_TEMP, "%s", link_trouble(map->link));
 	else
-		fault_set(&map->reason, VERDICT_TEMP, "Redis did not answer within question_timeout, %" PRId64 " ms",
+		fault_set(&map->reason, VERDICT_TEMP,
+		    "Redis did not answer within question_timeout, %" PRId64 " ms",
 		    map->settings->question_timeout_ms);
 	map->counters.late++;
 	finding = temp(map, flight_name(flight), map->reason.text);
-	is_last = !flight->is_sent && TAILQ_NEXT(TAILQ_FIRST(&flight->questions), by_flight) == NULL;
+	is_last =
+	    !flight->is_sent && TAILQ_NEXT(TAILQ_FIRST(&flight->questions), by_flight) == NULL;
 	if (is_last)
 		flight_leave(flight); /* nobody needs it; its name is lent until we are back */
 	question_answer(question, &finding);
@@ -159,7 +164,8 @@ question_new(struct map *map, struct flight *flight, map_found_fn *fn, void *ctx
 /* ---- asking */
 
 struct map_question *
-map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *ctx, struct finding *finding_r)
+map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *ctx,
+    struct finding *finding_r)
 {
 	struct flight *flight;
 	struct map_question *question;
@@ -167,7 +173,8 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 	map->counters.asked++;
 	if (domains_find(map->domains, account->domain) == DOMAIN_UNMANAGED) {
 		map->counters.unmanaged++;
-		*finding_r = (struct finding){.verdict = VERDICT_ABSENT, .account = account->name,
+		*finding_r = (struct finding){.verdict = VERDICT_ABSENT,
+		    .account = account->name,
 		    .source = map->settings->domains_complete ? SOURCE_CONFIG : SOURCE_MEMORY,
 		    .epoch = link_epoch(map->link)};
 		return NULL;
@@ -252,7 +259,8 @@ static bool
 reads_alike(const struct settings *was, const struct settings *is)
 {
 	if (was->fold_local != is->fold_local || was->domains_complete != is->domains_complete ||
-	    was->domain_count != is->domain_count || strcmp(was->recipient_delimiter, is->recipient_delimiter) != 0)
+	    was->domain_count != is->domain_count ||
+	    strcmp(was->recipient_delimiter, is->recipient_delimiter) != 0)
 		return false;
 	for (size_t i = 0; i < is->domain_count; i++) {
 		if (strcmp(was->domains[i], is->domains[i]) != 0)
@@ -275,7 +283,7 @@ map_reload(struct map *map, const struct settings *settings)
 		return;
 	floor_set(map, settings);
 	cache_change_all(map->cache);
-	HASH_ITER(hh, map->table, flight, next)
+	HASH_ITER (hh, map->table, flight, next)
 		flight->is_outdated = true;
 	survey_pump(map->survey);
 }
@@ -326,7 +334,7 @@ map_free(struct map **mapp)
 	}
 	*mapp = NULL;
 	link_free(&map->link);
-	HASH_ITER(hh, map->table, flight, next)
+	HASH_ITER (hh, map->table, flight, next)
 		flight_drop(flight);
 	survey_free(&map->survey);
 	domains_free(&map->domains);

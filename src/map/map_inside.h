@@ -40,9 +40,9 @@ struct map {
 	struct domains *domains;
 	struct survey *survey;
 
-	struct flight *table;		/* by address */
-	struct flights queued;		/* to be sent */
-	struct flights sent;		/* on D */
+	struct flight *table; /* by address */
+	struct flights queued; /* to be sent */
+	struct flights sent; /* on D */
 	size_t sent_count;
 	struct map_questions questions; /* in the order of their deadlines */
 	size_t question_count;

@@ -18,11 +18,12 @@ link_status_json(const struct map *map)
 	struct link_status s;
 
 	link_count(map->link, &s);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "state", s.phase, "server",
-	    s.server, "run_id", s.run_id, "map", s.map_id, "epoch", (json_int_t)s.epoch, "lease_ms",
-	    (json_int_t)s.lease_ms, "lease_left_ms", (json_int_t)s.lease_left_ms, "sessions", (json_int_t)s.sessions,
-	    "heartbeats", (json_int_t)s.heartbeats, "messages", (json_int_t)s.messages, "trouble", text_json(s.trouble),
-	    "trouble_ago_ms", (json_int_t)s.trouble_ago_ms);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "state",
+	    s.phase, "server", s.server, "run_id", s.run_id, "map", s.map_id, "epoch",
+	    (json_int_t)s.epoch, "lease_ms", (json_int_t)s.lease_ms, "lease_left_ms",
+	    (json_int_t)s.lease_left_ms, "sessions", (json_int_t)s.sessions, "heartbeats",
+	    (json_int_t)s.heartbeats, "messages", (json_int_t)s.messages, "trouble",
+	    text_json(s.trouble), "trouble_ago_ms", (json_int_t)s.trouble_ago_ms);
 }
 
 static json_t *
@@ -31,9 +32,10 @@ cache_status_json(const struct map *map)
 	struct cache_counters c;
 
 	cache_count(map->cache, &c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)c.entries, "used_bytes",
-	    (json_int_t)c.used_bytes, "size_bytes", (json_int_t)c.size_bytes, "hits", (json_int_t)c.hits, "misses",
-	    (json_int_t)c.misses, "stale", (json_int_t)c.stale, "evicted", (json_int_t)c.evicted, "changes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries",
+	    (json_int_t)c.entries, "used_bytes", (json_int_t)c.used_bytes, "size_bytes",
+	    (json_int_t)c.size_bytes, "hits", (json_int_t)c.hits, "misses", (json_int_t)c.misses,
+	    "stale", (json_int_t)c.stale, "evicted", (json_int_t)c.evicted, "changes",
 	    (json_int_t)c.changes);
 }
 
@@ -42,10 +44,11 @@ questions_status_json(const struct map *map)
 {
 	const struct map_counters *c = &map->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked", (json_int_t)c->asked,
-	    "unmanaged", (json_int_t)c->unmanaged, "remembered", (json_int_t)c->remembered, "fetched",
-	    (json_int_t)c->fetched, "shared", (json_int_t)c->shared, "poisoned", (json_int_t)c->poisoned, "late",
-	    (json_int_t)c->late, "refused", (json_int_t)c->refused, "waiting", (json_int_t)map->question_count,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked",
+	    (json_int_t)c->asked, "unmanaged", (json_int_t)c->unmanaged, "remembered",
+	    (json_int_t)c->remembered, "fetched", (json_int_t)c->fetched, "shared",
+	    (json_int_t)c->shared, "poisoned", (json_int_t)c->poisoned, "late", (json_int_t)c->late,
+	    "refused", (json_int_t)c->refused, "waiting", (json_int_t)map->question_count,
 	    "on_the_way", (json_int_t)map->sent_count);
 }
 
@@ -68,8 +71,9 @@ alarms_json(const struct map *map)
 json_t *
 map_status(const struct map *map)
 {
-	return json_pack("{s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link", link_status_json(map), "cache",
-	    cache_status_json(map), "questions", questions_status_json(map), "domains", "known",
-	    (json_int_t)domains_count(map->domains), "complete", (int)domains_are_complete(map->domains),
-	    "unreadable", (json_int_t)map->counters.unreadable, "alarms", alarms_json(map));
+	return json_pack("{s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link", link_status_json(map),
+	    "cache", cache_status_json(map), "questions", questions_status_json(map), "domains",
+	    "known", (json_int_t)domains_count(map->domains), "complete",
+	    (int)domains_are_complete(map->domains), "unreadable",
+	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map));
 }

@@ -29,14 +29,16 @@
 #include <unistd.h>
 
 enum {
-	START_MOST_MS = 60000, /* a large append-only file takes seconds to load; its socket a sixth of it */
+	START_MOST_MS =
+	    60000, /* a large append-only file takes seconds to load; its socket a sixth of it */
 	LOCK_MOST_MS = 60000,
 	POLL_MS = 5,
 	START_AGAIN_MS = 2000,
 	REPLY_S = 5
 };
 
-struct private {
+struct private
+{
 	char *binary, *dir, *data, *socket, *log, *lock, *head_key;
 	const struct settings *settings;
 };
@@ -46,7 +48,8 @@ struct private {
 static char *
 binary_find(void)
 {
-	static const char *const dirs[] = {"/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin"};
+	static const char *const dirs[] = {
+	    "/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin"};
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		char *path = xasprintf("%s/redis-server", dirs[i]);
@@ -76,7 +79,8 @@ private_init(struct private *private, const struct settings *settings, struct fa
 	*private = (struct private){.settings = settings};
 	if ((private->binary = binary_find()) == NULL)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "redis.url is not set and redis-server is not installed: install it, or set redis.url");
+		    "redis.url is not set and redis-server is not installed: install it, or set "
+		    "redis.url");
 	if (mkdir(settings->state_dir, 0750) == -1 && errno != EEXIST)
 		return fault_set_errno(fault_r, VERDICT_TEMP, "state_dir %s", settings->state_dir);
 	if ((private->dir = realpath(settings->state_dir, NULL)) == NULL)
@@ -87,7 +91,8 @@ private_init(struct private *private, const struct settings *settings, struct fa
 	private->lock = xasprintf("%s/redis.lock", private->dir);
 	private->head_key = xasprintf("%s.map", settings->redis.prefix);
 	if (strlen(private->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return fault_set(fault_r, VERDICT_TEMP, "state_dir %s is too long for a socket in it", private->dir);
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "state_dir %s is too long for a socket in it", private->dir);
 	return 0;
 }
 
@@ -130,7 +135,8 @@ command(int fd, const struct str *argv, size_t argc, struct fault *fault_r)
 	while ((rc = resp_next(reader, &reply, fault_r)) == 0) {
 		len = read(fd, bytes, sizeof(bytes));
 		if (len <= 0) {
-			fault_set(fault_r, VERDICT_TEMP, "the private redis-server does not answer");
+			fault_set(
+			    fault_r, VERDICT_TEMP, "the private redis-server does not answer");
 			break;
 		}
 		resp_feed(reader, str_make(bytes, (size_t)len));
@@ -153,7 +159,8 @@ map_create(const struct private *private, int fd, struct fault *fault_r)
 
 	if (identity_id(identity)[0] != '\0') {
 		fault_set(fault_r, VERDICT_TEMP,
-		    "the private Redis in %s is empty, and this host knows map %s: restore it; to begin anew, remove %s/identity",
+		    "the private Redis in %s is empty, and this host knows map %s: restore it; to "
+		    "begin anew, remove %s/identity",
 		    private->data, identity_id(identity), private->dir);
 		identity_close(&identity);
 		return -1;
@@ -161,8 +168,9 @@ map_create(const struct private *private, int fd, struct fault *fault_r)
 	identity_close(&identity);
 	map_id_new(id);
 	snprintf(lease_ms, sizeof(lease_ms), "%d", LEASE_DEFAULT_MS);
-	struct str argv[] = {STR("HSET"), str_of(private->head_key), STR("id"), str_of(id), STR("epoch"), STR("0"),
-	    STR("schema"), STR("1"), STR("lease_ms"), str_of(lease_ms), STR("members"), STR("1")};
+	struct str argv[] = {STR("HSET"), str_of(private->head_key), STR("id"), str_of(id),
+	    STR("epoch"), STR("0"), STR("schema"), STR("1"), STR("lease_ms"), str_of(lease_ms),
+	    STR("members"), STR("1")};
 	_Static_assert(MAP_SCHEMA == 1, "the schema that is written");
 	if ((reply = command(fd, argv, ARRAY_LEN(argv), fault_r)) == NULL)
 		return -1;
@@ -218,10 +226,11 @@ become_redis(const struct private *private)
 	umask(077);
 	if (mkdir(private->data, 0700) == -1 && errno != EEXIST)
 		_exit(127);
-	execl(private->binary, private->binary, "--port", "0", "--unixsocket", private->socket, "--unixsocketperm",
-	    "700", "--dir", private->data, "--logfile", private->log, "--databases", "1", "--save", "", "--appendonly",
-	    "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--client-output-buffer-limit",
-	    "pubsub", "256mb", "64mb", "60", "--daemonize", "no", (char *)NULL);
+	execl(private->binary, private->binary, "--port", "0", "--unixsocket", private->socket,
+	    "--unixsocketperm", "700", "--dir", private->data, "--logfile", private->log,
+	    "--databases", "1", "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+	    "--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub", "256mb",
+	    "64mb", "60", "--daemonize", "no", (char *)NULL);
 	_exit(127);
 }
 
@@ -281,7 +290,8 @@ ensure_locked(const struct private *private, struct fault *fault_r)
 			end_ms = clock_ms() + START_MOST_MS / 6; /* to open its socket */
 		}
 		if (clock_ms() >= end_ms)
-			return fault_set(fault_r, VERDICT_TEMP, "the private redis-server did not start: see %s", private->log);
+			return fault_set(fault_r, VERDICT_TEMP,
+			    "the private redis-server did not start: see %s", private->log);
 		usleep(POLL_MS * 1000);
 	}
 }
@@ -334,7 +344,8 @@ private_start(const struct settings *settings, struct fault *fault_r)
 
 	if (binary == NULL)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "redis.url is not set and redis-server is not installed: install it, or set redis.url");
+		    "redis.url is not set and redis-server is not installed: install it, or set "
+		    "redis.url");
 	free(binary);
 	if (last_ms != 0 && clock_ms() - last_ms < START_AGAIN_MS)
 		return 0;

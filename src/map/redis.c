@@ -78,7 +78,8 @@ password_read(struct redis_target *target, const char *path, struct fault *fault
 	}
 	len = (ssize_t)strcspn(text, "\r\n");
 	if (len == 0) {
-		fault_set(fault_r, VERDICT_PERM, "redis.password_file: the first line of %s is empty", path);
+		fault_set(fault_r, VERDICT_PERM,
+		    "redis.password_file: the first line of %s is empty", path);
 		goto out;
 	}
 	target->password = text;
@@ -118,12 +119,16 @@ target_read(struct redis_target *target, const struct settings *settings, struct
 	    password_read(target, redis->password_file, fault_r) == -1)
 		return -1;
 	if (target->user != NULL && target->password == NULL)
-		return fault_set(fault_r, VERDICT_PERM, "redis.user is set, and redis.password_file is not");
+		return fault_set(
+		    fault_r, VERDICT_PERM, "redis.user is set, and redis.password_file is not");
 	if (!target->endpoint.tls)
 		return 0;
-	target->server_name = xstrdup(redis->tls.server_name != NULL && redis->tls.server_name[0] != '\0' ?
-		redis->tls.server_name : target->endpoint.host);
-	target->tls = tls_context_new_client(redis->tls.ca_file, redis->tls.cert_file, redis->tls.key_file, fault_r);
+	target->server_name =
+	    xstrdup(redis->tls.server_name != NULL && redis->tls.server_name[0] != '\0'
+			? redis->tls.server_name
+			: target->endpoint.host);
+	target->tls = tls_context_new_client(
+	    redis->tls.ca_file, redis->tls.cert_file, redis->tls.key_file, fault_r);
 	return target->tls != NULL ? 0 : -1;
 }
 
@@ -241,7 +246,8 @@ redis_close(struct redis **redis)
 static bool
 reply_is_message(const struct redis *redis, const struct resp *reply)
 {
-	return redis->subscribed && resp_count(reply) == 3 && str_is(resp_str(resp_at(reply, 0)), "message");
+	return redis->subscribed && resp_count(reply) == 3 &&
+	       str_is(resp_str(resp_at(reply, 0)), "message");
 }
 
 static void
@@ -291,7 +297,8 @@ auth_done(void *ctx, const struct resp *reply)
 	struct redis *redis = ctx;
 
 	if (reply != NULL && resp_type(reply) == RESP_ERROR)
-		redis_fail(redis, " refuses redis.user and redis.password_file: ", log_quote(resp_str(reply)));
+		redis_fail(redis,
+		    " refuses redis.user and redis.password_file: ", log_quote(resp_str(reply)));
 }
 
 static void
@@ -302,7 +309,8 @@ name_done(void *ctx, const struct resp *reply)
 	if (reply == NULL)
 		return;
 	if (resp_is_error(reply, "NOAUTH")) {
-		redis_fail(redis, " wants a password, set redis.password_file: ", log_quote(resp_str(reply)));
+		redis_fail(redis,
+		    " wants a password, set redis.password_file: ", log_quote(resp_str(reply)));
 		return;
 	}
 	/* An ACL may forbid a name; that is no reason to be without a map. */
@@ -319,7 +327,8 @@ introduce(struct redis *redis)
 	struct buf *out = conn_out(redis->conn);
 
 	if (redis->target->password != NULL) {
-		buf_room(out, PASSWORD_MAX_BYTES + 512); /* so that no copy is left behind by growing */
+		buf_room(
+		    out, PASSWORD_MAX_BYTES + 512); /* so that no copy is left behind by growing */
 		if (redis->target->user != NULL)
 			argv[1] = str_of(redis->target->user);
 		redis_command(redis, auth_done, redis, argv, redis->target->user != NULL ? 3 : 2);
@@ -384,7 +393,8 @@ redis_open(struct loop *loop, const struct redis_target *target, const char *nam
 /* ---- what leaves */
 
 void
-redis_command(struct redis *redis, redis_reply_fn *fn, void *ctx, const struct str *argv, size_t argc)
+redis_command(
+    struct redis *redis, redis_reply_fn *fn, void *ctx, const struct str *argv, size_t argc)
 {
 	struct waiting *waiting;
 

@@ -24,7 +24,7 @@ struct resp {
 
 struct resp_reader {
 	redisReader *redis;
-	const char *fault;	/* what we refused, static; NULL: hiredis's own words */
+	const char *fault; /* what we refused, static; NULL: hiredis's own words */
 	size_t elements, bytes; /* of the reply being read */
 };
 
@@ -164,14 +164,14 @@ make_bool(const redisReadTask *task, int value)
 #endif
 
 static redisReplyObjectFunctions makers = {
-	.createString = make_string,
-	.createArray = make_array,
-	.createInteger = make_integer,
-	.createNil = make_nil,
-	.freeObject = free_object,
+    .createString = make_string,
+    .createArray = make_array,
+    .createInteger = make_integer,
+    .createNil = make_nil,
+    .freeObject = free_object,
 #if HIREDIS_MAJOR >= 1
-	.createDouble = make_double,
-	.createBool = make_bool,
+    .createDouble = make_double,
+    .createBool = make_bool,
 #endif
 };
 
@@ -281,7 +281,7 @@ resp_is_error(const struct resp *resp, const char *word)
 	size_t len = strlen(word);
 
 	return resp->type == RESP_ERROR && str_starts(resp_str(resp), word) &&
-	    (resp->count == len || resp->text[len] == ' ');
+	       (resp->count == len || resp->text[len] == ' ');
 }
 
 void

@@ -32,12 +32,14 @@ server_error(const struct resp *reply, const char *doing, struct fault *fault_r)
 			    errors[i].advice, log_quote(resp_str(reply)));
 	}
 	if (resp_type(reply) == RESP_ERROR)
-		return fault_set(fault_r, VERDICT_TEMP, "Redis refused %s: %s", doing, log_quote(resp_str(reply)));
+		return fault_set(fault_r, VERDICT_TEMP, "Redis refused %s: %s", doing,
+		    log_quote(resp_str(reply)));
 	return fault_set(fault_r, VERDICT_TEMP, "Redis answered %s with something else", doing);
 }
 
 int
-server_run_id(const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r)
+server_run_id(
+    const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r)
 {
 	struct str rest = resp_str(reply);
 	size_t end;
@@ -71,5 +73,6 @@ server_is_master(const struct resp *reply, struct fault *fault_r)
 	role = resp_str(resp_at(reply, 0));
 	if (str_is(role, "master"))
 		return 0;
-	return fault_set(fault_r, VERDICT_TEMP, "Redis is a %s: redis.url must lead to the master", log_quote(role));
+	return fault_set(fault_r, VERDICT_TEMP, "Redis is a %s: redis.url must lead to the master",
+	    log_quote(role));
 }

@@ -85,8 +85,8 @@ static void on_scanned(void *ctx, const struct resp *reply);
 static void
 scan(struct survey *survey, const char *cursor)
 {
-	struct str argv[] = {STR("SCAN"), str_of(cursor), STR("MATCH"), str_of(domains_pattern(survey->domains)),
-	    STR("COUNT"), STR("1000")};
+	struct str argv[] = {STR("SCAN"), str_of(cursor), STR("MATCH"),
+	    str_of(domains_pattern(survey->domains)), STR("COUNT"), STR("1000")};
 
 	link_read_begin(survey->link);
 	link_read(survey->link, argv, ARRAY_LEN(argv));
@@ -106,7 +106,8 @@ on_scanned(void *ctx, const struct resp *reply)
 		return;
 	reply = resp_at(reply, 1);
 	if (resp_count(reply) != 2 || resp_type(resp_at(reply, 0)) != RESP_STRING ||
-	    resp_str(resp_at(reply, 0)).len >= sizeof(cursor) || resp_type(resp_at(reply, 1)) != RESP_ARRAY) {
+	    resp_str(resp_at(reply, 0)).len >= sizeof(cursor) ||
+	    resp_type(resp_at(reply, 1)) != RESP_ARRAY) {
 		survey_refused(survey, reply, "SCAN");
 		return;
 	}

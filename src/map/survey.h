@@ -18,7 +18,7 @@ struct survey *survey_new(struct domains *domains, struct link *link, const char
 void survey_free(struct survey **survey);
 
 void survey_start(struct survey *survey); /* a session is live */
-void survey_stop(struct survey *survey);  /* it is not any more */
-void survey_pump(struct survey *survey);  /* something may have to be read */
+void survey_stop(struct survey *survey); /* it is not any more */
+void survey_pump(struct survey *survey); /* something may have to be read */
 
 #endif

@@ -56,9 +56,10 @@ found(void *ctx, const struct finding *finding)
 	static const char *const holds[] = {"", "mail", "all"};
 	struct asked *asked = ctx;
 
-	say(json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:s}", "n", (json_int_t)asked->number, "verdict",
-	    verdict_name(finding->verdict), "owner", text(finding->owner), "hold", holds[finding->hold], "account",
-	    text(finding->account), "matched", text(finding->matched), "source", sources[finding->source], "epoch",
+	say(json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:s}", "n",
+	    (json_int_t)asked->number, "verdict", verdict_name(finding->verdict), "owner",
+	    text(finding->owner), "hold", holds[finding->hold], "account", text(finding->account),
+	    "matched", text(finding->matched), "source", sources[finding->source], "epoch",
 	    (json_int_t)finding->epoch, "us", (json_int_t)(clock_us() - asked->since_us), "reason",
 	    finding->reason != NULL ? finding->reason : ""));
 	free(asked);

@@ -32,19 +32,26 @@ static const struct {
     {"a new one is unknown too", "session begin end change:a", DOMAIN_UNKNOWN},
     {"until a look finds it", "session begin end change:a look:a yes:a", DOMAIN_MANAGED},
     {"or does not", "session begin found:a end change:a look:a no:a", DOMAIN_UNMANAGED},
-    {"a change while we look makes the look worthless", "session begin end change:a look:a change:a no:a", DOMAIN_UNKNOWN},
-    {"and it is looked at again", "session begin end change:a look:a change:a no:a look:a yes:a", DOMAIN_MANAGED},
+    {"a change while we look makes the look worthless",
+	"session begin end change:a look:a change:a no:a", DOMAIN_UNKNOWN},
+    {"and it is looked at again", "session begin end change:a look:a change:a no:a look:a yes:a",
+	DOMAIN_MANAGED},
     {"away, the last complete list serves", "session begin found:a end away", DOMAIN_MANAGED},
     {"also for what is not in it", "session begin found:b end away", DOMAIN_UNMANAGED},
     {"away, an incomplete list says nothing", "session begin found:b away", DOMAIN_UNKNOWN},
-    {"away, a changed domain stays unknown", "session begin found:a end change:a away", DOMAIN_UNKNOWN},
-    {"a new session asks anew what is not in the list", "session begin found:b end away session", DOMAIN_UNKNOWN},
+    {"away, a changed domain stays unknown", "session begin found:a end change:a away",
+	DOMAIN_UNKNOWN},
+    {"a new session asks anew what is not in the list", "session begin found:b end away session",
+	DOMAIN_UNKNOWN},
     {"and believes what is", "session begin found:a end away session begin", DOMAIN_MANAGED},
-    {"until its survey has not seen it", "session begin found:a end away session begin end", DOMAIN_UNMANAGED},
-    {"a look of an old session is not waited for", "session begin end change:a look:a away session begin end look:a no:a",
+    {"until its survey has not seen it", "session begin found:a end away session begin end",
 	DOMAIN_UNMANAGED},
-    {"a survey does not settle what is being looked at", "session begin found:a change:a end", DOMAIN_UNKNOWN},
-    {"a look during the survey is seen by it", "session begin change:a look:a yes:a end", DOMAIN_MANAGED},
+    {"a look of an old session is not waited for",
+	"session begin end change:a look:a away session begin end look:a no:a", DOMAIN_UNMANAGED},
+    {"a survey does not settle what is being looked at", "session begin found:a change:a end",
+	DOMAIN_UNKNOWN},
+    {"a look during the survey is seen by it", "session begin change:a look:a yes:a end",
+	DOMAIN_MANAGED},
     {"after FLUSHALL the survey under way is worthless", "session begin all end", DOMAIN_UNKNOWN},
     {"and the next one counts", "session begin all end begin end", DOMAIN_UNMANAGED},
     {"after FLUSHALL the list is not complete", "session begin end all", DOMAIN_UNKNOWN},
@@ -101,7 +108,8 @@ stories_end_as_they_should(void **state)
 		struct domains *domains = domains_new("p");
 		char *story = xstrdup(rows[i].story), *rest = NULL;
 
-		for (char *word = strtok_r(story, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+		for (char *word = strtok_r(story, " ", &rest); word != NULL;
+		     word = strtok_r(NULL, " ", &rest))
 			tell(domains, word, &buf);
 		if (domains_find(domains, STR("a")) != rows[i].state)
 			fail_msg("%s: %d", rows[i].name, (int)domains_find(domains, STR("a")));
@@ -142,7 +150,8 @@ test_A7_a_prefix_is_no_pattern(void **state)
 static void
 names_that_are_only_like_ours_are_left_alone(void **state)
 {
-	static const char *const keys[] = {"", "p", "p:", "p:owner:@", "p:owner:x@a", "q:owner:@a", "p:ownerx:@a", "px:owner:@a"};
+	static const char *const keys[] = {
+	    "", "p", "p:", "p:owner:@", "p:owner:x@a", "q:owner:@a", "p:ownerx:@a", "px:owner:@a"};
 	struct domains *domains = domains_new("p");
 
 	domains_session(domains);

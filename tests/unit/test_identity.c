@@ -169,8 +169,8 @@ test_A20_what_cannot_be_written_is_still_known(void **state)
 static void
 test_A20_a_damaged_file_is_no_licence(void **state)
 {
-	static const char *const texts[] = {"\n", "id a\n", "epoch 5\n", "id a\nepoch x\n", "id a b\nepoch 5\n", "id \nepoch 5\n",
-	    "id a\nepoch 99999999999999999999\n"};
+	static const char *const texts[] = {"\n", "id a\n", "epoch 5\n", "id a\nepoch x\n",
+	    "id a b\nepoch 5\n", "id \nepoch 5\n", "id a\nepoch 99999999999999999999\n"};
 	struct fault fault;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -199,16 +199,22 @@ ids_are_random_uuids(void **state)
 static const struct {
 	const char *name, *reply, *words; /* words NULL: taken */
 } heads[] = {
-    {"a head", "*8\r\n+id\r\n$1\r\na\r\n+epoch\r\n$1\r\n5\r\n+schema\r\n$1\r\n1\r\n+lease_ms\r\n$4\r\n1000\r\n", NULL},
+    {"a head",
+	"*8\r\n+id\r\n$1\r\na\r\n+epoch\r\n$1\r\n5\r\n+schema\r\n$1\r\n1\r\n+lease_ms\r\n$"
+	"4\r\n1000\r\n",
+	NULL},
     {"fields that we do not know",
-	"*10\r\n+x\r\n+y\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+1000\r\n", NULL},
+	"*10\r\n+x\r\n+y\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+1000\r\n",
+	NULL},
     {"none", "*0\r\n", "run splitmx init"},
     {"nil", "*-1\r\n", "not a hash"},
     {"half a field", "*1\r\n+id\r\n", "not a hash"},
     {"of another type", "-WRONGTYPE Operation\r\n", "WRONGTYPE"},
     {"without a lease", "*6\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n", "lease_ms"},
-    {"of the future", "*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+2\r\n+lease_ms\r\n+1000\r\n", "upgrade"},
-    {"with a lease of no time", "*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+0\r\n", "lease_ms 0"},
+    {"of the future", "*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+2\r\n+lease_ms\r\n+1000\r\n",
+	"upgrade"},
+    {"with a lease of no time",
+	"*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+0\r\n", "lease_ms 0"},
 };
 
 static struct resp *
@@ -233,10 +239,12 @@ heads_are_read_or_refused_with_advice(void **state)
 		struct fault fault = {.text = ""};
 		int rc = map_head_read(reply, "splitmx", &head, &fault);
 
-		if (rc != (heads[i].words ? -1 : 0) || (heads[i].words && !strstr(fault.text, heads[i].words)))
+		if (rc != (heads[i].words ? -1 : 0) ||
+		    (heads[i].words && !strstr(fault.text, heads[i].words)))
 			fail_msg("%s: %d %s", heads[i].name, rc, fault.text);
 		if (rc == 0)
-			assert_true(strcmp(head.id, "a") == 0 && head.epoch == 5 && head.lease_ms == 1000);
+			assert_true(
+			    strcmp(head.id, "a") == 0 && head.epoch == 5 && head.lease_ms == 1000);
 		resp_free(&reply);
 	}
 }
@@ -278,13 +286,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(the_first_map_is_taken_and_no_other_after_it, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(processes_share_the_file_and_the_highest_epoch_stays, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(two_processes_with_two_maps_are_trouble, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(a_lock_that_is_taken_is_not_waited_for, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(removing_the_file_means_begin_anew, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		the_first_map_is_taken_and_no_other_after_it, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		processes_share_the_file_and_the_highest_epoch_stays, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		two_processes_with_two_maps_are_trouble, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		a_lock_that_is_taken_is_not_waited_for, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		removing_the_file_means_begin_anew, make_dir, remove_dir),
 	    cmocka_unit_test(test_A20_what_cannot_be_written_is_still_known),
-	    cmocka_unit_test_setup_teardown(test_A20_a_damaged_file_is_no_licence, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		test_A20_a_damaged_file_is_no_licence, make_dir, remove_dir),
 	    cmocka_unit_test(ids_are_random_uuids),
 	    cmocka_unit_test(heads_are_read_or_refused_with_advice),
 	    cmocka_unit_test(servers_say_who_they_are),

@@ -24,18 +24,23 @@ static const struct {
 	} steps[8];
 	uint64_t until_ms;
 } rows[] = {
-    {"it counts from sending, not from the answer", {{'b', 100, 0}, {'e', 900, 0}, {'c', 950, 1000}}, 1100},
+    {"it counts from sending, not from the answer",
+	{{'b', 100, 0}, {'e', 900, 0}, {'c', 950, 1000}}, 1100},
     {"the halves come in either order", {{'b', 100, 0}, {'c', 200, 1000}, {'e', 300, 0}}, 1100},
     {"an echo alone is nothing", {{'b', 100, 0}, {'e', 200, 0}}, 0},
     {"a reading alone is nothing", {{'b', 100, 0}, {'c', 200, 1000}}, 0},
     {"halves of different heartbeats make none",
 	{{'b', 100, 0}, {'e', 150, 0}, {'c', 160, 1000}, {'b', 500, 0}, {'e', 550, 0}}, 1100},
     {"each heartbeat has a length of its own",
-	{{'b', 100, 0}, {'b', 200, 0}, {'e', 300, 0}, {'e', 300, 0}, {'c', 300, 5000}, {'c', 300, 1000}}, 5100},
+	{{'b', 100, 0}, {'b', 200, 0}, {'e', 300, 0}, {'e', 300, 0}, {'c', 300, 5000},
+	    {'c', 300, 1000}},
+	5100},
     {"a shorter length shortens nothing that was granted",
-	{{'b', 0, 0}, {'e', 1, 0}, {'c', 1, 5000}, {'b', 100, 0}, {'e', 101, 0}, {'c', 101, 50}}, 5000},
+	{{'b', 0, 0}, {'e', 1, 0}, {'c', 1, 5000}, {'b', 100, 0}, {'e', 101, 0}, {'c', 101, 50}},
+	5000},
     {"a confirmation without renewal", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 0}}, 0},
-    {"it outlives the session", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'n', 300, 0}}, 1100},
+    {"it outlives the session", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'n', 300, 0}},
+	1100},
     {"a heartbeat of the old session renews nothing in the new",
 	{{'b', 100, 0}, {'e', 200, 0}, {'n', 300, 0}, {'b', 400, 0}, {'c', 500, 1000}}, 0},
     {"the end is at once", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'x', 300, 0}}, 0},
@@ -72,7 +77,8 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 			}
 		}
 		if (lease.until_ms != rows[i].until_ms)
-			fail_msg("%s: until %llu", rows[i].name, (unsigned long long)lease.until_ms);
+			fail_msg(
+			    "%s: until %llu", rows[i].name, (unsigned long long)lease.until_ms);
 		assert_false(lease_runs(&lease, rows[i].until_ms));
 		if (rows[i].until_ms > 0) {
 			assert_true(lease_runs(&lease, rows[i].until_ms - 1));

@@ -74,7 +74,8 @@ static const struct {
     {"an empty string", STR("$0\r\n\r\n"), "\"\";", 0},
     {"both nils", STR("$-1\r\n*-1\r\n"), "nil;nil;", 0},
     {"an empty array", STR("*0\r\n"), "[];", 0},
-    {"a transaction", STR("*3\r\n$3\r\nnew\r\n$-1\r\n-WRONGTYPE bad\r\n"), "[\"new\" nil -WRONGTYPE bad];", 0},
+    {"a transaction", STR("*3\r\n$3\r\nnew\r\n$-1\r\n-WRONGTYPE bad\r\n"),
+	"[\"new\" nil -WRONGTYPE bad];", 0},
     {"ROLE", STR("*3\r\n$6\r\nmaster\r\n:1\r\n*1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
 	"[\"master\" :1 [[\"a\" \"b\"]]];", 0},
     {"four deep", STR("*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), "[[[[:1]]]];", 0},
@@ -114,7 +115,8 @@ test_A13_replies_are_read_or_refused(void **state)
 				rc = take_all(reader, &out);
 			}
 			if (rc != rows[i].rc || strcmp(buf_cstr(&out), rows[i].shown) != 0)
-				fail_msg("%s, cut at %zu: %d \"%s\"", rows[i].name, cut, rc, buf_cstr(&out));
+				fail_msg("%s, cut at %zu: %d \"%s\"", rows[i].name, cut, rc,
+				    buf_cstr(&out));
 			resp_reader_free(&reader);
 			buf_fini(&out);
 		}
