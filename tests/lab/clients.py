@@ -1,6 +1,7 @@
 """Clients of policyd's protocols, as Postfix speaks them, and raw access for everything it would never say."""
 
 import socket
+import time
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 
@@ -15,8 +16,23 @@ class Connection:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(seconds)
-        self.socket.connect(address)
         self.buffer = b""
+        try:
+            self._connect(address, seconds)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _connect(self, address, seconds):
+        # With a timeout, a full queue at a Unix socket is an error at once, where Postfix would wait.
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return self.socket.connect(address)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.002)
 
     def send(self, data):
         """Raw bytes."""
@@ -24,7 +40,6 @@ class Connection:
 
     def send_slowly(self, data, pause=0.001):
         """One byte at a time."""
-        import time
         for i in range(len(data)):
             self.socket.sendall(data[i:i + 1])
             time.sleep(pause)
