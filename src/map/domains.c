@@ -127,8 +127,10 @@ domains_set_floor(struct domains *domains, const struct str *names, size_t count
 	table_clear(&domains->floor);
 	for (size_t i = 0; i < count; i++)
 		domain_add(&domains->floor, names[i]);
-	if (domains->only_floor && !only)
+	if (domains->only_floor && !only) { /* meanwhile nobody noted what changed */
 		domains->due = true;
+		domains->complete = domains->was = false;
+	}
 	domains->only_floor = only;
 }
 

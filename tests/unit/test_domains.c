@@ -16,6 +16,7 @@
  * A story in words, and what is said of the domain "a" at its end:
  * session, away: Redis tells, or not; begin, end: of a survey; found:X, change:X,
  * look (takes the next, which must be X): yes:X, no:X; all: everything changed.
+ * only, also: the settings say that there are no other domains than theirs, or that there are.
  */
 static const struct {
 	const char *name;
@@ -55,6 +56,11 @@ static const struct {
     {"after FLUSHALL the survey under way is worthless", "session begin all end", DOMAIN_UNKNOWN},
     {"and the next one counts", "session begin all end begin end", DOMAIN_UNMANAGED},
     {"after FLUSHALL the list is not complete", "session begin end all", DOMAIN_UNKNOWN},
+    {"where the settings are all there is, nothing else counts", "session begin found:a end only", DOMAIN_UNMANAGED},
+    {"what changed meanwhile may be anything later", "session begin end only change:a also", DOMAIN_UNKNOWN},
+    {"when Redis is away too", "session begin end only change:a away also", DOMAIN_UNKNOWN},
+    {"until a survey says", "session begin end only change:a also begin found:a end", DOMAIN_MANAGED},
+    {"one that was begun before cannot", "session begin only change:a also end", DOMAIN_UNKNOWN},
 };
 
 static struct str
@@ -95,6 +101,8 @@ tell(struct domains *domains, const char *word, struct buf *buf)
 		domains_settle(domains, str_of(name), true);
 	else if (strncmp(word, "no:", 3) == 0)
 		domains_settle(domains, str_of(name), false);
+	else if (strcmp(word, "only") == 0 || strcmp(word, "also") == 0)
+		domains_set_floor(domains, NULL, 0, word[0] == 'o');
 	else
 		fail_msg("%s: no such word", word);
 }
