@@ -121,4 +121,7 @@ const char *settings_problem_text(const struct settings *settings, size_t i);
 size_t settings_unreloadable(const struct settings *was, const struct settings *is,
     void (*fn)(void *ctx, const char *setting), void *ctx);
 
+/* Give those their old values, in copies: "is" is what a reload makes of "was". */
+void settings_keep(struct settings *is, const struct settings *was);
+
 #endif

@@ -3,11 +3,15 @@
  *
  * Two loads of settings are walked side by side, by the rows. Lists of groups
  * are compared element by element, in their order.
+ *
+ * What cannot change must also not seem to have changed: whoever reads a setting
+ * again after a reload would be at odds with whoever read it once.
  */
 #include "base/settings.h"
 
 #include "base/mem.h"
 #include "base/settings_rows.h"
+#include "base/settings_store.h"
 
 #include <string.h>
 
@@ -129,4 +133,54 @@ settings_unreloadable(const struct settings *was, const struct settings *is,
 
 	walk(&diff, GROUP_main, (const char *)was, (const char *)is);
 	return diff.count;
+}
+
+static void
+keep_value(struct settings_store *store, const struct setting_row *row, const char *was, char *is)
+{
+	const char *text;
+
+	switch (row->type) {
+	case SETTING_NUMBER:
+		memcpy(is, was, sizeof(int64_t));
+		return;
+	case SETTING_BOOL:
+		memcpy(is, was, sizeof(bool));
+		return;
+	case SETTING_CHOICE:
+		memcpy(is, was, sizeof(unsigned));
+		return;
+	case SETTING_TEXT:
+		memcpy(&text, was, sizeof(text));
+		text = text ? store_text(store, text) : NULL;
+		memcpy(is, &text, sizeof(text));
+		return;
+	case SETTING_TEXTS:
+	case SETTING_PAIRS:
+	case SETTING_GROUPS:
+	case SETTING_GROUP:
+	case SETTING_TYPE_COUNT:
+		break;
+	}
+	must(!"a list that needs a restart");
+}
+
+static void
+keep_group(struct settings_store *store, enum setting_group group, const char *was, char *is)
+{
+	for (const struct setting_row *row = setting_rows; row < setting_rows + setting_row_count;
+	     row++) {
+		if (row->group != group)
+			continue;
+		if (row->type == SETTING_GROUP)
+			keep_group(store, row->child, was + row->offset, is + row->offset);
+		else if (!row->reloads)
+			keep_value(store, row, was + row->offset, is + row->offset);
+	}
+}
+
+void
+settings_keep(struct settings *is, const struct settings *was)
+{
+	keep_group(is->store, GROUP_main, (const char *)was, (char *)is);
 }

@@ -217,6 +217,7 @@ reload(struct master *master)
 		return;
 	}
 	settings_unreloadable(master->first, settings, log_unchanged, NULL);
+	settings_keep(settings, master->first); /* for workers that are born later */
 	adopt(master, settings, &text, &plan);
 	master->reloading = true;
 	crew_reload(&master->crew);

@@ -207,6 +207,7 @@ reload(struct worker *worker, const struct channel_message *message, const int *
 		return;
 	}
 	settings = settings_load_text(text, worker->settings->path);
+	settings_keep(settings, worker->settings);
 	free(text);
 	memset(&plan, 0, sizeof(plan));
 	worker->program->plan(settings, &plan);

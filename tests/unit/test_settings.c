@@ -615,8 +615,10 @@ a_reload_knows_what_it_cannot_change(void **state)
 			count += *p == ' ';
 		assert_int_equal(settings_unreloadable(was, is, add_name, &names), count);
 		assert_string_equal(buf_cstr(&names), changes[i].names);
+		settings_keep(is, was);
+		assert_int_equal(settings_unreloadable(was, is, add_name, &names), 0);
 		buf_fini(&names);
-		settings_free(&was);
+		settings_free(&was); /* what was kept is a copy */
 		settings_free(&is);
 	}
 }
