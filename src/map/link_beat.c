@@ -15,7 +15,8 @@
 
 enum {
 	HEARTBEAT_MS = 1000,
-	SILENCE_MOST_MS = 15000 /* without a heartbeat; the lease's length where that is less */
+	SILENCE_MOST_MS = 15000, /* without a heartbeat; the lease's length where that is less */
+	DATA_SILENCE_MOST_MS = 3000 /* of D, when asked, while heartbeats are younger than that */
 };
 
 /* ---- heartbeats */
@@ -144,17 +145,24 @@ heartbeat(struct link *link)
 void
 link_beat(struct link *link)
 {
-	uint64_t silence_ms = lease_silence_ms(&link->lease, clock_ms());
+	uint64_t now_ms = clock_ms(), silence_ms = lease_silence_ms(&link->lease, now_ms);
 	uint64_t most_ms =
 	    link->head.lease_ms < SILENCE_MOST_MS ? link->head.lease_ms : SILENCE_MOST_MS;
+	uint64_t data_ms = redis_silence_ms(link->wires[WIRE_D].redis, now_ms);
 	struct fault fault;
 
-	if (silence_ms < most_ms) {
+	if (silence_ms >= most_ms) {
+		fault_set(&fault, VERDICT_TEMP, "Redis at %s has not answered for %" PRIu64 " ms",
+		    redis_target_name(link->target), silence_ms);
+	} else if (data_ms >= DATA_SILENCE_MOST_MS && silence_ms < DATA_SILENCE_MOST_MS) {
+		fault_set(&fault, VERDICT_TEMP,
+		    "Redis at %s answers heartbeats, but has not answered lookups for %" PRIu64
+		    " ms",
+		    redis_target_name(link->target), data_ms);
+	} else {
 		heartbeat(link);
 		return;
 	}
-	fault_set(&fault, VERDICT_TEMP, "Redis at %s has not answered for %" PRIu64 " ms",
-	    redis_target_name(link->target), silence_ms);
 	link_lost(link, &fault);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "map/redis.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tls.h"
@@ -49,6 +50,7 @@ struct redis {
 	struct resp_reader *reader;
 	STAILQ_HEAD(, waiting) waiting;
 	size_t waiting_count;
+	uint64_t owing_ms; /* since when replies are awaited and none has come */
 	bool open, subscribed, closed;
 };
 
@@ -261,6 +263,7 @@ reply_take(struct redis *redis, const struct resp *reply)
 	}
 	if (resp_count(reply) == 3 && str_is(resp_str(resp_at(reply, 0)), "subscribe"))
 		redis->subscribed = true;
+	redis->owing_ms = clock_ms();
 	waiting = waiting_take(redis);
 	if (waiting == NULL && resp_type(reply) == RESP_ERROR) /* "max number of clients reached" */
 		redis_fail(redis, ": ", log_quote(resp_str(reply)));
@@ -404,7 +407,8 @@ redis_command(
 	waiting->fn = fn;
 	waiting->ctx = ctx;
 	STAILQ_INSERT_TAIL(&redis->waiting, waiting, queue);
-	redis->waiting_count++;
+	if (redis->waiting_count++ == 0)
+		redis->owing_ms = clock_ms();
 	resp_command(conn_out(redis->conn), argv, argc);
 	if (!timer_is_running(redis->flusher))
 		timer_start(redis->flusher, 0);
@@ -445,4 +449,10 @@ size_t
 redis_waiting(const struct redis *redis)
 {
 	return redis->waiting_count;
+}
+
+uint64_t
+redis_silence_ms(const struct redis *redis, uint64_t now_ms)
+{
+	return redis->waiting_count > 0 ? now_ms - redis->owing_ms : 0;
 }

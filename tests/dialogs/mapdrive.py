@@ -133,6 +133,7 @@ class FakeRedis:
 
     strings: keys and values; head: the hash splitmx.map; refuse: {"GET": "-OOM no"} answers a command so;
     on_exec(fake, connection, reply): called with the bytes of D's EXEC reply, returns what is sent instead (None: nothing).
+    silent, slow_s: no replies, or late ones; deafen(name): none on the connections that have this name now.
     """
 
     def __init__(self, lab, name="fake"):
@@ -142,7 +143,7 @@ class FakeRedis:
         self.url = "unix://" + self.path
         self.strings, self.head, self.refuse = {}, dict(HEAD), {}
         self.role, self.run_id, self.on_exec = "master", lambda connection: "a" * 40, None
-        self.silent, self.echo = False, None
+        self.silent, self.slow_s, self.echo = False, 0, None
         self.lock = threading.RLock()
         self.connections, self.tracker, self.execs = [], None, 0
         self.listener = None
@@ -167,6 +168,10 @@ class FakeRedis:
     def drop(self):
         for connection in list(self.connections):
             connection.end()
+
+    def deafen(self, name):
+        for connection in self.connections:
+            connection.deaf = connection.deaf or connection.name == name
 
     def push(self, payload):
         """An invalidation: a list of keys, None, or raw bytes in the payload's place."""
@@ -207,7 +212,7 @@ def array(*items):
 class FakeConnection:
     def __init__(self, fake, sock):
         self.fake, self.sock, self.name = fake, sock, ""
-        self.queued = None
+        self.queued, self.deaf = None, False
         self.number = len(fake.connections) + 1
         self.out = threading.Lock()
 
@@ -236,7 +241,8 @@ class FakeConnection:
                 words = []
                 for _ in range(int(head[1:])):
                     words.append(stream.read(int(stream.readline()[1:]) + 2)[:-2].decode())
-                if not self.fake.silent:
+                time.sleep(self.fake.slow_s)
+                if not self.fake.silent and not self.deaf:
                     self.take(words)
         except (OSError, ValueError):
             pass
