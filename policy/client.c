@@ -95,12 +95,18 @@ client_end(struct client *client, enum ending ending)
 
 /* ---- how long it may take */
 
-static void
-set_idle(struct client *client, uint64_t most_ms)
+static uint64_t
+most_idle_ms(const struct client *client, uint64_t most_ms)
 {
 	uint64_t idle_ms = client->port->server->idle_ms;
 
-	conn_set_idle_ms(client->conn, most_ms < idle_ms ? most_ms : idle_ms);
+	return most_ms < idle_ms ? most_ms : idle_ms;
+}
+
+static void
+set_idle(struct client *client, uint64_t most_ms)
+{
+	conn_set_idle_ms(client->conn, most_idle_ms(client, most_ms));
 }
 
 /* While something is under way the peer has less time than between requests. */
@@ -206,7 +212,7 @@ come_to_rest(struct client *client)
 	else if (client->port->server->draining && !is_partial)
 		client_end(client, END_DRAINED);
 	else if (is_partial && client->slow_since_ms != 0 &&
-	    clock_ms() - client->slow_since_ms > SLOW_MS)
+	    clock_ms() - client->slow_since_ms > most_idle_ms(client, SLOW_MS))
 		client_end(client, END_SLOW);
 	else
 		set_slow(client, is_partial);
@@ -227,9 +233,11 @@ client_go_on(struct client *client)
 			come_to_rest(client);
 			return;
 		case STEP_ASK:
+			set_slow(client, false); /* this request is whole; the next has its own time */
 			ask_now(client, &query);
 			break;
 		case STEP_SAID:
+			set_slow(client, false);
 			break;
 		case STEP_END:
 			client_end(client, END_PROTOCOL);
