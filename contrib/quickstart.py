@@ -6,6 +6,7 @@ IMAP. If something is not as told, the status is 1 and the logs are kept.
 """
 
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -179,13 +180,16 @@ class Story:
     $DIR/splitmx explain {CARL}                        who owns it, and what Postfix is told
     $DIR/send {CARL} "your text"                       send
     $DIR/mailboxes                                               what is where, by IMAP
-    $DIR/redis-cli SET splitmx:hold:{CARL} all EX 300  hold carl's mail
+    $DIR/redis-cli SET splitmx:hold:{CARL} all EX 300  hold carl's mail (for 35 s after
+                                                                 your last one, Postfix may
+                                                                 still know a route past it)
     $DIR/queue                                                   what waits, on both servers
     $DIR/redis-cli SET splitmx:owner:{CARL} new        move carl (after 35 s of hold)
     $DIR/redis-cli DEL splitmx:hold:{CARL}             release, then $DIR/flush
+    $DIR/splitmx check --live --postfix $DIR/mx/etc              does everybody answer?
     $DIR/log/                                                    everybody's logs
 
-    All servers run until Ctrl-C.
+    All servers run until Ctrl-C. Type these in another terminal, the line DIR=... first.
 """, flush=True)
         while all(s.process.is_alive() for s in (*self.house.servers, self.house.policyd)):
             time.sleep(1)
@@ -199,29 +203,42 @@ def show_mailboxes(old_port, new_port, *users):
             print(f"{side}  {user:17} {', '.join(mail) or '(empty)'}")
 
 
+def tell_it(lab):
+    """The whole story; the exit status."""
+    story = Story(lab)
+    story.furnish()
+    story.first_mail()
+    story.flip(story.hold())
+    if sys.argv[1:] == ["--once"]:
+        return 0
+    try:
+        story.stay()
+    except KeyboardInterrupt:
+        print("\nstopping everything", flush=True)
+    return 0
+
+
 def main():
     if sys.argv[1:2] == ["--mailboxes"]:
         return show_mailboxes(*sys.argv[2:])
     print()
+    # A shell that starts us in the background has Ctrl-C ignored; in a terminal of its own it must still work.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = 0
     try:
         with Lab() as lab:
-            story = Story(lab)
-            story.furnish()
-            story.first_mail()
-            story.flip(story.hold())
-            if sys.argv[1:] != ["--once"]:
-                try:
-                    story.stay()
-                except KeyboardInterrupt:
-                    print("\nstopping everything", flush=True)
-    except KeyboardInterrupt:
-        print("\nstopped before the end", flush=True)
-        return 130
+            try:
+                status = tell_it(lab)
+            except KeyboardInterrupt:
+                print("\nstopping everything", flush=True)
+                status = 130
+            except SystemExit as e:  # TERM, or a terminal that was closed
+                status = e.code
     except Failure as e:
         print(f"\nNot as told: {e}", file=sys.stderr)
         return 1
     print("All servers are stopped and their directory is removed.")
-    return 0
+    return status
 
 
 if __name__ == "__main__":
