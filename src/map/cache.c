@@ -41,7 +41,7 @@ struct entry {
 };
 
 struct cache {
-	size_t size_bytes, held_bytes; /* held: entries and words, without the tables */
+	size_t size_bytes, held_bytes; /* held: entries and words, without tables and holes */
 	struct entry *entries, *hand;  /* hand: who may have to leave next; NULL: the first */
 	struct word *words;
 	uint32_t *stamps;
@@ -66,10 +66,11 @@ table_bytes(const UT_hash_table *table)
 	    chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
 }
 
+/* Chunks of many sizes that come and go leave holes: a ninth more, under a flood of strange keys. */
 static size_t
 used_bytes(const struct cache *cache)
 {
-	return cache->held_bytes + (cache->entries ? table_bytes(cache->entries->hh.tbl) : 0) +
+	return cache->held_bytes + cache->held_bytes / 8 + (cache->entries ? table_bytes(cache->entries->hh.tbl) : 0) +
 	    (cache->words ? table_bytes(cache->words->hh.tbl) : 0);
 }
 
