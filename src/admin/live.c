@@ -25,8 +25,9 @@ static const char *const protocol_names[] = {
     [LISTEN_SINK] = "sink",
 };
 
-void
-live_say(struct live *live, bool good, const char *what, const char *fix, const char *format, ...)
+/* One finding; fix may be NULL. Counts it, and says it. */
+static void __attribute__((format(printf, 5, 6)))
+say(struct live *live, bool good, const char *what, const char *fix, const char *format, ...)
 {
 	struct buf text = BUF_INIT;
 	va_list args;
@@ -56,11 +57,11 @@ live_redis(struct live *live)
 
 	admin->client = client_open(admin->settings, CLIENT_LOOKS, &fault);
 	if (admin->client == NULL) {
-		live_say(live, false, "redis", NULL, "%s", fault.text);
+		say(live, false, "redis", NULL, "%s", fault.text);
 		return;
 	}
 	map = client_map(admin->client);
-	live_say(live, true, "redis", NULL,
+	say(live, true, "redis", NULL,
 	    "%s: map %s, epoch %" PRIu64 ", lease %" PRIu32 " ms, members %" PRIu64,
 	    client_target(admin->client), map->head.id, map->head.epoch, map->head.lease_ms, map->members);
 }
@@ -78,7 +79,7 @@ live_listeners(struct live *live)
 		bool good = endpoint_parse(listen->address, &endpoint, &fault) == 0 &&
 		    probe_ask(&endpoint, listen->protocol, map, &fault) == 0;
 
-		live_say(live, good, "listener",
+		say(live, good, "listener",
 		    good ? NULL : "is splitmx-policyd running? see \"splitmx status\" and its log",
 		    "%s at %s%s%s", protocol_names[listen->protocol], listen->address,
 		    good ? "" : ": ", good ? "" : fault.text);
@@ -162,13 +163,13 @@ check_lookup(struct live *live, const struct postfix_lookup *lookup, const char 
 	bool good = false;
 
 	if (lookup->malformed) {
-		live_say(live, false, "postfix",
+		say(live, false, "postfix",
 		    "write socketmap:unix:PATH:MAP or socketmap:inet:HOST:PORT:MAP",
 		    "%s: %s is no socketmap", lookup->parameter, lookup->table);
 		return;
 	}
 	if (ruleset_view(live->admin->rules, str_of(lookup->map)) == NULL) {
-		live_say(live, false, "postfix", "name a map of the settings, or add it to \"maps\"",
+		say(live, false, "postfix", "name a map of the settings, or add it to \"maps\"",
 		    "%s: %s: there is no map \"%s\"", lookup->parameter, lookup->table,
 		    lookup->map);
 		return;
@@ -182,7 +183,7 @@ check_lookup(struct live *live, const struct postfix_lookup *lookup, const char 
 	else if (!good)
 		fix = "let splitmx-policyd listen there, with a mode and group that Postfix's user may "
 		      "use";
-	live_say(live, good, "postfix", fix, "%s: %s, asked as %s%s by %s%s%s", lookup->parameter,
+	say(live, good, "postfix", fix, "%s: %s, asked as %s%s by %s%s%s", lookup->parameter,
 	    lookup->table, user, lookup->chrooted ? " in the chroot" : "", lookup->daemon,
 	    good ? "" : ": ", good ? "" : fault.text);
 }
@@ -196,7 +197,7 @@ check_lookups(struct live *live, struct postfix *postfix)
 	for (size_t i = 0; i < postfix_count(postfix); i++)
 		check_lookup(live, postfix_at(postfix, i), queue_directory, user);
 	if (postfix_count(postfix) == 0)
-		live_say(live, true, "postfix", NULL,
+		say(live, true, "postfix", NULL,
 		    "no parameter of this Postfix asks a socketmap (see contrib/postfix)");
 	free(queue_directory);
 	free(user);
@@ -210,7 +211,7 @@ live_postfix(struct live *live)
 	char *level;
 
 	if (!output_of(&services, live->postfix_config, "-M", NULL)) {
-		live_say(live, live->postfix_config == NULL, "postfix", NULL,
+		say(live, live->postfix_config == NULL, "postfix", NULL,
 		    "no Postfix here that can be asked (\"postconf -M\" fails)");
 		buf_fini(&services);
 		return;

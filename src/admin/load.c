@@ -60,12 +60,6 @@ load_line(const struct load *load, size_t i)
 	return load->rows[i].line;
 }
 
-const struct transfer_header *
-load_header(const struct load *load)
-{
-	return load->has_header ? &load->header : NULL;
-}
-
 /* ---- the table of names */
 
 /* The place where this name is, or would be. */

@@ -35,6 +35,4 @@ struct str load_owner(const struct load *load, size_t i);
 uint64_t load_line(const struct load *load, size_t i);
 bool load_has(const struct load *load, struct str name);
 
-const struct transfer_header *load_header(const struct load *load); /* NULL: none */
-
 #endif

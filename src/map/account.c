@@ -469,20 +469,3 @@ account_parse(struct account *account, struct str text, const struct account_rul
 		return bad(account, domain, "its canonical form is longer than 10000 bytes");
 	return account->kind = ACCOUNT_ADDRESS;
 }
-
-bool
-account_login(struct str text, const struct account_rules *rules, struct buf *out)
-{
-	char login[ACCOUNT_MAX_BYTES];
-	const char *why = NULL;
-	size_t len;
-
-	if (text.len > ACCOUNT_MAX_BYTES || str_find(text, '@') < text.len)
-		return false;
-	if ((len = plain_read(text, rules->fold_local, login)) == 0 && text.len > 0) {
-		memcpy(login, text.ptr, text.len);
-		len = decoded_check(login, text.len, rules->fold_local, &why);
-	}
-	buf_add(out, login, len);
-	return len > 0;
-}

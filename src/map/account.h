@@ -67,10 +67,4 @@ enum account_kind account_parse(struct account *account, struct str text,
  */
 bool account_domain(struct str text, struct buf *out);
 
-/*
- * Canonical form of a login without domain ("alice"), appended to out; false
- * where it is none. It is folded like a local part and never quoted.
- */
-bool account_login(struct str text, const struct account_rules *rules, struct buf *out);
-
 #endif

@@ -62,12 +62,6 @@ lease_confirm(struct lease *lease, uint32_t length_ms)
 	return lease_grant(lease);
 }
 
-void
-lease_end(struct lease *lease)
-{
-	lease->until_ms = 0;
-}
-
 bool
 lease_runs(const struct lease *lease, uint64_t now_ms)
 {

@@ -45,7 +45,6 @@ uint64_t lease_beat(struct lease *lease, uint64_t now_ms);
 bool lease_echo(struct lease *lease, uint64_t number, bool *right_r);
 bool lease_confirm(struct lease *lease, uint32_t length_ms);
 
-void lease_end(struct lease *lease); /* nothing remembered may be believed from here on */
 bool lease_runs(const struct lease *lease, uint64_t now_ms);
 uint64_t lease_left_ms(const struct lease *lease, uint64_t now_ms);
 

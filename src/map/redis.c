@@ -445,12 +445,6 @@ redis_flush(struct redis *redis)
 		buf_wipe(out); /* it held the password */
 }
 
-size_t
-redis_waiting(const struct redis *redis)
-{
-	return redis->waiting_count;
-}
-
 uint64_t
 redis_silence_ms(const struct redis *redis, uint64_t now_ms)
 {

@@ -46,7 +46,6 @@ void redis_command(struct redis *redis, redis_reply_fn *fn, void *ctx, const str
 void redis_words(struct redis *redis, redis_reply_fn *fn, void *ctx, ...)
     __attribute__((sentinel));
 void redis_flush(struct redis *redis);
-size_t redis_waiting(const struct redis *redis); /* commands without reply */
 
 /* For how long it has owed us replies and given none; 0 when nothing is awaited. */
 uint64_t redis_silence_ms(const struct redis *redis, uint64_t now_ms);

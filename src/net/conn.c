@@ -711,9 +711,3 @@ conn_peer(struct conn *conn)
 		conn->peer = peer_text(conn->fd);
 	return conn->peer;
 }
-
-bool
-conn_is_tls(const struct conn *conn)
-{
-	return conn->tls != NULL;
-}

@@ -78,6 +78,5 @@ const struct fault *conn_fault(const struct conn *conn);
  * endpoint's name. Lent as long as the connection.
  */
 const char *conn_peer(struct conn *conn);
-bool conn_is_tls(const struct conn *conn);
 
 #endif

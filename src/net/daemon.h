@@ -85,7 +85,6 @@ struct daemon_program {
 int daemon_main(const struct daemon_program *program, int argc, char **argv);
 
 struct loop *worker_loop(struct worker *worker);
-unsigned worker_slot(const struct worker *worker); /* 0 to workers - 1 */
 void worker_ready(struct worker *worker); /* listeners accept */
 void worker_drained(struct worker *worker); /* after drain(); the loop ends */
 

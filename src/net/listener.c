@@ -37,7 +37,6 @@ struct listener {
 	char *name;
 	int fd;
 	struct watch *watch; /* NULL: freed */
-	bool paused;
 	bool resting; /* until rest_timer comes */
 	bool in_trouble; /* and said so */
 	bool was_crowded;
@@ -84,7 +83,7 @@ settle(struct listener *listener)
 		log_crowded(listener);
 	listener->was_crowded = crowded;
 	watch_set(
-	    listener->watch, listener->paused || listener->resting || crowded ? 0 : WATCH_READ);
+	    listener->watch, listener->resting || crowded ? 0 : WATCH_READ);
 }
 
 /* ---- seats */
@@ -251,7 +250,7 @@ accept_some(int ready, void *ctx)
 	int fd;
 
 	for (int i = 0; i < BATCH_MOST; i++) {
-		if (listener->watch == NULL || listener->paused || is_crowded(listener->seats))
+		if (listener->watch == NULL || is_crowded(listener->seats))
 			break;
 		len = sizeof(peer);
 		peer.ss_family = AF_UNSPEC;
@@ -307,20 +306,6 @@ listener_new(struct loop *loop, int fd, const char *name, const struct listener_
 	LIST_INSERT_HEAD(&seats->listeners, listener, entry);
 	settle(listener);
 	return listener;
-}
-
-void
-listener_pause(struct listener *listener)
-{
-	listener->paused = true;
-	settle(listener);
-}
-
-void
-listener_resume(struct listener *listener)
-{
-	listener->paused = false;
-	settle(listener);
 }
 
 static void

@@ -47,8 +47,6 @@ typedef void listener_fn(void *ctx, int fd, const char *peer);
  */
 struct listener *listener_new(struct loop *loop, int fd, const char *name,
     const struct listener_guard *guard, struct seats *seats, listener_fn *fn, void *ctx);
-void listener_pause(struct listener *listener); /* peers wait in the kernel's queue */
-void listener_resume(struct listener *listener);
 void listener_free(struct listener **listener); /* allowed in its own callback; NULL too */
 
 #endif

@@ -110,13 +110,6 @@ loop_free(struct loop **loop_ref)
 	free(loop);
 }
 
-void
-loop_forked(struct loop *loop)
-{
-	must(event_reinit(loop->base) == 0);
-	timers_forked(loop->timers);
-}
-
 static void
 turn(struct loop *loop)
 {

@@ -18,12 +18,6 @@ struct watch;
 struct loop *loop_new(void);
 void loop_free(struct loop **loop); /* timers and watches must be gone before */
 
-/*
- * In a child of fork(), before it touches the parent's loop in any other way:
- * from here it is the child's own, and freeing it does not disturb the parent.
- */
-void loop_forked(struct loop *loop);
-
 /* Runs turns until loop_stop(), which lets the current turn end; at once if that came before. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -36,7 +36,6 @@ void loop_adopt(struct loop *loop, struct orphan *orphan);
 struct timers;
 struct timers *timers_new(struct loop *loop);
 void timers_free(struct timers **timers);
-void timers_forked(struct timers *timers); /* a timerfd would be shared with the parent */
 struct timers *loop_timers(struct loop *loop);
 
 /* Made at the first call, from /etc/resolv.conf and /etc/hosts. */

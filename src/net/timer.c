@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 struct timers {
-	struct loop *loop;
 	struct watch *watch; /* of fd */
 	int fd;
 	bool firing;
@@ -151,33 +150,18 @@ fire(int ready, void *ctx)
 	set(timers);
 }
 
-static void
-open_fd(struct timers *timers)
-{
-	timers->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	must(timers->fd != -1);
-	timers->set_us = UINT64_MAX;
-	timers->watch = watch_new(timers->loop, timers->fd, fire, timers);
-	watch_set(timers->watch, WATCH_READ);
-	set(timers);
-}
-
 struct timers *
 timers_new(struct loop *loop)
 {
 	struct timers *timers = xnew(struct timers);
 
-	timers->loop = loop;
-	open_fd(timers);
+	timers->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	must(timers->fd != -1);
+	timers->set_us = UINT64_MAX;
+	timers->watch = watch_new(loop, timers->fd, fire, timers);
+	watch_set(timers->watch, WATCH_READ);
+	set(timers);
 	return timers;
-}
-
-void
-timers_forked(struct timers *timers)
-{
-	watch_free(&timers->watch);
-	close(timers->fd);
-	open_fd(timers);
 }
 
 void

@@ -311,9 +311,3 @@ tls_say_end(struct tls *tls)
 	SSL_shutdown(tls->ssl);
 	ERR_clear_error();
 }
-
-const char *
-tls_version(const struct tls *tls)
-{
-	return SSL_get_version(tls->ssl);
-}

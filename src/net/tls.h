@@ -56,7 +56,4 @@ enum tls_step tls_write(
 /* Tell the peer that nothing follows, as far as the kernel takes it at once. */
 void tls_say_end(struct tls *tls);
 
-/* "TLSv1.3"; a constant. */
-const char *tls_version(const struct tls *tls);
-
 #endif

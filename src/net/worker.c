@@ -79,12 +79,6 @@ worker_loop(struct worker *worker)
 	return worker->loop;
 }
 
-unsigned
-worker_slot(const struct worker *worker)
-{
-	return worker->slot;
-}
-
 void
 worker_ready(struct worker *worker)
 {

@@ -76,12 +76,6 @@ asker_take_rules(struct asker *asker, struct ruleset *rules, const struct settin
 	take_settings(asker, settings);
 }
 
-const struct ruleset *
-asker_rules(const struct asker *asker)
-{
-	return asker->rules;
-}
-
 static void
 say(struct answer *answer_r, enum verdict verdict, const char *reason)
 {

@@ -20,7 +20,6 @@ void asker_free(struct asker **asker);
 
 /* The ruleset, taken over, answers from now on; questions that wait get the new one too. */
 void asker_take_rules(struct asker *asker, struct ruleset *rules, const struct settings *settings);
-const struct ruleset *asker_rules(const struct asker *asker);
 
 typedef void answer_fn(void *ctx, const struct answer *answer);
 

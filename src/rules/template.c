@@ -128,12 +128,6 @@ template_is_empty(const struct template *template)
 	return template->count == 0;
 }
 
-struct str
-template_source(const struct template *template)
-{
-	return str_of(template->source);
-}
-
 static struct str
 part_of(const struct piece *piece, const struct template_words *words)
 {

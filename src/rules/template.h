@@ -39,7 +39,6 @@ struct template *template_new(const char *text, struct fault *fault_r);
 void template_free(struct template **template);
 
 bool template_is_empty(const struct template *template);
-struct str template_source(const struct template *template); /* as it stands in the settings */
 
 /*
  * Append the text for these words to out. False, and nothing appended, when it

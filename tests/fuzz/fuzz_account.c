@@ -38,12 +38,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(account_domain(buf_str(&once), &twice));
 		must(str_eq(buf_str(&once), buf_str(&twice)));
 	}
-	buf_clear(&once);
-	buf_clear(&twice);
-	if (account_login(text, rules, &once)) {
-		must(account_login(buf_str(&once), rules, &twice));
-		must(str_eq(buf_str(&once), buf_str(&twice)));
-	}
 	buf_fini(&once);
 	buf_fini(&twice);
 	account_fini(&account);

@@ -322,32 +322,6 @@ domains_are_bounded_as_names_in_the_DNS(void **state)
 	buf_fini(&out);
 }
 
-static void
-logins_without_a_domain_are_folded_and_never_quoted(void **state)
-{
-	static const struct {
-		struct str text;
-		const char *login; /* NULL: none */
-	} rows[] = {
-	    {STR("Alice"), "alice"},
-	    {STR("DOM\\Alice"), "dom\\alice"},
-	    {STR("a b"), "a b"},
-	    {STR("J\xc3\x96RG"), "j\xc3\xb6rg"},
-	    {STR("alice@x.org"), NULL},
-	    {STR(""), NULL},
-	    {STR("a\nb"), NULL},
-	    {STR("a\xff"), NULL},
-	};
-	struct buf out = BUF_INIT;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		buf_clear(&out);
-		assert_int_equal(account_login(rows[i].text, &usual, &out), rows[i].login != NULL);
-		assert_string_equal(buf_cstr(&out), rows[i].login ? rows[i].login : "");
-	}
-	buf_fini(&out);
-}
-
 /* Whatever is taken is its own canonical form, and so is its base; raw and quoted forms meet. */
 static void
 check_harmless(struct account *account, struct account *again, struct str text,
@@ -445,7 +419,6 @@ main(void)
 	    cmocka_unit_test(test_A8_what_is_not_the_same_stays_apart),
 	    cmocka_unit_test(test_A8_extensions_are_cut_as_in_Postfix),
 	    cmocka_unit_test(domains_are_bounded_as_names_in_the_DNS),
-	    cmocka_unit_test(logins_without_a_domain_are_folded_and_never_quoted),
 	    cmocka_unit_test(every_cut_is_harmless_and_every_name_a_fixed_point),
 	    cmocka_unit_test(random_addresses_have_one_form),
 	};

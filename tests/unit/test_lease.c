@@ -43,7 +43,6 @@ static const struct {
 	1100},
     {"a heartbeat of the old session renews nothing in the new",
 	{{'b', 100, 0}, {'e', 200, 0}, {'n', 300, 0}, {'b', 400, 0}, {'c', 500, 1000}}, 0},
-    {"the end is at once", {{'b', 100, 0}, {'e', 200, 0}, {'c', 200, 1000}, {'x', 300, 0}}, 0},
 };
 
 static void
@@ -70,9 +69,6 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 			case 'n':
 				lease_session(&lease, rows[i].steps[k].at_ms);
 				echo = 0;
-				break;
-			case 'x':
-				lease_end(&lease);
 				break;
 			}
 		}

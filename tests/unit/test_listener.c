@@ -254,26 +254,6 @@ A11_without_descriptors_it_rests_and_then_goes_on(void **state)
 }
 
 static void
-a_pause_keeps_peers_waiting(void **state)
-{
-	struct listener_guard guard = {0};
-	struct house house;
-	int fd;
-
-	house_init(&house, AF_UNIX, 10, &guard);
-	listener_pause(house.listener);
-	fd = knock(&house);
-	pass_ms(&house, 20);
-	assert_int_equal(house.guest_count, 0);
-	assert_false(is_shut_out(fd));
-	listener_resume(house.listener);
-	pass_ms(&house, 5);
-	assert_int_equal(house.guest_count, 1);
-	close(fd);
-	house_fini(&house);
-}
-
-static void
 it_may_be_freed_inside_its_callback(void **state)
 {
 	struct listener_guard guard = {0};
@@ -300,7 +280,6 @@ main(void)
 	    cmocka_unit_test(A11_when_seats_are_taken_peers_wait_until_one_is_free),
 	    cmocka_unit_test(A11_many_at_once_are_all_let_in),
 	    cmocka_unit_test(A11_without_descriptors_it_rests_and_then_goes_on),
-	    cmocka_unit_test(a_pause_keeps_peers_waiting),
 	    cmocka_unit_test(it_may_be_freed_inside_its_callback),
 	};
 

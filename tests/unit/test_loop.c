@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MANY = 300 };
@@ -270,35 +269,6 @@ what_is_buried_goes_after_the_turn_and_with_the_loop(void **state)
 	}
 }
 
-static void
-a_child_has_timers_of_its_own(void **state)
-{
-	struct loop *loop = loop_new();
-	unsigned rung = 0;
-	struct alarm_clock clock = {.loop = loop, .rung = &rung};
-	int status;
-	pid_t pid;
-
-	clock.timer = timer_new(loop, on_ring, &clock);
-	timer_start(clock.timer, 100);
-	pid = fork();
-	assert_true(pid != -1);
-	if (pid == 0) {
-		loop_forked(loop);
-		timer_start(clock.timer, 1);
-		loop_run_until(loop, never, NULL, 20);
-		timer_free(&clock.timer);
-		loop_free(&loop);
-		_exit(rung == 1 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	loop_run_until(loop, never, NULL, 200);
-	assert_int_equal(rung, 1);
-	timer_free(&clock.timer);
-	loop_free(&loop);
-}
-
 int
 main(void)
 {
@@ -309,7 +279,6 @@ main(void)
 	    cmocka_unit_test(a_signal_is_handled_in_the_loop),
 	    cmocka_unit_test(a_watch_calls_as_long_as_it_is_ready_and_may_free_itself),
 	    cmocka_unit_test(what_is_buried_goes_after_the_turn_and_with_the_loop),
-	    cmocka_unit_test(a_child_has_timers_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
