@@ -13,15 +13,6 @@
 
 #include "base/log.h"
 
-static const struct option_row options[] = {
-    {"reason", "TEXT", "why; stands in the audit stream"},
-    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
-    {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
-    {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
-    {"yes", NULL, "change a whole domain without asking"},
-    {0},
-};
-
 static int
 run(struct admin *admin)
 {
@@ -46,7 +37,7 @@ const struct command cmd_set = {
     .usage = "ADDRESS|@DOMAIN DESTINATION [--hold] [--reason TEXT]",
     .sentence = "Gives an account, or all of a domain without an owner of their own, to a "
 		"destination.",
-    .options = options,
+    .options = owner_options,
     .words_least = 2,
     .words_most = 2,
     .run = run,

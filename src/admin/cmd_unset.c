@@ -7,15 +7,6 @@
 #include "admin/owner.h"
 #include "admin/subject.h"
 
-static const struct option_row options[] = {
-    {"reason", "TEXT", "why; stands in the audit stream"},
-    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
-    {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
-    {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
-    {"yes", NULL, "change a whole domain without asking"},
-    {0},
-};
-
 static int
 run(struct admin *admin)
 {
@@ -35,7 +26,7 @@ const struct command cmd_unset = {
     .name = "unset",
     .usage = "ADDRESS|@DOMAIN [--hold] [--reason TEXT]",
     .sentence = "Removes an owner key: the account falls back to its domain's owner.",
-    .options = options,
+    .options = owner_options,
     .words_least = 1,
     .words_most = 1,
     .run = run,

@@ -31,6 +31,15 @@ struct owner_work {
 	uint64_t epoch;
 };
 
+const struct option_row owner_options[] = {
+    {"reason", "TEXT", "why; stands in the audit stream"},
+    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
+    {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
+    {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
+    {"yes", NULL, "change a whole domain without asking"},
+    {0},
+};
+
 const char *
 owner_destinations(const struct admin *admin)
 {

@@ -13,6 +13,8 @@
  */
 enum { OWNER_HOLD_MS = 35000, OWNER_HOLD_SPARE_MS = 60000 };
 
+extern const struct option_row owner_options[]; /* of set and unset */
+
 /* Read the address as the operator wrote it, and say so where the map's form differs. */
 int owner_subject(const struct admin *admin, struct subject *subject, const char *text);
 
