@@ -7,6 +7,7 @@
 #include "base/settings.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/settings_check.h"
 #include "base/settings_read.h"
@@ -14,12 +15,9 @@
 #include "base/settings_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { FILE_MAX_BYTES = 64 << 20, READ_BYTES = 65536 };
 
 static struct settings *
 settings_new(const char *path)
@@ -62,38 +60,14 @@ load(struct settings *settings, struct str text)
 		settings_check(settings);
 }
 
-/* 0, or -1 with errno. */
-static int
-read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
-
-	if (fd == -1)
-		return -1;
-	while (n > 0 && !out->failed) {
-		char *room = buf_room(out, READ_BYTES);
-
-		if (room == NULL)
-			break;
-		n = read(fd, room, READ_BYTES);
-		if (n > 0)
-			buf_added(out, (size_t)n);
-	}
-	if (out->failed)
-		errno = EFBIG;
-	close(fd);
-	return n == -1 || out->failed ? -1 : 0;
-}
-
 struct settings *
 settings_load(const char *path)
 {
 	struct settings *settings = settings_new(path);
 	struct buf text;
 
-	buf_init(&text, FILE_MAX_BYTES);
-	if (read_file(path, &text) == -1) {
+	buf_init(&text, SETTINGS_FILE_MAX_BYTES);
+	if (file_read(path, &text) == -1) {
 		settings_problem(settings, 0, "", "cannot be read: %s", strerror(errno));
 		buf_clear(&text);
 	}

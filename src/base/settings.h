@@ -89,6 +89,8 @@ struct settings {
 	struct settings_store *store; /* owns every string and array above, and the problems */
 };
 
+enum { SETTINGS_FILE_MAX_BYTES = 64 << 20 };
+
 /*
  * Read a file, or a text that stands for one (name is used in messages). Always
  * returns an object, the caller's: with settings_problem_count() > 0 it may be

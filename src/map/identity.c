@@ -134,7 +134,7 @@ map_id_new(char id_r[static IDENTITY_ID_BYTES])
 
 /* 1 read, 0 there is no file, -1 it cannot be used. */
 static int
-file_read(const char *path, struct known *known_r, struct fault *fault_r)
+known_read(const char *path, struct known *known_r, struct fault *fault_r)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[FILE_MAX_BYTES];
@@ -197,7 +197,7 @@ void
 identity_refresh(struct identity *identity)
 {
 	struct known known = {0};
-	int rc = file_read(identity->path, &known, &identity->trouble);
+	int rc = known_read(identity->path, &known, &identity->trouble);
 
 	identity->is_bad = rc == -1;
 	if (rc == -1)
@@ -282,7 +282,7 @@ file_advance(struct identity *identity, struct fault *fault_r)
 			fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->lock_path);
 		goto out;
 	}
-	if (file_read(identity->path, &there, fault_r) == -1)
+	if (known_read(identity->path, &there, fault_r) == -1)
 		goto out;
 	if (there.id[0] != '\0' && strcmp(there.id, identity->known.id) != 0) {
 		fault_set(fault_r, VERDICT_TEMP,

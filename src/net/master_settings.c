@@ -3,12 +3,9 @@
  */
 #include "net/master_settings.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "net/channel.h"
 #include "net/crew.h"
 
@@ -41,31 +38,6 @@ check_plan(const struct daemon_program *program, struct settings *settings)
 	free(plan.binds);
 }
 
-static int
-read_text(const char *path, struct buf *text, struct fault *fault_r)
-{
-	enum { TEXT_MOST = 64 * 1024 * 1024, PIECE = 64 * 1024 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
-	char *room;
-
-	if (fd == -1)
-		return fault_set_errno(fault_r, VERDICT_PERM, "%s", path);
-	buf_init(text, TEXT_MOST);
-	do {
-		room = buf_room(text, PIECE);
-		got = room != NULL ? read(fd, room, PIECE) : 0;
-		if (got > 0)
-			buf_added(text, (size_t)got);
-	} while (got > 0 || (got == -1 && errno == EINTR));
-	if (got == -1)
-		fault_set_errno(fault_r, VERDICT_PERM, "%s", path);
-	else if (text->failed)
-		fault_set(fault_r, VERDICT_PERM, "%s: larger than 64 MiB", path);
-	close(fd);
-	return got == -1 || text->failed ? -1 : 0;
-}
-
 struct settings *
 master_settings_read(const struct daemon_program *program, const char *path, struct buf *text_r,
     master_problem_fn *fn)
@@ -73,8 +45,9 @@ master_settings_read(const struct daemon_program *program, const char *path, str
 	struct settings *settings;
 	struct fault fault;
 
-	memset(text_r, 0, sizeof(*text_r));
-	if (read_text(path, text_r, &fault) == -1) {
+	buf_init(text_r, SETTINGS_FILE_MAX_BYTES);
+	if (file_read(path, text_r) == -1) {
+		fault_set_errno(&fault, VERDICT_PERM, "%s", path);
 		fn(fault.text);
 		buf_fini(text_r);
 		return NULL;
