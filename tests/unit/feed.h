@@ -11,13 +11,9 @@
 #include "policy/step.h"
 #include "rules/ruleset.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 typedef enum step feed_next_fn(void *machine, struct buf *in, struct buf *out,
     struct query *query_r);

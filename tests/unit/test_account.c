@@ -5,15 +5,11 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 static const struct account_rules usual = {true, "+"}, exact = {false, "+"}, many = {true, "+-"},
 				  none = {true, ""};

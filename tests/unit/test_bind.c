@@ -5,12 +5,8 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "scratch.h"
+#include "unit.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,26 +16,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static char directory[] = "/tmp/bindXXXXXX";
-static char path[64], address[72];
-
-static int
-make_directory(void **state)
-{
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	snprintf(path, sizeof(path), "%s/s", directory);
-	snprintf(address, sizeof(address), "unix:%s", path);
-	return 0;
-}
-
-static int
-remove_directory(void **state)
-{
-	unlink(path);
-	return rmdir(directory);
-}
 
 static int
 remove_socket(void **state)
@@ -247,5 +223,5 @@ main(void)
 	    cmocka_unit_test(only_listening_streams_have_a_name),
 	};
 
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -6,14 +6,10 @@
 #include "base/mem.h"
 
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 enum { MILLION = 1000000, AMPLE = 1 << 28 };
 

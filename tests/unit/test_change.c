@@ -5,12 +5,7 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 static const struct change_value none = {false, {"", 0}};
 static const struct change_value a_text = {true, {"a", 1}};

@@ -8,12 +8,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "scratch.h"
+#include "unit.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -25,26 +21,6 @@
 #include "net/bind.h"
 
 enum { PATIENCE_MS = 5000, SHORT_MS = 200 };
-
-static char directory[] = "/tmp/controlXXXXXX";
-static char path[64], address[72];
-
-static int
-make_directory(void **state)
-{
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	snprintf(path, sizeof(path), "%s/s", directory);
-	snprintf(address, sizeof(address), "unix:%s", path);
-	return 0;
-}
-
-static int
-remove_directory(void **state)
-{
-	unlink(path);
-	return rmdir(directory);
-}
 
 static int
 listen_here(void)
@@ -205,5 +181,5 @@ main(void)
 	    cmocka_unit_test(silence_ends_when_time_is_up),
 	};
 
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

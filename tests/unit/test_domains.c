@@ -6,11 +6,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 /*
  * A story in words, and what is said of the domain "a" at its end:

@@ -5,12 +5,7 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 static const char *floors[] = {"floor.org"};
 static const struct settings settings = {.domains = floors, .domain_count = 1};

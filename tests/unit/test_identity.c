@@ -8,14 +8,12 @@
 #include "map/server.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 static char dir[64], path[128];
 

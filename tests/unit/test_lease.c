@@ -5,11 +5,7 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 /*
  * A story: b = a heartbeat is sent, e = the next echo, c = the next reading with

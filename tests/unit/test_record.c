@@ -5,12 +5,7 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #define BYTES64 "0123456789012345678901234567890123456789012345678901234567890123"
 

@@ -5,11 +5,9 @@
 
 #include "base/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 /* One reply as text: strings in quotes, arrays in brackets. */
 static void

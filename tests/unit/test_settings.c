@@ -7,15 +7,11 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 static const char whole_file[] =
     "instance = \"mx1\";\n"
