@@ -4,8 +4,8 @@
 #include "base/privilege.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -19,22 +19,16 @@ enum { FILES_MOST = 1 << 20 };
 
 /* A name in digits; the highest number is chown's "leave it" and nobody's. */
 static bool
-is_number(const char *name, unsigned long *number_r)
+is_number(const char *name, uint64_t *number_r)
 {
-	char *end;
-
-	if (name[0] < '0' || name[0] > '9')
-		return false;
-	errno = 0;
-	*number_r = strtoul(name, &end, 10);
-	return errno == 0 && *end == '\0' && *number_r < (uid_t)-1;
+	return str_number(str_of(name), (uid_t)-1 - 1, number_r);
 }
 
 int
 identity_user(const char *name, uid_t *uid_r, struct fault *fault_r)
 {
 	const struct passwd *entry = getpwnam(name);
-	unsigned long number;
+	uint64_t number;
 
 	if (entry != NULL)
 		*uid_r = entry->pw_uid;
@@ -49,7 +43,7 @@ int
 identity_group(const char *name, gid_t *gid_r, struct fault *fault_r)
 {
 	const struct group *entry = getgrnam(name);
-	unsigned long number;
+	uint64_t number;
 
 	if (entry != NULL)
 		*gid_r = entry->gr_gid;

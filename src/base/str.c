@@ -36,3 +36,22 @@ str_rfind(struct str a, char c)
 	}
 	return a.len;
 }
+
+bool
+str_number(struct str text, uint64_t most, uint64_t *number_r)
+{
+	uint64_t number = 0;
+
+	if (text.len == 0)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		uint64_t digit = (uint64_t)(text.ptr[i] - '0');
+
+		if (text.ptr[i] < '0' || text.ptr[i] > '9' || digit > most ||
+		    number > (most - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	*number_r = number;
+	return true;
+}

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -65,5 +66,8 @@ str_from(struct str a, size_t n)
 /* Position of the first, or last, such byte; a.len when there is none. */
 size_t str_find(struct str a, char c);
 size_t str_rfind(struct str a, char c);
+
+/* Decimal digits and nothing else, a number of at most "most"; else false, and *number_r stays. */
+bool str_number(struct str text, uint64_t most, uint64_t *number_r);
 
 #endif

@@ -23,6 +23,8 @@
 
 enum { FILE_MAX_BYTES = 512 };
 
+#define NUMBER_MOST INT64_MAX /* Redis counts no further */
+
 struct known {
 	char id[IDENTITY_ID_BYTES];
 	uint64_t epoch;
@@ -53,22 +55,6 @@ id_read(struct str text, char id_r[static IDENTITY_ID_BYTES])
 	return true;
 }
 
-static bool
-number_read(struct str text, uint64_t *number_r)
-{
-	uint64_t number = 0;
-
-	if (text.len == 0 || text.len > 18)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-		number = number * 10 + (uint64_t)(text.ptr[i] - '0');
-	}
-	*number_r = number;
-	return true;
-}
-
 int
 map_head_read(
     const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r)
@@ -91,11 +77,11 @@ map_head_read(
 		if (str_is(name, "id"))
 			have_id = id_read(value, head_r->id);
 		else if (str_is(name, "epoch"))
-			have_epoch = number_read(value, &head_r->epoch);
+			have_epoch = str_number(value, NUMBER_MOST, &head_r->epoch);
 		else if (str_is(name, "schema"))
-			have_schema = number_read(value, &schema);
+			have_schema = str_number(value, NUMBER_MOST, &schema);
 		else if (str_is(name, "lease_ms"))
-			have_lease = number_read(value, &lease_ms);
+			have_lease = str_number(value, NUMBER_MOST, &lease_ms);
 	}
 	if (!have_id || !have_epoch || !have_schema || !have_lease)
 		return fault_set(fault_r, VERDICT_TEMP,
@@ -158,7 +144,7 @@ known_read(const char *path, struct known *known_r, struct fault *fault_r)
 		if (str_starts(line, "id "))
 			have_id = id_read(str_from(line, 3), known_r->id);
 		else if (str_starts(line, "epoch "))
-			have_epoch = number_read(str_from(line, 6), &known_r->epoch);
+			have_epoch = str_number(str_from(line, 6), NUMBER_MOST, &known_r->epoch);
 		rest = str_from(rest, end < rest.len ? end + 1 : end);
 	}
 	if (have_id && have_epoch)

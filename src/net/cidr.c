@@ -44,16 +44,9 @@ rest_is_zero(const struct cidr *cidr)
 static int
 parse_bits(struct str text)
 {
-	int n = 0;
+	uint64_t n;
 
-	if (text.len < 1 || text.len > 3)
-		return -1;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return -1;
-		n = n * 10 + (text.ptr[i] - '0');
-	}
-	return n;
+	return text.len <= 3 && str_number(text, 999, &n) ? (int)n : -1;
 }
 
 int

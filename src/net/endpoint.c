@@ -67,16 +67,9 @@ is_host_name(struct str host)
 static bool
 is_port(struct str port)
 {
-	unsigned n = 0;
+	uint64_t n;
 
-	if (port.len < 1 || port.len > 5)
-		return false;
-	for (size_t i = 0; i < port.len; i++) {
-		if (port.ptr[i] < '0' || port.ptr[i] > '9')
-			return false;
-		n = n * 10 + (unsigned)(port.ptr[i] - '0');
-	}
-	return n >= 1 && n <= 65535;
+	return port.len <= 5 && str_number(port, 65535, &n) && n >= 1;
 }
 
 /* "host", "host:port", "[::1]" or "[::1]:port". */

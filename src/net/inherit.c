@@ -3,7 +3,6 @@
  */
 #include "net/inherit.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +18,15 @@ enum { FIRST_FD = 3, FDS_MOST = 4096 };
 static const char made_name[] = "splitmx-made";
 
 /* A number in the environment, 0 where there is none in range. */
-static unsigned long
-env_number(const char *name, unsigned long most)
+static uint64_t
+env_number(const char *name, uint64_t most)
 {
 	const char *text = getenv(name);
-	unsigned long number;
-	char *end;
+	uint64_t number = 0;
 
-	if (text == NULL || text[0] < '0' || text[0] > '9')
-		return 0;
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	return errno != 0 || *end != '\0' || number > most ? 0 : number;
+	if (text != NULL)
+		str_number(str_of(text), most, &number);
+	return number;
 }
 
 /* The next word of "a:b:c", and what is left; names may be missing. */
@@ -65,16 +61,16 @@ adopt(struct inherited *socket, int fd, struct str name)
 void
 inheritance_init(struct inheritance *inheritance)
 {
-	unsigned long count = env_number("LISTEN_FDS", FDS_MOST);
+	uint64_t count = env_number("LISTEN_FDS", FDS_MOST);
 	const char *names_text = getenv("LISTEN_FDNAMES");
 	struct str names = names_text != NULL ? str_of(names_text) : STR("");
 
 	memset(inheritance, 0, sizeof(*inheritance));
-	if (env_number("LISTEN_PID", INT32_MAX) != (unsigned long)getpid())
+	if (env_number("LISTEN_PID", INT32_MAX) != (uint64_t)getpid())
 		count = 0;
 	if (count > 0)
 		inheritance->sockets = xnew_array(struct inherited, count);
-	for (unsigned long i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		if (adopt(&inheritance->sockets[inheritance->count], FIRST_FD + (int)i,
 			next_name(&names)))
 			inheritance->count++;
