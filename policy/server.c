@@ -42,10 +42,10 @@ server_grumble(struct server *server, enum listen_protocol protocol, struct str 
 		return;
 	}
 	log_warning("answer_in_trouble",
-	    "proto=%s map=%s key=%s verdict=%s matched=%s owner=%s reason=\"%s\" unsaid=%" PRIu64,
+	    "proto=%s map=%s key=%s verdict=%s matched=%s owner=%s reason=%s unsaid=%" PRIu64,
 	    protocols[protocol].name, log_quote(map), log_quote(key),
 	    verdict_name(answer->verdict), log_quote(answer->finding.matched),
-	    log_quote(answer->finding.owner), answer->reason, unsaid);
+	    log_quote(answer->finding.owner), log_quote_text(answer->reason), unsaid);
 }
 
 /* ---- ports */

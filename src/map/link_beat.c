@@ -86,6 +86,8 @@ head_take(struct link *link, const struct resp *reply)
 		goto refused;
 	}
 	link->head = head;
+	if (link->phase == LINK_CHECKING)
+		return 0; /* nothing is learned from a server that has not passed all checks */
 	if (identity_note(link->identity, &head, &fault) == -1)
 		alarm_raise(link, &fault); /* it is tried again with the next heartbeat */
 	else

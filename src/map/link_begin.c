@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { CHECKS = 5 }; /* replies to wait for in CHECKING */
+enum { CHECKS = 6 }; /* replies to wait for in CHECKING */
 
 static const char *const wire_names[] = {"splitmx-tracking", "splitmx-data", "splitmx-heart"};
 _Static_assert(ARRAY_LEN(wire_names) == WIRES, "a connection lacks a name");
@@ -115,6 +115,20 @@ on_info(void *ctx, const struct resp *reply)
 }
 
 static void
+on_memory(void *ctx, const struct resp *reply)
+{
+	struct wire *wire = ctx;
+	struct fault fault;
+
+	if (reply == NULL)
+		return;
+	if (server_keeps_all(reply, &fault) == -1)
+		link_lost(wire->link, &fault);
+	else
+		check_done(wire->link);
+}
+
+static void
 on_role(void *ctx, const struct resp *reply)
 {
 	struct wire *wire = ctx;
@@ -149,6 +163,7 @@ check_start(struct link *link)
 	for (int i = 0; i < WIRES; i++)
 		redis_words(wires[i].redis, on_info, &wires[i], "INFO", "server", NULL);
 	redis_words(wires[WIRE_T].redis, on_role, &wires[WIRE_T], "ROLE", NULL);
+	redis_words(wires[WIRE_H].redis, on_memory, &wires[WIRE_H], "INFO", "memory", NULL);
 	redis_words(
 	    wires[WIRE_D].redis, on_first_head, &wires[WIRE_D], "HGETALL", link->head_key, NULL);
 }

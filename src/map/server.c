@@ -37,30 +37,54 @@ server_error(const struct resp *reply, const char *doing, struct fault *fault_r)
 	return fault_set(fault_r, VERDICT_TEMP, "Redis answered %s with something else", doing);
 }
 
+/* The value of "name:value" in an answer to INFO; false where it is not there. */
+static bool
+info_value(struct str info, const char *name, struct str *value_r)
+{
+	size_t end, len = strlen(name);
+
+	for (; info.len > 0; info = str_from(info, end < info.len ? end + 1 : end)) {
+		end = str_find(info, '\n');
+		if (!str_starts(str_make(info.ptr, end), name) || end == len || info.ptr[len] != ':')
+			continue;
+		*value_r = str_make(info.ptr + len + 1, end - len - 1);
+		value_r->len = str_find(*value_r, '\r');
+		return true;
+	}
+	return false;
+}
+
 int
 server_run_id(
     const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r)
 {
-	struct str rest = resp_str(reply);
-	size_t end;
+	struct str value;
 
 	if (resp_type(reply) != RESP_STRING)
 		return server_error(reply, "INFO", fault_r);
-	for (; rest.len > 0; rest = str_from(rest, end < rest.len ? end + 1 : end)) {
-		end = str_find(rest, '\n');
-		struct str line = str_make(rest.ptr, end);
+	if (!info_value(resp_str(reply), "run_id", &value) || value.len == 0 ||
+	    value.len >= SERVER_RUN_ID_BYTES)
+		return fault_set(fault_r, VERDICT_TEMP, "Redis answered INFO without a run_id");
+	memset(run_id_r, 0, SERVER_RUN_ID_BYTES);
+	memcpy(run_id_r, value.ptr, value.len);
+	return 0;
+}
 
-		if (!str_starts(line, "run_id:"))
-			continue;
-		line = str_from(line, strlen("run_id:"));
-		line.len = str_find(line, '\r');
-		if (line.len == 0 || line.len >= SERVER_RUN_ID_BYTES)
-			break;
-		memset(run_id_r, 0, SERVER_RUN_ID_BYTES);
-		memcpy(run_id_r, line.ptr, line.len);
+int
+server_keeps_all(const struct resp *reply, struct fault *fault_r)
+{
+	struct str most, policy;
+
+	if (resp_type(reply) != RESP_STRING)
+		return server_error(reply, "INFO", fault_r);
+	if (!info_value(resp_str(reply), "maxmemory", &most) ||
+	    !info_value(resp_str(reply), "maxmemory_policy", &policy))
+		return fault_set(fault_r, VERDICT_TEMP, "Redis does not say whether it evicts keys");
+	if (str_is(most, "0") || str_is(policy, "noeviction"))
 		return 0;
-	}
-	return fault_set(fault_r, VERDICT_TEMP, "Redis answered INFO without a run_id");
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "Redis may drop owners and holds when it is full: set maxmemory-policy to noeviction, not %s",
+	    log_quote(policy));
 }
 
 int

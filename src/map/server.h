@@ -13,6 +13,12 @@ enum { SERVER_RUN_ID_BYTES = 64 };
 int server_run_id(
     const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r);
 
+/*
+ * Does the answer to INFO memory say that no key is ever evicted? An owner that
+ * was evicted would be the domain's, which is somebody else. -1 and a sentence.
+ */
+int server_keeps_all(const struct resp *reply, struct fault *fault_r);
+
 /* Does the answer to ROLE say master? -1 and a sentence when not. */
 int server_is_master(const struct resp *reply, struct fault *fault_r);
 

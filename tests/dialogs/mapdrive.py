@@ -292,6 +292,8 @@ class FakeConnection:
             if fake.echo:
                 fake.echo.wait(5)
             return array(bulk("pong"), bulk(words[1]))
+        if command == "INFO" and words[1] == "memory":
+            return bulk("# Memory\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\n")
         if command == "INFO":
             return bulk(f"# Server\r\nredis_version:7.0.15\r\nrun_id:{fake.run_id(self)}\r\n")
         if command == "ROLE":

@@ -205,6 +205,14 @@ class Sessions(LabCase):
         self.redis.cli("REPLICAOF", "NO", "ONE")
         self.drive.ask_until("ann@example.org", owner="new")
 
+    def test_A12_a_redis_that_evicts_keys_is_not_believed(self):
+        self.redis.cli("CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "allkeys-lru")
+        self.redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
+        answer = self.drive.ask_until("never-asked-either@example.org", verdict="temp")
+        self.assertIn("maxmemory-policy", answer["reason"])
+        self.redis.cli("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction")
+        self.drive.ask_until("never-asked-either@example.org", owner="old")
+
     def test_A12_a_redis_that_is_slow(self):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(self.redis.socket)

@@ -269,6 +269,35 @@ servers_say_who_they_are(void **state)
 }
 
 static void
+a_server_that_may_evict_is_refused(void **state)
+{
+	static const struct {
+		const char *name, *most, *policy;
+		int rc;
+	} rows[] = {
+	    {"no limit", "maxmemory:0\r\n", "maxmemory_policy:allkeys-lru\r\n", 0},
+	    {"a limit, and nothing leaves", "maxmemory:100\r\n", "maxmemory_policy:noeviction\r\n", 0},
+	    {"owners may leave", "maxmemory:100\r\n", "maxmemory_policy:allkeys-lru\r\n", -1},
+	    {"holds may leave", "maxmemory:100\r\n", "maxmemory_policy:volatile-ttl\r\n", -1},
+	    {"it does not say how much", "maxmemory_human:0B\r\n", "maxmemory_policy:noeviction\r\n", -1},
+	    {"it does not say what leaves", "maxmemory:100\r\n", "", -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[128], bytes[192];
+		struct fault fault = {.text = ""};
+		struct resp *reply;
+
+		snprintf(text, sizeof(text), "# Memory\r\n%s%s", rows[i].most, rows[i].policy);
+		snprintf(bytes, sizeof(bytes), "$%zu\r\n%s\r\n", strlen(text), text);
+		reply = reply_of(bytes);
+		if (server_keeps_all(reply, &fault) != rows[i].rc)
+			fail_msg("%s: %s", rows[i].name, fault.text);
+		resp_free(&reply);
+	}
+}
+
+static void
 pauses_double_and_jitter_between_their_bounds(void **state)
 {
 	assert_int_equal(link_pause_ms(0, 50, 5000, 12345), 50);
@@ -300,6 +329,7 @@ main(void)
 	    cmocka_unit_test(ids_are_random_uuids),
 	    cmocka_unit_test(heads_are_read_or_refused_with_advice),
 	    cmocka_unit_test(servers_say_who_they_are),
+	    cmocka_unit_test(a_server_that_may_evict_is_refused),
 	    cmocka_unit_test(pauses_double_and_jitter_between_their_bounds),
 	};
 
