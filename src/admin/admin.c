@@ -3,6 +3,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/statedir.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -62,6 +63,8 @@ need_client(struct admin *admin, enum client_need need)
 
 	if (code != 0 || admin->client != NULL)
 		return code;
+	if (statedir_make(admin->settings, &fault) == -1)
+		return admin_fault(admin, &fault);
 	admin->client = client_open(admin->settings, need, &fault);
 	return admin->client == NULL ? admin_fault(admin, &fault) : 0;
 }

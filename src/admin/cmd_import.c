@@ -1,7 +1,7 @@
 /*
  * cmd_import.c - splitmx import FILE|-                                (driver)
  *
- * Compare first, ask, then write, two hundred accounts in a transaction. An
+ * Compare first, ask, then write, a batch of accounts in a transaction. An
  * account that is as the file wants it is not written again, so an import that
  * was killed is resumed by starting it once more. What the guard refuses (an
  * owner that mail is routed by, a domain that nobody manages) is named and left
@@ -35,6 +35,10 @@ static const struct option_row options[] = {
 
 enum { REFUSED_SHOWN_MOST = 100 };
 
+static const char needs_hold[] =
+    "mail is routed by its present owner, and an import does not wait for a hold: move it with "
+    "\"splitmx set --hold\", or import with --force if no mail comes";
+
 struct counts {
 	uint64_t added, changed, unchanged, refused;
 };
@@ -56,6 +60,13 @@ will_manage(void *ctx, struct str domain)
 	return load_has(ctx, domain);
 }
 
+/* What the guard says is meant for a single account. */
+static const char *
+why(const struct change *change)
+{
+	return change->why == guard_needs_hold ? needs_hold : change->why;
+}
+
 static void
 show(const struct import *import, const struct change *change, const char *mark, const char *what)
 {
@@ -65,11 +76,11 @@ show(const struct import *import, const struct change *change, const char *mark,
 		admin_print_json(json_pack("{s:s, s:o, s:o*, s:o, s:s*}", "difference", what,
 		    "address", admin_json_text(change->name), "before",
 		    change->seen.owner.there ? admin_json_text(change->seen.owner.text) : NULL,
-		    "owner", admin_json_text(change->owner), "why", change->why));
+		    "owner", admin_json_text(change->owner), "why", why(change)));
 	else if (change->result == CHANGE_REFUSED)
 		printf("%s %s %s -> %s: %s\n", mark, name,
 		    change->seen.owner.there ? log_quote(change->seen.owner.text) : "-",
-		    log_quote(change->owner), change->why);
+		    log_quote(change->owner), why(change));
 	else if (change->seen.owner.there)
 		printf("%s %s %s -> %s\n", mark, name, log_quote(change->seen.owner.text),
 		    log_quote(change->owner));
@@ -93,7 +104,7 @@ count_one(struct import *import, const struct change *change, size_t row)
 			    load_line(import->load, row), log_quote(change->name),
 			    change->seen.owner.there ? log_quote(change->seen.owner.text)
 						     : "as it is",
-			    change->why);
+			    why(change));
 	} else if (change->seen.owner.there) {
 		counts->changed++;
 		if (import->show)
@@ -254,7 +265,7 @@ run(struct admin *admin)
 
 const struct command cmd_import = {
     .name = "import",
-    .usage = "FILE|- [--dry-run] [--owner DESTINATION] [--domain DOMAIN] [--yes]",
+    .usage = "FILE|- [--dry-run] [--owner DESTINATION] [--domain DOMAIN] [--force] [--yes]",
     .sentence = "Writes the owners that a file names, NDJSON or \"address destination\".",
     .options = options,
     .words_least = 1,

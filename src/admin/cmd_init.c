@@ -136,21 +136,31 @@ check_host(const struct birth *birth, struct identity *identity)
 }
 
 static int
-say(const struct birth *birth)
+say(const struct birth *birth, const char *what)
 {
 	struct admin *admin = birth->admin;
 	const struct client_map *map = client_map(admin->client);
 
 	if (admin->json)
-		admin_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "result",
-		    birth->anew ? "initialised" : "changed", "id", map->head.id, "epoch",
-		    (json_int_t)map->head.epoch, "schema", (json_int_t)MAP_SCHEMA, "lease_ms",
-		    (json_int_t)map->head.lease_ms, "members", (json_int_t)map->members));
+		admin_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "result", what, "id",
+		    map->head.id, "epoch", (json_int_t)map->head.epoch, "schema",
+		    (json_int_t)MAP_SCHEMA, "lease_ms", (json_int_t)map->head.lease_ms, "members",
+		    (json_int_t)map->members));
 	else
 		printf("%s: map %s %s (lease %" PRIu32 " ms, members %" PRIu64 ")\n",
-		    client_target(admin->client), map->head.id, birth->anew ? "initialised" : "changed",
-		    map->head.lease_ms, map->members);
+		    client_target(admin->client), map->head.id, what, map->head.lease_ms,
+		    map->members);
 	return 0;
+}
+
+/* Whoever starts a private Redis gives it its map: that was all that is asked for. */
+static bool
+is_born_by_itself(const struct birth *birth)
+{
+	const struct args *args = &birth->admin->args;
+
+	return !birth->anew && birth->admin->settings->redis.url == NULL &&
+	    !args_has(args, "force") && !args_has(args, "lease") && !args_has(args, "members");
 }
 
 static int
@@ -172,6 +182,8 @@ run(struct admin *admin)
 		return code;
 	map = client_map(admin->client);
 	birth.anew = !map->initialised;
+	if (is_born_by_itself(&birth))
+		return say(&birth, "initialised");
 	if (map->initialised && !args_has(&admin->args, "force"))
 		return admin_fail(admin, EX_NOPERM,
 		    "%s has a map already, %s at epoch %" PRIu64
@@ -183,7 +195,7 @@ run(struct admin *admin)
 		if (give_birth(&birth, &fault) == -1)
 			code = admin_fault(admin, &fault);
 		else
-			code = say(&birth);
+			code = say(&birth, birth.anew ? "initialised" : "changed");
 	}
 	if (code == 0) /* where we may not write it, the daemons do it */
 		identity_note(identity, &client_map(admin->client)->head, &fault);
@@ -193,7 +205,7 @@ run(struct admin *admin)
 
 const struct command cmd_init = {
     .name = "init",
-    .usage = "[--lease MILLISECONDS] [--members N]",
+    .usage = "[--lease MILLISECONDS] [--members N] [--force]",
     .sentence = "Makes a new ownership map in Redis: its identity, schema, lease and members.",
     .options = options,
     .words_least = 0,

@@ -212,7 +212,8 @@ live_postfix(struct live *live)
 
 	if (!output_of(&services, live->postfix_config, "-M", NULL)) {
 		say(live, live->postfix_config == NULL, "postfix", NULL,
-		    "no Postfix here that can be asked (\"postconf -M\" fails)");
+		    "not asked: there is no Postfix, or it has no main.cf and master.cf "
+		    "(\"postconf -M\" fails); --postfix DIRECTORY names another one");
 		buf_fini(&services);
 		return;
 	}

@@ -12,6 +12,13 @@ static const struct option_row global_options[] = {
     {"c", "FILE", "read these settings instead of " SYSCONFDIR "/splitmx/splitmx.conf"},
     {"json", NULL, "say everything in JSON, one object in a line"},
     {"help", NULL, "show what can be said"},
+    {"h", NULL, "the same"},
+    {0},
+};
+
+/* Without a command. */
+static const struct option_row lone_options[] = {
+    {"version", NULL, "show the version"},
     {0},
 };
 
@@ -21,7 +28,7 @@ take_globals(struct admin *admin, const struct args *args, bool *help_r)
 	if (args_has(args, "c"))
 		admin->config_path = args_value(args, "c");
 	admin->json = admin->json || args_has(args, "json");
-	*help_r = *help_r || args_has(args, "help");
+	*help_r = *help_r || args_has(args, "help") || args_has(args, "h");
 }
 
 /* The command's name, then its own words; what is wrong was said when it returns not 0. */
@@ -33,9 +40,14 @@ read_words(struct admin *admin, int argc, char *argv[], bool *help_r)
 	int used;
 
 	args_know(&first, global_options);
+	args_know(&first, lone_options);
 	if ((used = args_parse(&first, argc - 1, argv + 1, true, &fault)) == -1)
 		return admin_usage(admin, "%s", fault.text);
 	take_globals(admin, &first, help_r);
+	if (first.word_count == 0 && args_has(&first, "version")) {
+		admin->command = &cmd_version;
+		return 0;
+	}
 	if (first.word_count == 0) {
 		admin->command = &cmd_help;
 		return *help_r ? 0 : EX_USAGE;

@@ -72,7 +72,12 @@ connect_inet(const struct endpoint *endpoint, struct fault *fault_r)
 	for (at = list; at != NULL && fd == -1; at = at->ai_next) {
 		fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (fd != -1 && (limit(fd) == -1 || connect(fd, at->ai_addr, at->ai_addrlen) == -1)) {
-			fault_set_errno(fault_r, VERDICT_TEMP, "%s", endpoint_name(endpoint));
+			if (errno == EINPROGRESS) /* SO_SNDTIMEO has ended it */
+				fault_set(fault_r, VERDICT_TEMP,
+				    "no answer from this address in %d s", PROBE_TIMEOUT_MS / 1000);
+			else
+				fault_set_errno(
+				    fault_r, VERDICT_TEMP, "%s", endpoint_name(endpoint));
 			close(fd);
 			fd = -1;
 		}

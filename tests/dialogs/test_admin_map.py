@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import threading
@@ -68,6 +69,56 @@ class Init(AdminCase):
         self.write_settings()
         self.says(TEMPFAIL, "init")
         self.assertRegex(self.error, "replica|master")
+
+
+class PrivateRedis(AdminCase):
+    """Without redis.url whoever comes first starts one."""
+
+    initialised = False
+
+    def setUp(self):
+        super().setUp()
+        del self.settings["redis"]
+        self.settings["state_dir"] = os.path.join(self.lab.dir, "fresh")
+        self.addCleanup(self.stop)
+
+    def stop(self):
+        self.lab.run(["redis-cli", "-s", self.settings["state_dir"] + "/redis.sock", "shutdown", "nosave"], check=False)
+
+    def test_init_is_no_mistake_there(self):
+        self.write_settings()
+        told = self.tells(OK, "init")[0]
+        self.assertEqual("initialised", told["result"])
+        self.assertEqual(told["id"], self.tells(OK, "init")[0]["id"])
+        self.says(NOPERM, "init", "--lease", 5000)
+        self.says(OK, "set", "@example.org", "old", "--yes")
+
+    @unittest.skipUnless(os.geteuid() == 0, "root alone can give something away")
+    def test_root_makes_the_directory_for_the_user_of_the_daemons(self):
+        self.settings.update(user="nobody", group="nogroup")
+        self.write_settings()
+        self.says(OK, "init")
+        uid = pwd.getpwnam("nobody").pw_uid
+        for name in ("", "redis.sock", "redis.lock", "redis"):
+            self.assertEqual(uid, os.stat(os.path.join(self.settings["state_dir"], name)).st_uid, name)
+
+    @unittest.skipUnless(os.geteuid() == 0, "root alone can give something away")
+    def test_a_user_that_is_not_there_is_named(self):
+        self.settings["user"] = "no-such-user"
+        self.write_settings()
+        self.says(CONFIG, "init")
+        self.assertIn("no-such-user", self.error)
+        self.assertFalse(os.path.exists(self.settings["state_dir"]))
+
+
+class Words(AdminCase):
+    initialised = False
+
+    def test_help_and_version_are_found_by_whoever_guesses(self):
+        self.assertEqual(self.says(OK, "help"), self.says(OK, "-h"))
+        self.assertEqual(self.says(OK, "help", "list"), self.says(OK, "list", "-h"))
+        self.assertEqual(self.says(OK, "version"), self.says(OK, "--version"))
+        self.says(USAGE, "list", "--version")
 
 
 class Owners(AdminCase):
