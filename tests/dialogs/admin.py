@@ -2,15 +2,10 @@
 
 import json
 import os
-import sys
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-os.environ.setdefault("SPLITMX_BUILD", os.environ.get("BUILD", os.path.join(HERE, "..", "..", "build")))
-sys.path.insert(0, os.path.dirname(HERE))
-
-from lab import Lab, Redis  # noqa: E402
-from lab.policyd import conf_file, program  # noqa: E402
+from lab import Lab, Redis
+from lab.policyd import conf_file, program
 
 OK, USAGE, DATAERR, NOUSER, UNAVAILABLE, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 67, 69, 75, 77, 78
 

@@ -6,17 +6,12 @@ import queue
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-if "BUILD" in os.environ:
-    os.environ.setdefault("SPLITMX_BUILD", os.environ["BUILD"])
-
-from lab.core import BUILD, Failure, wait_for  # noqa: E402
-from lab.policyd import conf_file  # noqa: E402
+from lab.core import BUILD, Failure, wait_for
+from lab.policyd import conf_file
 
 MAPDRIVE = os.path.join(BUILD, "tests", "unit", "mapdrive")
 HEAD = {"id": "11111111-2222-4333-8444-555555555555", "epoch": "5", "schema": "1", "lease_ms": "15000", "members": "1"}

@@ -2,13 +2,9 @@
 
 import os
 import shutil
-import sys
 import unittest
 
-os.environ.setdefault("SPLITMX_BUILD", os.environ.get("BUILD", "build"))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-
-from lab import LabCase, Policyd, Redis, wait_for  # noqa: E402
+from lab import LabCase, Policyd, Redis, wait_for
 
 RECORD = {"owner:@example.org": "old", "owner:ann@example.org": "new", "owner:held@example.org": "old",
           "hold:held@example.org": "mail:test", "owner:odd@example.org": "nowhere"}

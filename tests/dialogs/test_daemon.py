@@ -3,7 +3,7 @@
 Every test runs echod (tests/dialogs/echod.c), which is a whole daemon but for
 its work. Standard library only:
 
-    BUILD=build /usr/bin/python3 -m unittest tests/dialogs/test_daemon.py
+    cd build && ../tests/dialogs/run test_daemon
 """
 
 import json
@@ -16,39 +16,18 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(HERE, "..", "..", "build")))
+from lab.core import BUILD, Lab, process_is_alive, wait_for
+
 ECHOD = os.path.join(BUILD, "tests", "dialogs", "echod")
 SOON = 20
 
 
 def wait_until(what, condition, seconds=SOON):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return wait_for(what, seconds, condition, every=0.01)
 
 
 class Client:
@@ -91,8 +70,8 @@ def ask(address, word):
 
 class Daemon(unittest.TestCase):
     def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="echod")
-        os.chmod(self.dir, 0o755)
+        self.lab = Lab()
+        self.dir = os.path.dirname(self.lab.path("d", "x"))
         self.path = os.path.join(self.dir, "a.sock")
         self.log_path = os.path.join(self.dir, "log")
         self.log = open(self.log_path, "wb")
@@ -108,7 +87,7 @@ class Daemon(unittest.TestCase):
             pids.add(self.process.pid)
         children = [c for pid in pids for c in self.children(pid)]
         for pid in list(pids) + children:
-            if is_alive(pid):
+            if process_is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
         if self.process:
             self.process.wait()
@@ -119,7 +98,7 @@ class Daemon(unittest.TestCase):
         text = self.log_text()
         if failed or "Sanitizer" in text or "runtime error" in text:
             sys.stderr.write(f"--- log of {self.id()}\n{text}---\n")
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self.lab.close()
         self.assertNotRegex(text, "Sanitizer|runtime error")
 
     @staticmethod
@@ -260,7 +239,7 @@ class Starting(Daemon):
         self.assertEqual(ask(self.path, "word")[2], "word")
 
     def test_a_predecessor_that_was_killed_is_waited_for(self):
-        port = free_port()
+        port = self.lab.port()
         self.write(listen=[f"unix:{self.path}", f"inet:127.0.0.1:{port}"])
         self.start()
         self.process.kill()
@@ -441,12 +420,12 @@ class Ending(Daemon):
             time.sleep(0.1)
             self.process.kill()
             self.assertEqual(client.receive()[2:], ["word"])
-        wait_until("the workers leave", lambda: not any(is_alive(pid) for pid in pids))
+        wait_until("the workers leave", lambda: not any(process_is_alive(pid) for pid in pids))
 
 
 class Supervising(Daemon):
     def test_A21_nobody_is_refused_while_workers_are_killed(self):
-        port = free_port()
+        port = self.lab.port()
         self.write(listen=[f"unix:{self.path}", f"inet:127.0.0.1:{port}"], workers=2)
         self.start()
         refused, served, stop = [], [0], threading.Event()
@@ -545,7 +524,7 @@ class Reloading(Daemon):
         self.assertEqual(ask(self.path, "b")[1:], ["1000", "b"])
 
     def test_listeners_come_and_go(self):
-        other, port = os.path.join(self.dir, "b.sock"), free_port()
+        other, port = os.path.join(self.dir, "b.sock"), self.lab.port()
         self.write()
         self.start()
         kept = Client(self.path)
@@ -674,7 +653,7 @@ class Upgrading(Daemon):
         return pid
 
     def test_A21_no_reply_is_lost_and_nobody_refused_during_an_upgrade(self):
-        port = free_port()
+        port = self.lab.port()
         self.write(listen=[f"unix:{self.path}", f"inet:127.0.0.1:{port}"], workers=2)
         self.start(binary=self.binary)
         stop, wrong, served = threading.Event(), [], [0]
@@ -713,7 +692,7 @@ class Upgrading(Daemon):
         self.assertEqual(self.status()["master"], new)
         self.assertNotEqual(old, new)
         self.signal(signal.SIGTERM, new)
-        wait_until("the new one ends", lambda: not is_alive(new))
+        wait_until("the new one ends", lambda: not process_is_alive(new))
         self.assertFalse(os.path.exists(self.path))
         self.assertFalse(os.path.exists(self.control()))
 
@@ -744,7 +723,7 @@ class Upgrading(Daemon):
         pid = int(re.findall(r"info: upgrading .*pid=(\d+)", self.log_text())[-1])
         self.others.add(pid)
         self.stop()
-        self.assertFalse(is_alive(pid))
+        self.assertFalse(process_is_alive(pid))
 
     def test_the_new_one_drops_the_sockets_its_settings_no_longer_name(self):
         other = os.path.join(self.dir, "b.sock")
@@ -777,7 +756,7 @@ class Systemd(Daemon):
             env={**os.environ, **(env or {})})
 
     def test_sockets_are_found_by_their_address_and_survive_a_restart(self):
-        other, port = os.path.join(self.dir, "b.sock"), free_port()
+        other, port = os.path.join(self.dir, "b.sock"), self.lab.port()
         with socket.socket(socket.AF_UNIX) as a, socket.socket(socket.AF_UNIX) as b, socket.socket() as c:
             a.bind(self.path)
             b.bind(other)
@@ -846,7 +825,7 @@ class Systemd(Daemon):
             self.process.wait(SOON)
             self.signal(signal.SIGTERM, new)
             self.hear(notify, "STOPPING=1")
-            wait_until("the new one ends", lambda: not is_alive(new))
+            wait_until("the new one ends", lambda: not process_is_alive(new))
 
     def test_the_watchdog_hears_nothing_while_a_worker_hangs(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:

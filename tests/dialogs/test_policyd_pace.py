@@ -1,17 +1,11 @@
 """How long one request may take to arrive at splitmx-policyd, and that only this one counts."""
 
 import os
-import sys
 import time
+from types import SimpleNamespace
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-if "BUILD" in os.environ:
-    os.environ.setdefault("SPLITMX_BUILD", os.environ["BUILD"])
-
-from types import SimpleNamespace  # noqa: E402
-
-from lab.case import LabCase  # noqa: E402
-from lab.policyd import Policyd  # noqa: E402
+from lab.case import LabCase
+from lab.policyd import Policyd
 
 IDLE_MS = 600
 

@@ -9,6 +9,7 @@ environment, or by its working directory (Redis writes over its environment).
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import socket
@@ -145,6 +146,20 @@ class Process:
             os.kill(self.pid, signal.SIGKILL)
         self.popen.wait(STOP_SECONDS)
         self.lab.forget(self)
+
+
+class Logged:
+    """For whoever has a log: self.log is its path."""
+
+    def log_lines(self, pattern=""):
+        try:
+            with open(self.log, encoding="utf-8", errors="backslashreplace") as f:
+                return [line.rstrip("\n") for line in f if re.search(pattern, line)]
+        except OSError:
+            return []
+
+    def log_count(self, pattern):
+        return len(self.log_lines(pattern))
 
 
 class Lab:

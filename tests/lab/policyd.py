@@ -6,7 +6,7 @@ import re
 import signal
 
 from .clients import Policy, Socketmap, TcpTable
-from .core import BUILD, Failure, Process, process_is_alive, tail, wait_for
+from .core import BUILD, Failure, Logged, Process, process_is_alive, tail, wait_for
 
 
 def program(name):
@@ -41,7 +41,7 @@ def splitmx(lab, config, *words, check=True, seconds=60, stdin=None):
     return lab.run([program("splitmx"), "-c", config, *[str(w) for w in words]], check=check, seconds=seconds, stdin=stdin)
 
 
-class Policyd:
+class Policyd(Logged):
     """settings: the whole splitmx.conf as a dict, added to the lab's directories (run_dir, state_dir, log, user).
 
     redis: a Redis of the lab, or None for the private one that policyd spawns under state_dir.
@@ -178,13 +178,3 @@ class Policyd:
 
     def status(self):
         return json.loads(self.splitmx("--json", "status").stdout)
-
-    def log_lines(self, pattern=""):
-        try:
-            with open(self.log, encoding="utf-8", errors="backslashreplace") as f:
-                return [line.rstrip("\n") for line in f if re.search(pattern, line)]
-        except OSError:
-            return []
-
-    def log_count(self, pattern):
-        return len(self.log_lines(pattern))

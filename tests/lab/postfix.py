@@ -7,13 +7,12 @@ dynamicmaps.cf. Postfix must be started by root.
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 
-from .core import Failure, Process, wait_for
+from .core import Failure, Logged, Process, wait_for
 
 MAIN = {
     "compatibility_level": "3.6",
@@ -75,7 +74,7 @@ def parse_queue(text):
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-class Postfix:
+class Postfix(Logged):
     """main: settings added to MAIN; services: rows added to MASTER, as (name, type): text (None removes a row);
     smtpd: names of listeners -> options of their smtpd; each gets a port, found in .ports[name].
 
@@ -218,18 +217,6 @@ class Postfix:
             wait_for(f"the queue of {self.name} is empty", seconds, lambda: not self.queue_list(), (self.log,), every=0.1)
         except Failure as e:
             raise Failure(f"{e}\n  queue: {json.dumps(self.queue_list()[:5], indent=1)}") from None
-
-    # the log
-
-    def log_lines(self, pattern=""):
-        try:
-            with open(self.log, encoding="utf-8", errors="backslashreplace") as f:
-                return [line.rstrip("\n") for line in f if re.search(pattern, line)]
-        except OSError:
-            return []
-
-    def log_count(self, pattern):
-        return len(self.log_lines(pattern))
 
     def postmap_query(self, key, table):
         """What a table answers, asked from the queue directory as a chrooted daemon would see it."""
