@@ -233,7 +233,8 @@ client_go_on(struct client *client)
 			come_to_rest(client);
 			return;
 		case STEP_ASK:
-			set_slow(client, false); /* this request is whole; the next has its own time */
+			/* This request is whole; the next has its own time. */
+			set_slow(client, false);
 			ask_now(client, &query);
 			break;
 		case STEP_SAID:

@@ -47,7 +47,8 @@ struct account_rules admin_account_rules(const struct admin *admin);
 /* Say what went wrong; returns the code, so that "return admin_fail(...)" reads as what it is. */
 int admin_fail(const struct admin *admin, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int admin_fault(const struct admin *admin, const struct fault *fault); /* the code fits its verdict */
+/* The same for a fault; the code fits its verdict. */
+int admin_fault(const struct admin *admin, const struct fault *fault);
 int admin_usage(const struct admin *admin, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

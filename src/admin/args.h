@@ -43,7 +43,7 @@ int args_parse(struct args *args, int argc, char *const argv[], bool first, stru
 const char *args_value(const struct args *args, const char *name);
 bool args_has(const struct args *args, const char *name);
 
-/* A value as a number within bounds; otherwise when it was not given. -1 and *fault_r if it is none. */
+/* A value as a number within bounds; "otherwise" where none was given. -1 and *fault_r: no number. */
 int args_number(const struct args *args, const char *name, long long least, long long most,
     long long otherwise, long long *number_r, struct fault *fault_r);
 

@@ -24,7 +24,7 @@ static const struct option_row options[] = {
     {0},
 };
 
-struct export {
+struct exporting {
 	struct admin *admin;
 	struct filter filter;
 	enum transfer_form form;
@@ -38,7 +38,7 @@ struct export {
 static bool
 on_row(void *ctx, const struct scan_row *row)
 {
-	struct export *export = ctx;
+	struct exporting *export = ctx;
 	struct str line;
 
 	if (row->is_string && !filter_takes(&export->filter, row->name, row->owner))
@@ -60,7 +60,7 @@ on_row(void *ctx, const struct scan_row *row)
 }
 
 static void
-print_header(struct export *export)
+print_header(struct exporting *export)
 {
 	struct transfer_header header = {.schema = MAP_SCHEMA, .accounts = export->count};
 	unsigned char digest[crypto_hash_sha256_BYTES];
@@ -74,7 +74,7 @@ print_header(struct export *export)
 }
 
 static int
-print_rows(struct export *export)
+print_rows(struct exporting *export)
 {
 	char block[65536];
 	size_t got;
@@ -93,7 +93,7 @@ print_rows(struct export *export)
 }
 
 static int
-walk(struct export *export)
+walk(struct exporting *export)
 {
 	struct admin *admin = export->admin;
 	struct fault fault;
@@ -112,7 +112,7 @@ walk(struct export *export)
 static int
 run(struct admin *admin)
 {
-	struct export export = {.admin = admin,
+	struct exporting export = {.admin = admin,
 	    .form = args_has(&admin->args, "text") ? TRANSFER_TEXT : TRANSFER_NDJSON};
 	struct fault fault;
 	int code;

@@ -160,7 +160,7 @@ watch_hold(struct owner_work *work)
 	return 0;
 }
 
-/* Is a hold needed, and is one there or wanted? Afterwards work->guard.hold is the one to insist on. */
+/* Is a hold needed, and is one there or wanted? work->guard.hold is then the one to insist on. */
 static int
 see_to_hold(struct owner_work *work)
 {

@@ -21,7 +21,9 @@ struct buf {
 	bool failed;
 };
 
+/* clang-format off */
 #define BUF_INIT {0}
+/* clang-format on */
 
 void buf_init(struct buf *buf, size_t max_bytes);
 void buf_fini(struct buf *buf); /* harmless on a zeroed buf, and twice */

@@ -43,7 +43,7 @@ struct listen_settings {
 	const char *mode;     /* unix: "0660" */
 	const char *owner;    /* unix: user name or "" */
 	const char *group;    /* unix: group name or "" */
-	const char **users;   /* unix: who may connect (SO_PEERCRED); none named = whoever the mode lets in */
+	const char **users;   /* unix: who may connect; none named = whoever the mode lets in */
 	size_t user_count;
 	const char **allow;   /* inet: CIDR list; none named = loopback only */
 	size_t allow_count;

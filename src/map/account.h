@@ -26,7 +26,7 @@ enum { ACCOUNT_MAX_BYTES = 10000 }; /* longest address taken, as asked and as ca
 enum account_kind {
 	ACCOUNT_ADDRESS, /* everything below is set */
 	ACCOUNT_OTHER,	 /* no @ in it, so not an address: nothing below is set */
-	ACCOUNT_BAD	 /* like an address, but not one: why is set; domain too where it could be read */
+	ACCOUNT_BAD	 /* like an address, but not one: why is set; domain if it could be read */
 };
 
 struct account_rules {

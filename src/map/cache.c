@@ -66,7 +66,7 @@ table_bytes(const UT_hash_table *table)
 	    chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
 }
 
-/* Chunks of many sizes that come and go leave holes: a ninth more, under a flood of strange keys. */
+/* Chunks of many sizes that come and go leave holes: a ninth more, under a flood of odd keys. */
 static size_t
 used_bytes(const struct cache *cache)
 {

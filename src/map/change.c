@@ -449,7 +449,8 @@ change_run(struct client *client, struct change *changes, size_t count,
 		if (read_records(attempt, true, fault_r) == -1)
 			return -1;
 		if (ask_guard(attempt, guard, ctx) == 0) {
-			client_words(client, NULL, NULL, "UNWATCH", NULL); /* leaves with what follows */
+			/* It leaves with what follows. */
+			client_words(client, NULL, NULL, "UNWATCH", NULL);
 			*epoch_r = 0;
 			return 0;
 		}

@@ -97,7 +97,7 @@ struct change_value change_owner_before(const struct change *change);
 /* The same for the hold: an account with an owner key of its own is not held by its domain. */
 struct change_value change_hold_before(const struct change *change);
 
-/* The audit entry's field for several changes: "name before after" a line, "-" for nothing. (pure) */
+/* The audit entry's field for several changes: "name before after" a line, "-": nothing. (pure) */
 void change_describe(struct buf *out, const struct change *changes, size_t count);
 
 #endif

@@ -26,7 +26,7 @@ struct finding {
 	struct str owner;     /* destination name; FOUND only */
 	enum hold hold;
 	struct str account;   /* canonical account: the login key's target where there was one */
-	struct str matched;   /* the key that decided: "owner:alice@example.org", "owner:@example.org" */
+	struct str matched;   /* the key that decided, as in "owner:@example.org" */
 	enum finding_source source;
 	uint64_t epoch;	     /* highest epoch known when it was answered */
 	const char *reason;  /* TEMP, PERM: a sentence for the operator; lent like the rest */

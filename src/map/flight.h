@@ -29,8 +29,8 @@ void flight_leave(struct flight *flight);
 void flight_free(struct flight *flight); /* nobody may wait for it */
 void flight_drop(struct flight *flight);
 
-void flights_send(
-    struct map *map); /* what is queued, if a session is live, and as many as D takes */
+/* What is queued, if a session is live, and as many as D takes. */
+void flights_send(struct map *map);
 void flights_recall(struct map *map); /* what was sent will not be answered: the session is over */
 
 #endif

@@ -135,8 +135,8 @@ heartbeat(struct link *link)
 	snprintf(echo, sizeof(echo), "h%" PRIu64, number);
 	redis_words(t->redis, on_echo, t, "PING", echo, NULL);
 	redis_words(h->redis, on_queued, h, "MULTI", NULL);
-	redis_words(
-	    h->redis, on_queued, h, "ROLE", NULL); /* a master that is demoted says no word */
+	/* A master that is demoted says no word. */
+	redis_words(h->redis, on_queued, h, "ROLE", NULL);
 	redis_words(h->redis, on_queued, h, "HGETALL", link->head_key, NULL);
 	redis_words(h->redis, on_head, h, "EXEC", NULL);
 	redis_flush(t->redis);

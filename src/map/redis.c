@@ -330,8 +330,8 @@ introduce(struct redis *redis)
 	struct buf *out = conn_out(redis->conn);
 
 	if (redis->target->password != NULL) {
-		buf_room(
-		    out, PASSWORD_MAX_BYTES + 512); /* so that no copy is left behind by growing */
+		/* So that no copy is left behind by growing. */
+		buf_room(out, PASSWORD_MAX_BYTES + 512);
 		if (redis->target->user != NULL)
 			argv[1] = str_of(redis->target->user);
 		redis_command(redis, auth_done, redis, argv, redis->target->user != NULL ? 3 : 2);

@@ -276,6 +276,7 @@ main(int argc, char **argv)
 	argv++, argc--;
 	while ((option = getopt(argc, argv, "s:f:m:n:b:r:c:tS:")) != -1) {
 		switch (option) {
+		/* clang-format off */
 		case 's': plan.socket = optarg; break;
 		case 'f': plan.form = optarg; break;
 		case 'm': plan.map = optarg; break;
@@ -286,6 +287,7 @@ main(int argc, char **argv)
 		case 't': plan.in_turn = true; plan.seed = 0; break;
 		case 'S': plan.seed = strtoull(optarg, NULL, 10); break;
 		default: usage();
+		/* clang-format on */
 		}
 	}
 	if (plan.socket == NULL || plan.names == 0 || plan.requests == 0 || plan.conns < 1 ||

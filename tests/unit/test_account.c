@@ -59,6 +59,7 @@ static void
 test_A8_ways_to_write_one_address_meet(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"plain", STR("ann@example.org"), ACCOUNT_ADDRESS, "ann@example.org", NULL},
 	    {"case", STR("Ann@EXAMPLE.Org"), ACCOUNT_ADDRESS, "ann@example.org", NULL},
 	    {"final dot", STR("ann@example.org."), ACCOUNT_ADDRESS, "ann@example.org", NULL},
@@ -103,6 +104,7 @@ test_A8_ways_to_write_one_address_meet(void **state)
 	    {"IPv4 in IPv6", STR("ann@[IPv6:::ffff:102:304]"), ACCOUNT_ADDRESS, "ann@[ipv6:::ffff:1.2.3.4]", NULL},
 	    {"other literal", STR("ann@[X-Tag:Content!]"), ACCOUNT_ADDRESS, "ann@[x-tag:content!]", NULL},
 	    {"63 bytes in a label", STR("a@a23456789012345678901234567890123456789012345678901234567890123"), ACCOUNT_ADDRESS, "a@a23456789012345678901234567890123456789012345678901234567890123", NULL},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows, &usual);
@@ -112,6 +114,7 @@ static void
 test_A8_what_is_not_the_same_stays_apart(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"case, unfolded", STR("Ann@EXAMPLE.org"), ACCOUNT_ADDRESS, "Ann@example.org", NULL},
 	    {"UTF-8 case, unfolded", STR("J\xc3\x96rg@x.org"), ACCOUNT_ADDRESS, "J\xc3\x96rg@x.org", NULL},
 	    {"only NFC, unfolded", STR("JO\xcc\x88rg@x.org"), ACCOUNT_ADDRESS, "J\xc3\x96rg@x.org", NULL},
@@ -119,6 +122,7 @@ test_A8_what_is_not_the_same_stays_apart(void **state)
 	    {"space in front", STR(" ann@x.org"), ACCOUNT_ADDRESS, "\" ann\"@x.org", NULL},
 	    {"two quoted words", STR("\"a\".\"b\"@x.org"), ACCOUNT_ADDRESS, "\"\\\"a\\\".\\\"b\\\"\"@x.org", NULL},
 	    {"compatibility letters", STR("\xef\xbd\x81@x.org"), ACCOUNT_ADDRESS, "\xef\xbd\x81@x.org", NULL},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows, &exact);
@@ -128,6 +132,7 @@ static void
 test_A8_extensions_are_cut_as_in_Postfix(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"extension", STR("Ann+Tag@x.org"), ACCOUNT_ADDRESS, "ann+tag@x.org", "ann@x.org"},
 	    {"empty extension", STR("ann+@x.org"), ACCOUNT_ADDRESS, "ann+@x.org", "ann@x.org"},
 	    {"two", STR("ann+a+b@x.org"), ACCOUNT_ADDRESS, "ann+a+b@x.org", "ann@x.org"},
@@ -139,6 +144,7 @@ test_A8_extensions_are_cut_as_in_Postfix(void **state)
 	    {"hyphen is none", STR("a-b@x.org"), ACCOUNT_ADDRESS, "a-b@x.org", NULL},
 	    {"owner-, hyphen is none", STR("owner-a+b@x.org"), ACCOUNT_ADDRESS, "owner-a+b@x.org", "owner-a@x.org"},
 	    {"UTF-8", STR("\xc3\xb6+\xc3\xb6@x.org"), ACCOUNT_ADDRESS, "\xc3\xb6+\xc3\xb6@x.org", "\xc3\xb6@x.org"},
+	    /* clang-format on */
 	};
 	static const struct row rows_many[] = {
 	    {"hyphen", STR("a-b+c@x.org"), ACCOUNT_ADDRESS, "a-b+c@x.org", "a@x.org"},

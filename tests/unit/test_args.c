@@ -106,8 +106,10 @@ numbers_keep_their_bounds(void **state)
 		int rc;
 		long long number;
 	} cases[] = {
+	    /* clang-format off */
 	    {NULL, 0, 7}, {"1", 0, 1}, {"9", 0, 9}, {"0", -1, 0}, {"10", -1, 0}, {"", -1, 0},
 	    {"3x", -1, 0}, {"99999999999999999999", -1, 0},
+	    /* clang-format on */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

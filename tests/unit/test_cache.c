@@ -48,12 +48,14 @@ static void
 every_kind_of_finding_comes_back_as_it_was(void **state)
 {
 	static const struct finding rows[] = {
+	    /* clang-format off */
 	    {.verdict = VERDICT_FOUND, .owner = {"new", 3}, .account = {"a@x.org", 7}, .matched = {"owner:a@x.org", 13}},
 	    {.verdict = VERDICT_FOUND, .owner = {"old", 3}, .account = {"a@x.org", 7}, .matched = {"owner:@x.org", 12}, .hold = HOLD_MAIL, .is_unknown = true},
 	    {.verdict = VERDICT_FOUND, .owner = {"n\0w", 3}, .account = {"b@y.org", 7}, .matched = {"owner:b@y.org", 13}, .hold = HOLD_ALL},
 	    {.verdict = VERDICT_ABSENT, .account = {"a@x.org", 7}},
 	    {.verdict = VERDICT_ABSENT},
 	    {.verdict = VERDICT_TEMP, .account = {"a@x.org", 7}, .matched = {"hold:a@x.org", 12}, .reason = "hold:a@x.org is not a string"},
+	    /* clang-format on */
 	};
 	struct cache *cache = cache_new(AMPLE);
 	struct finding got;

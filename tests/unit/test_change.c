@@ -29,6 +29,7 @@ static void
 the_audit_names_what_was_written_and_nothing_else(void **state)
 {
 	struct change changes[] = {
+	    /* clang-format off */
 	    {.name = STR("x@d"), .writes = CHANGE_OWNER, .owner = STR("new"), .seen = {.owner = none},
 		.result = CHANGE_DONE},
 	    {.name = STR("y@d"), .writes = CHANGE_OWNER, .owner = STR("new"), .result = CHANGE_REFUSED},
@@ -37,6 +38,7 @@ the_audit_names_what_was_written_and_nothing_else(void **state)
 	    {.name = STR("u@d"), .writes = CHANGE_OWNER, .owner = STR("a"), .result = CHANGE_UNCHANGED},
 	    {.name = STR("h@d"), .writes = CHANGE_HOLD, .seen = {.owner = b_text},
 		.result = CHANGE_DONE},
+	    /* clang-format on */
 	};
 	struct buf out = BUF_INIT;
 

@@ -21,6 +21,7 @@ static const struct {
 	const char *story;
 	enum domain_state state;
 } rows[] = {
+    /* clang-format off */
     {"nothing is known at first", "", DOMAIN_UNKNOWN},
     {"nor in a session before the survey ends", "session begin", DOMAIN_UNKNOWN},
     {"what a survey has not found is not ours", "session begin found:b end", DOMAIN_UNMANAGED},
@@ -59,6 +60,7 @@ static const struct {
     {"when Redis is away too", "session begin end only change:a away also", DOMAIN_UNKNOWN},
     {"until a survey says", "session begin end only change:a also begin found:a end", DOMAIN_MANAGED},
     {"one that was begun before cannot", "session begin only change:a also end", DOMAIN_UNKNOWN},
+    /* clang-format on */
 };
 
 static struct str

@@ -102,6 +102,7 @@ static void
 the_more_exact_key_wins(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"domain", "owner:@x.org=old", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
 	    {"account", "owner:@x.org=old owner:a@x.org=new", "A@X.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
 	    {"other account", "owner:@x.org=old owner:b@x.org=new", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
@@ -124,6 +125,7 @@ the_more_exact_key_wins(void **state)
 	    {"domain to itself", "owner:@x.org=old login:@x.org=@x.org", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
 	    {"quoted", "owner:@x.org=old owner:\"a..b\"@x.org=new", "a..b@x.org", VERDICT_FOUND, "new", "\"a..b\"@x.org", "owner:\"a..b\"@x.org", HOLD_NONE},
 	    {"literal", "owner:@[127.0.0.1]=new", "a@[127.0.0.1]", VERDICT_FOUND, "new", "a@[127.0.0.1]", "owner:@[127.0.0.1]", HOLD_NONE},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows);
@@ -133,6 +135,7 @@ static void
 only_managed_domains_are_answered_for(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"unmanaged", "", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
 	    {"owner key alone", "owner:a@x.org=new", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
 	    {"all other keys alone", "login:@x.org=@y.org owner:@y.org=new hold:@x.org=all complete:@x.org=yes", "a@x.org", VERDICT_ABSENT, NULL, "a@x.org", "", HOLD_NONE},
@@ -144,6 +147,7 @@ only_managed_domains_are_answered_for(void **state)
 	    {"alias unmanaged", "owner:@x.org=old login:@x.org=@y.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "login:@x.org", HOLD_NONE},
 	    {"target in floor", "owner:@x.org=old login:a@x.org=b@floor.org owner:b@floor.org=new", "a@x.org", VERDICT_FOUND, "new", "b@floor.org", "owner:b@floor.org", HOLD_NONE},
 	    {"target in floor without record", "owner:@x.org=old login:a@x.org=b@floor.org", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:@floor.org", HOLD_NONE},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows);
@@ -153,6 +157,7 @@ static void
 holds_belong_to_the_account_that_decides(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"mail", "owner:@x.org=old owner:a@x.org=new hold:a@x.org=mail:1", "a@x.org", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_MAIL},
 	    {"all", "owner:@x.org=old hold:a@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
 	    {"by hand", "owner:@x.org=old hold:a@x.org=x", "a@x.org", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
@@ -165,6 +170,7 @@ holds_belong_to_the_account_that_decides(void **state)
 	    {"target's", "owner:@x.org=old login:a@x.org=b@x.org hold:b@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_ALL},
 	    {"not the alias's", "owner:@x.org=old login:a@x.org=b@x.org hold:a@x.org=all:1", "a@x.org", VERDICT_FOUND, "old", "b@x.org", "owner:@x.org", HOLD_NONE},
 	    {"target's domain", "owner:@x.org=old owner:@y.org=new login:@x.org=@y.org hold:@y.org=mail:1 hold:@x.org=all:1", "a@x.org", VERDICT_FOUND, "new", "a@y.org", "owner:@y.org", HOLD_MAIL},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows);
@@ -174,6 +180,7 @@ static void
 test_A12_an_unreadable_key_that_matters_is_trouble(void **state)
 {
 	static const struct row rows[] = {
+	    /* clang-format off */
 	    {"owner", "owner:@x.org=old owner:a@x.org=!", "a@x.org", VERDICT_TEMP, NULL, "a@x.org", "owner:a@x.org", HOLD_NONE},
 	    {"owner, empty", "owner:@x.org=old owner:a@x.org=", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:a@x.org", HOLD_NONE},
 	    {"owner, line", "owner:@x.org=old owner:a@x.org=new\n", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:a@x.org", HOLD_NONE},
@@ -193,6 +200,7 @@ test_A12_an_unreadable_key_that_matters_is_trouble(void **state)
 	    {"target's owner", "owner:@x.org=old login:a@x.org=b@x.org owner:b@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "owner:b@x.org", HOLD_NONE},
 	    {"complete", "owner:@x.org=old complete:@x.org=!", "a@x.org", VERDICT_TEMP, NULL, NULL, "complete:@x.org", HOLD_NONE},
 	    {"complete does not matter", "owner:@x.org=old complete:@x.org=! owner:a@x.org=new", "a@x.org", VERDICT_FOUND, "new", NULL, "owner:a@x.org", HOLD_NONE},
+	    /* clang-format on */
 	};
 
 	CHECK_ROWS(rows);
@@ -230,10 +238,12 @@ the_second_round_decides_alone(void **state)
 	static const struct {
 		const char *what, *first, *second, *owner;
 	} rows[] = {
+	    /* clang-format off */
 	    {"owner came", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=old login:a@x.org=b@x.org owner:a@x.org=new", "new"},
 	    {"login went", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=third owner:b@x.org=new", "third"},
 	    {"domain changed", "owner:@x.org=old login:a@x.org=b@x.org", "owner:@x.org=third login:a@x.org=b@x.org", "third"},
 	    {"management ended", "owner:@x.org=old login:a@x.org=b@x.org", "login:a@x.org=b@x.org", NULL},
+	    /* clang-format on */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

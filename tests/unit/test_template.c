@@ -49,7 +49,9 @@ static void
 bad_texts_are_refused_when_they_are_loaded(void **state)
 {
 	static const char *const rows[] = {
+	    /* clang-format off */
 	    "%", "100%", "%%%", "%x", "%A", "% a", "%n", "%s", "a\nb", "a\r", "\t", "\x7f",
+	    /* clang-format on */
 	};
 	char long_text[TEMPLATE_TEXT_MOST + 2];
 	struct fault fault;
@@ -69,8 +71,10 @@ static void
 an_expansion_never_holds_a_control_character(void **state)
 {
 	static const struct str rows[] = {
+	    /* clang-format off */
 	    STR("a\0b@example.org"), STR("a\nb@example.org"), STR("a\rb@example.org"),
 	    STR("\"a\tb\"@example.org"), STR("a\x7f@example.org"), STR("a@exa\0mple.org"),
+	    /* clang-format on */
 	};
 	struct fault fault;
 	struct template *template = template_new("x %a", &fault);
