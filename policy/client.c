@@ -14,20 +14,12 @@
 
 enum {
 	OUT_HIGH_BYTES = 64 * 1024, /* so many unsent bytes: the peer does not read */
-	SLOW_MS = 100000,	    /* for one request, or for taking answers; Postfix's own limit */
-	LINGER_MS = 2000,	    /* for the peer to take our last words */
+	SLOW_MS = 100000, /* for one request, or for taking answers; Postfix's own limit */
+	LINGER_MS = 2000, /* for the peer to take our last words */
 	KEY_KEPT_BYTES = LOG_QUOTE_MOST + 1
 };
 
-enum ending {
-	END_PEER,
-	END_BROKEN,
-	END_IDLE,
-	END_SLOW,
-	END_PROTOCOL,
-	END_DRAINED,
-	END_STOPPED
-};
+enum ending { END_PEER, END_BROKEN, END_IDLE, END_SLOW, END_PROTOCOL, END_DRAINED, END_STOPPED };
 
 static const struct {
 	const char *why;
@@ -46,14 +38,14 @@ struct client {
 	LIST_ENTRY(client) entry;
 	struct port *port;
 	const struct protocol *protocol; /* as it was at the beginning */
-	struct conn *conn;		 /* NULL: it has ended */
-	struct question *question;	 /* the one that waits */
-	struct buf asked;		 /* its map and key, for the log, cut */
+	struct conn *conn; /* NULL: it has ended */
+	struct question *question; /* the one that waits */
+	struct buf asked; /* its map and key, for the log, cut */
 	size_t asked_map_len;
 	uint64_t asked_us;
 	uint64_t slow_since_ms; /* a request, or the taking of answers, is under way; 0 = not */
 	uint64_t requests, since_ms;
-	bool eof;  /* the peer says no more, but may still read */
+	bool eof; /* the peer says no more, but may still read */
 	bool full; /* too much is unsent: not reading */
 	union machine machine;
 };
@@ -72,13 +64,13 @@ client_end(struct client *client, enum ending ending)
 
 	if (client->conn == NULL)
 		return; /* ending twice is no error */
-	log_debug("connection_done", "proto=%s listener=%s peer=%s requests=%" PRIu64
-	    " secs=%" PRIu64 " why=%s", client->protocol->name, port->address,
-	    log_quote_text(conn_peer(client->conn)), client->requests,
-	    (clock_ms() - client->since_ms) / 1000, endings[ending].why);
+	log_debug("connection_done",
+	    "proto=%s listener=%s peer=%s requests=%" PRIu64 " secs=%" PRIu64 " why=%s",
+	    client->protocol->name, port->address, log_quote_text(conn_peer(client->conn)),
+	    client->requests, (clock_ms() - client->since_ms) / 1000, endings[ending].why);
 	question_forget(&client->question);
-	if (endings[ending].with_last_words && (ending != END_PEER ||
-	    buf_len(conn_out(client->conn)) > 0))
+	if (endings[ending].with_last_words &&
+	    (ending != END_PEER || buf_len(conn_out(client->conn)) > 0))
 		conn_finish(&client->conn, LINGER_MS);
 	else
 		conn_close(&client->conn);
@@ -172,8 +164,8 @@ ask_now(struct client *client, const struct query *query)
 	struct answer answer;
 
 	buf_clear(&server->text);
-	client->question = ask(server->asker, query->map, query->key, &server->text, answered,
-	    client, &answer);
+	client->question =
+	    ask(server->asker, query->map, query->key, &server->text, answered, client, &answer);
 	if (client->question == NULL) {
 		finish_answer(client, query->map, query->key, &answer, 0);
 		return;
@@ -212,7 +204,7 @@ come_to_rest(struct client *client)
 	else if (client->port->server->draining && !is_partial)
 		client_end(client, END_DRAINED);
 	else if (is_partial && client->slow_since_ms != 0 &&
-	    clock_ms() - client->slow_since_ms > most_idle_ms(client, SLOW_MS))
+		 clock_ms() - client->slow_since_ms > most_idle_ms(client, SLOW_MS))
 		client_end(client, END_SLOW);
 	else
 		set_slow(client, is_partial);

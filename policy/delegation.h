@@ -22,8 +22,8 @@ enum {
 struct delegation {
 	struct line_reader lines;
 	struct buf recipient;
-	unsigned count;	  /* lines of this request */
-	bool is_access;	  /* request=smtpd_access_policy was among them */
+	unsigned count; /* lines of this request */
+	bool is_access; /* request=smtpd_access_policy was among them */
 	bool has_mistake; /* a line without '=', two recipients */
 };
 

@@ -64,8 +64,8 @@ policyd_stop(void *ctx)
 }
 
 static int
-policyd_start(struct worker *worker, const struct settings *settings, const int *fds,
-    void **ctx_r, struct fault *fault_r)
+policyd_start(struct worker *worker, const struct settings *settings, const int *fds, void **ctx_r,
+    struct fault *fault_r)
 {
 	struct policyd *policyd = xnew(struct policyd);
 	struct loop *loop = worker_loop(worker);

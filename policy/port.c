@@ -29,8 +29,7 @@ find_user(const char *name, uid_t *uid_r, struct fault *fault_r)
 }
 
 int
-port_guard_init(struct port_guard *guard, const struct listen_settings *row,
-    struct fault *fault_r)
+port_guard_init(struct port_guard *guard, const struct listen_settings *row, struct fault *fault_r)
 {
 	*guard = (struct port_guard){.allow = xnew_array(struct cidr, row->allow_count),
 	    .uids = xnew_array(uid_t, row->user_count)};

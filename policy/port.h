@@ -48,8 +48,7 @@ struct port *port_new(struct server *server, int fd);
 void port_free(struct port **port); /* no clients left */
 
 /* Take over what the row says; the guard is lent for the call. */
-void port_set(struct port *port, const struct listen_settings *row,
-    const struct port_guard *guard);
+void port_set(struct port *port, const struct listen_settings *row, const struct port_guard *guard);
 void port_stop(struct port *port); /* lets nobody in from now on */
 
 #endif

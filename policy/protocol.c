@@ -112,6 +112,6 @@ const struct protocol protocols[] = {
     [LISTEN_POLICY] = {"policy", DELEGATION_LINE_MOST + 2, UINT64_MAX, init_delegation,
 	fini_delegation, NULL, next_delegation, say_delegation},
     /* A server waits 5 minutes for a command: RFC 5321, section 4.5.3.2.7. */
-    [LISTEN_SINK] = {"sink", SINK_LINE_MOST + 2, 300000, init_sink, nothing, sink_greet,
-	next_sink, say_sink},
+    [LISTEN_SINK] = {"sink", SINK_LINE_MOST + 2, 300000, init_sink, nothing, sink_greet, next_sink,
+	say_sink},
 };

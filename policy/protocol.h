@@ -20,7 +20,7 @@ union machine {
 
 /* What its listener's settings say; lent for each call. */
 struct words {
-	struct str map;	  /* tcp_table, policy */
+	struct str map; /* tcp_table, policy */
 	struct str reply; /* sink */
 };
 

@@ -31,8 +31,8 @@ say_unsaid(void *ctx)
 }
 
 void
-server_grumble(struct server *server, enum listen_protocol protocol, struct str map,
-    struct str key, const struct answer *answer)
+server_grumble(struct server *server, enum listen_protocol protocol, struct str map, struct str key,
+    const struct answer *answer)
 {
 	uint64_t unsaid;
 
@@ -43,9 +43,9 @@ server_grumble(struct server *server, enum listen_protocol protocol, struct str 
 	}
 	log_warning("answer_in_trouble",
 	    "proto=%s map=%s key=%s verdict=%s matched=%s owner=%s reason=%s unsaid=%" PRIu64,
-	    protocols[protocol].name, log_quote(map), log_quote(key),
-	    verdict_name(answer->verdict), log_quote(answer->finding.matched),
-	    log_quote(answer->finding.owner), log_quote_text(answer->reason), unsaid);
+	    protocols[protocol].name, log_quote(map), log_quote(key), verdict_name(answer->verdict),
+	    log_quote(answer->finding.matched), log_quote(answer->finding.owner),
+	    log_quote_text(answer->reason), unsaid);
 }
 
 /* ---- ports */
@@ -128,8 +128,8 @@ take_settings(struct server *server, const struct settings *settings, const int 
 /* ---- life */
 
 struct server *
-server_new(struct loop *loop, struct asker *asker, const struct settings *settings,
-    const int *fds, struct fault *fault_r)
+server_new(struct loop *loop, struct asker *asker, const struct settings *settings, const int *fds,
+    struct fault *fault_r)
 {
 	struct server *server = xnew(struct server);
 

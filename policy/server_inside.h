@@ -26,7 +26,7 @@ struct server {
 	struct buf text; /* of the answer in hand */
 	struct tally tally;
 	uint64_t idle_ms;
-	bool draining;	    /* whoever is not asking is to go */
+	bool draining; /* whoever is not asking is to go */
 	struct timer *quiet; /* when what is unsaid is to be said */
 	struct timer *grace; /* what waits in the backlog may still come in */
 	bool grace_is_over;

@@ -14,9 +14,9 @@
 
 enum step {
 	STEP_WAIT, /* more bytes are needed */
-	STEP_ASK,  /* the query is to be answered before anything else is read */
+	STEP_ASK, /* the query is to be answered before anything else is read */
 	STEP_SAID, /* a request was dealt with, a reply may have been written: go on */
-	STEP_END   /* last words, if any, are written: close when they are sent */
+	STEP_END /* last words, if any, are written: close when they are sent */
 };
 
 /*

@@ -18,7 +18,7 @@
 
 enum {
 	TCPTABLE_LINE_MOST = 32768, /* the longest account in which every byte is encoded */
-	TCPTABLE_REPLY_MOST = 4096  /* with the line feed */
+	TCPTABLE_REPLY_MOST = 4096 /* with the line feed */
 };
 
 struct tcptable {

@@ -100,8 +100,8 @@ say_error(const struct admin *admin, int code, const char *format, va_list args)
 
 	buf_vaddf(&text, format, args);
 	if (admin->json) {
-		json_t *object = json_pack("{s:o, s:i}", "error", admin_json_text(buf_str(&text)),
-		    "code", code);
+		json_t *object =
+		    json_pack("{s:o, s:i}", "error", admin_json_text(buf_str(&text)), "code", code);
 
 		json_dumpf(object, stderr, JSON_COMPACT);
 		fputc('\n', stderr);
@@ -229,8 +229,8 @@ admin_who(struct admin *admin)
 	}
 	if (gethostname(host, sizeof(host) - 1) == -1)
 		strcpy(host, "?");
-	admin->who = by != NULL ? xasprintf("%s (%s@%s)", by, name, host)
-				: xasprintf("%s@%s", name, host);
+	admin->who =
+	    by != NULL ? xasprintf("%s (%s@%s)", by, name, host) : xasprintf("%s@%s", name, host);
 	return admin->who;
 }
 

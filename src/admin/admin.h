@@ -36,8 +36,8 @@ void admin_fini(struct admin *admin);
 
 /* Each 0, or a sysexits code after having said what is wrong. Twice is harmless. */
 int admin_need_settings(struct admin *admin); /* rules too: all problems are printed */
-int admin_need_redis(struct admin *admin);    /* whatever answers there */
-int admin_need_map(struct admin *admin);      /* an initialised map, see map/client.h */
+int admin_need_redis(struct admin *admin); /* whatever answers there */
+int admin_need_map(struct admin *admin); /* an initialised map, see map/client.h */
 
 /* Settings and rules without a word; problems stay in admin->settings. For check. */
 void admin_load(struct admin *admin);

@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 struct option_row {
-	const char *name;     /* without dashes; of one letter: "-c" */
-	const char *value;    /* what it takes, "FILE"; NULL: a switch */
+	const char *name; /* without dashes; of one letter: "-c" */
+	const char *value; /* what it takes, "FILE"; NULL: a switch */
 	const char *sentence; /* for --help */
 };
 
@@ -43,7 +43,7 @@ int args_parse(struct args *args, int argc, char *const argv[], bool first, stru
 const char *args_value(const struct args *args, const char *name);
 bool args_has(const struct args *args, const char *name);
 
-/* A value as a number within bounds; "otherwise" where none was given. -1 and *fault_r: no number. */
+/* A value as a number within bounds, or "otherwise" where none was given; -1: *fault_r. */
 int args_number(const struct args *args, const char *name, long long least, long long most,
     long long otherwise, long long *number_r, struct fault *fault_r);
 

@@ -102,17 +102,18 @@ print_json(const struct story *story)
 		json_object_set_new(root, "owner", admin_json_text(finding->owner));
 		json_object_set_new(root, "account", admin_json_text(finding->account));
 		json_object_set_new(root, "hold", json_string(hold_names[finding->hold]));
-		json_object_set_new(root, "login", finding->hold == HOLD_ALL
-			? json_string("waits")
-			: admin_json_text(finding->owner));
+		json_object_set_new(root, "login",
+		    finding->hold == HOLD_ALL ? json_string("waits")
+					      : admin_json_text(finding->owner));
 	}
 	if (finding->matched.len > 0)
 		json_object_set_new(root, "matched", admin_json_text(finding->matched));
 	if (finding->reason != NULL)
 		json_object_set_new(root, "reason", json_string(finding->reason));
 	json_object_set_new(root, "maps", maps_json(story));
-	json_object_set_new(root, "map", json_pack("{s:s, s:I, s:s}", "id", map->head.id, "epoch",
-	    (json_int_t)map->head.epoch, "redis", client_target(story->admin->client)));
+	json_object_set_new(root, "map",
+	    json_pack("{s:s, s:I, s:s}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
+		"redis", client_target(story->admin->client)));
 	admin_print_json(root);
 }
 
@@ -228,7 +229,8 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 		return;
 	}
 	printf("domain     %s\n", log_quote(subject->domain));
-	printf("managed    %s%s\n", managed || floor ? "yes" : "no, everybody goes on as without us",
+	printf("managed    %s%s\n",
+	    managed || floor ? "yes" : "no, everybody goes on as without us",
 	    floor && !managed ? ", by the settings, but without an owner: accounts without a key "
 				"of their own are answered \"try again later\""
 			      : "");

@@ -9,8 +9,8 @@ static json_t *
 command_json(const struct command *command)
 {
 	return json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", command->name, "usage",
-	    command->usage, "sentence", command->sentence, "asks",
-	    command->asks != ASKS_NEVER, "writes", command->writes == WRITES_MAP);
+	    command->usage, "sentence", command->sentence, "asks", command->asks != ASKS_NEVER,
+	    "writes", command->writes == WRITES_MAP);
 }
 
 static void
@@ -48,8 +48,7 @@ run(struct admin *admin)
 {
 	const struct command *command = NULL;
 
-	if (admin->args.word_count > 0 &&
-	    (command = command_find(admin->args.words[0])) == NULL)
+	if (admin->args.word_count > 0 && (command = command_find(admin->args.words[0])) == NULL)
 		return command_unknown(admin, admin->args.words[0]);
 	if (command != NULL && admin->json)
 		admin_print_json(command_json(command));

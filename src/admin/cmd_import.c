@@ -132,9 +132,10 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 		uint64_t start = clock_us(), epoch = 0;
 
 		for (size_t i = 0; i < count; i++)
-			import->batch[i] = (struct change){.name = load_name(import->load, from + i),
-			    .writes = CHANGE_OWNER,
-			    .owner = load_owner(import->load, from + i)};
+			import->batch[i] =
+			    (struct change){.name = load_name(import->load, from + i),
+				.writes = CHANGE_OWNER,
+				.owner = load_owner(import->load, from + i)};
 		rc = write ? change_run(client, import->batch, count, &import->note, guard_owner,
 				 &import->guard, &epoch, fault_r)
 			   : change_try(client, import->batch, count, guard_owner, &import->guard,
@@ -160,11 +161,11 @@ summary(const struct import *import, bool written)
 	const struct counts *counts = &import->counts;
 
 	if (import->admin->json)
-		admin_print_json(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "written", written,
-		    "added", (json_int_t)counts->added, "changed", (json_int_t)counts->changed,
-		    "unchanged", (json_int_t)counts->unchanged, "refused",
-		    (json_int_t)counts->refused, "epoch", (json_int_t)import->epoch, "slowest_ms",
-		    (double)import->slowest_us / 1000));
+		admin_print_json(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "written",
+		    written, "added", (json_int_t)counts->added, "changed",
+		    (json_int_t)counts->changed, "unchanged", (json_int_t)counts->unchanged,
+		    "refused", (json_int_t)counts->refused, "epoch", (json_int_t)import->epoch,
+		    "slowest_ms", (double)import->slowest_us / 1000));
 	else
 		printf("%s%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64 " unchanged, %" PRIu64
 		       " refused (slowest batch %.1f ms)\n",

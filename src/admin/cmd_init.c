@@ -128,7 +128,8 @@ check_host(const struct birth *birth, struct identity *identity)
 	if (!birth->anew || known[0] == '\0')
 		return 0;
 	return admin_fail(admin, EX_NOPERM,
-	    "this host knows map %s (epoch %" PRIu64 "), and Redis at %s has none: its data is gone, "
+	    "this host knows map %s (epoch %" PRIu64
+	    "), and Redis at %s has none: its data is gone, "
 	    "or it is the wrong Redis. Restore it; to begin anew all the same, remove "
 	    "%s/identity on every host first",
 	    known, identity_epoch(identity), client_target(admin->client),
@@ -160,7 +161,7 @@ is_born_by_itself(const struct birth *birth)
 	const struct args *args = &birth->admin->args;
 
 	return !birth->anew && birth->admin->settings->redis.url == NULL &&
-	    !args_has(args, "force") && !args_has(args, "lease") && !args_has(args, "members");
+	       !args_has(args, "force") && !args_has(args, "lease") && !args_has(args, "members");
 }
 
 static int
@@ -177,7 +178,8 @@ run(struct admin *admin)
 	    args_number(&admin->args, "members", 1, MEMBERS_MOST, 1, &birth.members, &fault) == -1)
 		return admin_usage(admin, "%s", fault.text);
 	if (birth.members % 2 == 0)
-		return admin_usage(admin, "--members is 1, 3, 5 or 7: an even number has no majority");
+		return admin_usage(admin,
+		    "--members is 1, 3, 5 or 7: an even number has no majority");
 	if ((code = admin_need_redis(admin)) != 0)
 		return code;
 	map = client_map(admin->client);

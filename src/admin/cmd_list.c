@@ -107,7 +107,8 @@ run(struct admin *admin)
 		return code;
 	if (filter_init(&listing.filter, &admin->args, &fault) == -1)
 		return admin_fail(admin, EX_USAGE, "%s", fault.text);
-	if (scan_owners(admin->client, filter_glob(&listing.filter), on_row, &listing, &fault) == -1)
+	if (scan_owners(admin->client, filter_glob(&listing.filter), on_row, &listing, &fault) ==
+	    -1)
 		code = admin_fault(admin, &fault);
 	else if (ferror(stdout))
 		code = EX_IOERR;

@@ -47,7 +47,10 @@ text_of(const json_t *value, char *room, size_t size)
 	else if (json_is_real(value))
 		snprintf(room, size, "%.3f", json_real_value(value));
 	else
-		snprintf(room, size, "%s", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-");
+		snprintf(room, size, "%s",
+		    json_is_true(value)    ? "yes"
+		    : json_is_false(value) ? "no"
+					   : "-");
 	return room;
 }
 

@@ -23,7 +23,7 @@ enum command_writes {
 
 struct command {
 	const char *name;
-	const char *usage;    /* what follows the name */
+	const char *usage; /* what follows the name */
 	const char *sentence; /* what it is for */
 	const struct option_row *options;
 	size_t words_least, words_most;

@@ -61,5 +61,5 @@ filter_takes(const struct filter *filter, struct str name, struct str owner)
 	if (filter->owner != NULL && !str_is(owner, filter->owner))
 		return false;
 	return domain.len == 0 ||
-	    (name.len >= domain.len && str_eq(str_from(name, name.len - domain.len), domain));
+	       (name.len >= domain.len && str_eq(str_from(name, name.len - domain.len), domain));
 }

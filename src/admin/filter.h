@@ -15,8 +15,8 @@
 
 struct filter {
 	const char *owner, *pattern; /* NULL: any */
-	struct buf domain;	     /* "@example.org", canonical; empty: any */
-	struct buf glob;	     /* what Redis may look for */
+	struct buf domain; /* "@example.org", canonical; empty: any */
+	struct buf glob; /* what Redis may look for */
 };
 
 /* -1 and *fault_r for a domain that is none. */

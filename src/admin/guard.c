@@ -30,8 +30,8 @@ is_managed(const struct guard *guard, const struct change *change)
 	struct str domain = str_from(change->name, str_rfind(change->name, '@'));
 
 	return domain.len == change->name.len || change->seen.domain_owner.there ||
-	    guard_is_floor(guard->settings, domain) ||
-	    (guard->will_manage != NULL && guard->will_manage(guard->ctx, domain));
+	       guard_is_floor(guard->settings, domain) ||
+	       (guard->will_manage != NULL && guard->will_manage(guard->ctx, domain));
 }
 
 static struct change_value

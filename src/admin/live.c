@@ -63,7 +63,8 @@ live_redis(struct live *live)
 	map = client_map(admin->client);
 	say(live, true, "redis", NULL,
 	    "%s: map %s, epoch %" PRIu64 ", lease %" PRIu32 " ms, members %" PRIu64,
-	    client_target(admin->client), map->head.id, map->head.epoch, map->head.lease_ms, map->members);
+	    client_target(admin->client), map->head.id, map->head.epoch, map->head.lease_ms,
+	    map->members);
 }
 
 void
@@ -77,7 +78,7 @@ live_listeners(struct live *live)
 		struct endpoint endpoint;
 		struct fault fault;
 		bool good = endpoint_parse(listen->address, &endpoint, &fault) == 0 &&
-		    probe_ask(&endpoint, listen->protocol, map, &fault) == 0;
+			    probe_ask(&endpoint, listen->protocol, map, &fault) == 0;
 
 		say(live, good, "listener",
 		    good ? NULL : "is splitmx-policyd running? see \"splitmx status\" and its log",
@@ -178,11 +179,13 @@ check_lookup(struct live *live, const struct postfix_lookup *lookup, const char 
 		good = probe_ask_as_postfix(&endpoint, lookup->map, queue_directory, user,
 			   lookup->chrooted, &fault) == 0;
 	if (!good && endpoint.kind == ENDPOINT_UNIX && endpoint.path[0] == '/' && lookup->chrooted)
-		fix = "this daemon is chrooted: let splitmx-policyd listen below the queue directory "
-		      "too, and name the path relative to it";
+		fix =
+		    "this daemon is chrooted: let splitmx-policyd listen below the queue directory "
+		    "too, and name the path relative to it";
 	else if (!good)
-		fix = "let splitmx-policyd listen there, with a mode and group that Postfix's user may "
-		      "use";
+		fix =
+		    "let splitmx-policyd listen there, with a mode and group that Postfix's user may "
+		    "use";
 	say(live, good, "postfix", fix, "%s: %s, asked as %s%s by %s%s%s", lookup->parameter,
 	    lookup->table, user, lookup->chrooted ? " in the chroot" : "", lookup->daemon,
 	    good ? "" : ": ", good ? "" : fault.text);

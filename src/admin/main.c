@@ -63,7 +63,7 @@ read_words(struct admin *admin, int argc, char *argv[], bool *help_r)
 			    admin->args.word_count > admin->command->words_most))
 		return admin_usage(admin, "%s",
 		    admin->args.word_count < admin->command->words_least ? "a word is missing"
-									  : "too many words");
+									 : "too many words");
 	return 0;
 }
 

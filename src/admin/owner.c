@@ -253,9 +253,10 @@ owner_work(struct owner_work *work)
 	work->after = value_text(owner_after(&work->change, subject->is_domain));
 	if (work->change.result != CHANGE_DONE)
 		return say_result(work);
-	if (subject->is_domain && (code = admin_confirm(admin,
-		"This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
-		STR_FMT(subject->domain), work->before, work->after)) != 0)
+	if (subject->is_domain &&
+	    (code = admin_confirm(admin,
+		 "This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
+		 STR_FMT(subject->domain), work->before, work->after)) != 0)
 		return code;
 	work->guard.force = args_has(&admin->args, "force");
 	if ((code = see_to_hold(work)) != 0)
@@ -268,7 +269,8 @@ owner_change(struct admin *admin, const struct subject *subject, struct str dest
 {
 	struct owner_work work = {.admin = admin,
 	    .subject = subject,
-	    .change = {.name = subject->name, .writes = CHANGE_OWNER,
+	    .change = {.name = subject->name,
+		.writes = CHANGE_OWNER,
 		.owner = destination,
 		.hold_matters = true},
 	    .guard = {.settings = admin->settings},

@@ -134,7 +134,8 @@ postfix_take_services(struct postfix *postfix, struct str text, bool chroot_by_d
 		    .name = copy(words[0]),
 		    .type = copy(words[1]),
 		    .command = copy(words[7]),
-		    .chrooted = str_is(words[4], "y") || (str_is(words[4], "-") && chroot_by_default),
+		    .chrooted =
+			str_is(words[4], "y") || (str_is(words[4], "-") && chroot_by_default),
 		};
 	}
 }
@@ -153,7 +154,7 @@ split_table(struct str table, struct str *endpoint_r, struct str *map_r)
 	*endpoint_r = str_make(rest.ptr, last);
 	*map_r = str_from(rest, last + 1);
 	return (str_starts(*endpoint_r, "unix:") && endpoint_r->len > strlen("unix:")) ||
-	    (str_starts(*endpoint_r, "inet:") && str_rfind(*endpoint_r, ':') > strlen("inet:"));
+	       (str_starts(*endpoint_r, "inet:") && str_rfind(*endpoint_r, ':') > strlen("inet:"));
 }
 
 static bool

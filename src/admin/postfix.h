@@ -19,10 +19,10 @@ struct postfix;
 /* A lookup as one kind of daemon does it. */
 struct postfix_lookup {
 	char *parameter; /* "transport_maps", "smtp/inet/relay_recipient_maps" */
-	char *table;     /* "socketmap:unix:run/splitmx/map.sock:transport" */
-	char *map;       /* what stands behind the last colon */
-	char *endpoint;  /* "unix:run/splitmx/map.sock", "inet:127.0.0.1:10028" */
-	char *daemon;    /* who asks: "trivial-rewrite", "proxymap" */
+	char *table; /* "socketmap:unix:run/splitmx/map.sock:transport" */
+	char *map; /* what stands behind the last colon */
+	char *endpoint; /* "unix:run/splitmx/map.sock", "inet:127.0.0.1:10028" */
+	char *daemon; /* who asks: "trivial-rewrite", "proxymap" */
 	bool chrooted;
 	bool malformed; /* map and endpoint are not set */
 };

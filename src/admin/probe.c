@@ -42,7 +42,9 @@ limit(int fd)
 	struct timeval limit = {.tv_sec = PROBE_TIMEOUT_MS / 1000};
 
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == -1 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == -1 ? -1 : 0;
+		       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == -1
+		   ? -1
+		   : 0;
 }
 
 static int
@@ -71,13 +73,14 @@ connect_inet(const struct endpoint *endpoint, struct fault *fault_r)
 	}
 	for (at = list; at != NULL && fd == -1; at = at->ai_next) {
 		fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd != -1 && (limit(fd) == -1 || connect(fd, at->ai_addr, at->ai_addrlen) == -1)) {
+		if (fd != -1 &&
+		    (limit(fd) == -1 || connect(fd, at->ai_addr, at->ai_addrlen) == -1)) {
 			if (errno == EINPROGRESS) /* SO_SNDTIMEO has ended it */
 				fault_set(fault_r, VERDICT_TEMP,
 				    "no answer from this address in %d s", PROBE_TIMEOUT_MS / 1000);
 			else
-				fault_set_errno(
-				    fault_r, VERDICT_TEMP, "%s", endpoint_name(endpoint));
+				fault_set_errno(fault_r, VERDICT_TEMP, "%s",
+				    endpoint_name(endpoint));
 			close(fd);
 			fd = -1;
 		}
@@ -100,8 +103,9 @@ read_answer(int fd, enum listen_protocol protocol, char *answer, struct fault *f
 			continue;
 		if (got == -1)
 			return errno == EAGAIN
-			    ? fault_set(fault_r, VERDICT_TEMP, "takes the connection and says nothing")
-			    : fault_set_errno(fault_r, VERDICT_TEMP, "reading the answer");
+				   ? fault_set(fault_r, VERDICT_TEMP,
+					 "takes the connection and says nothing")
+				   : fault_set_errno(fault_r, VERDICT_TEMP, "reading the answer");
 		if (got == 0)
 			return fault_set(fault_r, VERDICT_TEMP,
 			    "closes the connection without an answer: see \"allow\", \"users\" and "
@@ -109,7 +113,7 @@ read_answer(int fd, enum listen_protocol protocol, char *answer, struct fault *f
 		len += (size_t)got;
 		answer[len] = '\0';
 		if (protocol != LISTEN_SOCKETMAP ? strchr(answer, '\n') != NULL
-						  : answer[len - 1] == ',')
+						 : answer[len - 1] == ',')
 			break;
 	}
 	if (protocol == LISTEN_SOCKETMAP && (text = strchr(answer, ':')) != NULL)
@@ -208,8 +212,8 @@ ask_from_here(const struct endpoint *endpoint, const char *map, const char *queu
 }
 
 int
-probe_ask_as_postfix(const struct endpoint *endpoint, const char *map,
-    const char *queue_directory, const char *user, bool chrooted, struct fault *fault_r)
+probe_ask_as_postfix(const struct endpoint *endpoint, const char *map, const char *queue_directory,
+    const char *user, bool chrooted, struct fault *fault_r)
 {
 	int fds[2], status = 0;
 	ssize_t got;

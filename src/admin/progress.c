@@ -37,7 +37,7 @@ say(struct progress *progress, uint64_t now)
 
 	if (progress->total > 0)
 		filled = (size_t)(done >= progress->total ? BAR_WIDTH
-							   : done * BAR_WIDTH / progress->total);
+							  : done * BAR_WIDTH / progress->total);
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', filled);
 	bar[BAR_WIDTH] = '\0';

@@ -122,8 +122,8 @@ reading_account(struct reading *reading, const struct admin *admin, const struct
 		if (read_keys(reading, keys, count, fault_r) == -1)
 			return -1;
 		for (size_t i = 0; i < count; i++)
-			values[i] = (struct fetch_value){reading->keys[i].kind,
-			    reading->keys[i].value};
+			values[i] =
+			    (struct fetch_value){reading->keys[i].kind, reading->keys[i].value};
 		if (fetch_take(reading->fetch, values, count) == FETCH_DONE) {
 			reading->finding = *fetch_finding(reading->fetch);
 			reading->finding.epoch = client_map(admin->client)->head.epoch;

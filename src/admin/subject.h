@@ -15,8 +15,8 @@
 
 struct subject {
 	bool is_domain;
-	bool differs;	   /* from what was written */
-	struct str name;   /* "alice@example.org" or "@example.org" */
+	bool differs; /* from what was written */
+	struct str name; /* "alice@example.org" or "@example.org" */
 	struct str domain; /* without @ */
 	struct account account; /* an address only */
 	struct buf store;

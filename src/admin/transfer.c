@@ -112,7 +112,7 @@ transfer_header_read(struct str line, struct transfer_header *header_r, struct f
 	line = trimmed(line);
 	*header_r = (struct transfer_header){0};
 	return transfer_form_of(line) == TRANSFER_NDJSON ? header_json(line, header_r, fault_r)
-							  : header_text(line, header_r, fault_r);
+							 : header_text(line, header_r, fault_r);
 }
 
 void
@@ -125,9 +125,9 @@ transfer_header_write(struct buf *out, enum transfer_form form,
 		    ",\"map\":\"%s\",\"digest\":\"%s%s\"}\n",
 		    header->schema, header->accounts, header->map, digest_mark, header->digest);
 	else
-		buf_addf(out,
-		    "%sschema=%" PRIu64 " accounts=%" PRIu64 " map=%s digest=%s%s\n", text_mark,
-		    header->schema, header->accounts, header->map, digest_mark, header->digest);
+		buf_addf(out, "%sschema=%" PRIu64 " accounts=%" PRIu64 " map=%s digest=%s%s\n",
+		    text_mark, header->schema, header->accounts, header->map, digest_mark,
+		    header->digest);
 }
 
 /* ---- rows */
@@ -199,7 +199,8 @@ write_json(struct buf *out, struct str address, struct str owner)
 	char *room;
 	size_t len;
 	/* json_stringn() refuses what is no UTF-8, and then "set_new" fails. */
-	bool good = json_object_set_new(row, "address", json_stringn(address.ptr, address.len)) == 0 &&
+	bool good =
+	    json_object_set_new(row, "address", json_stringn(address.ptr, address.len)) == 0 &&
 	    json_object_set_new(row, "owner", json_stringn(owner.ptr, owner.len)) == 0;
 
 	if (good) {

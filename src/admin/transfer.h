@@ -23,7 +23,7 @@ enum { TRANSFER_LINE_MOST = 32768, TRANSFER_DIGEST_BYTES = 64 };
 struct transfer_header {
 	uint64_t schema, accounts;
 	char digest[TRANSFER_DIGEST_BYTES + 1]; /* hexadecimal; "" = none */
-	char map[64];				/* the id of the map it came from; "" = none */
+	char map[64]; /* the id of the map it came from; "" = none */
 };
 
 /* The form of a file, by its first line. */

@@ -17,7 +17,7 @@
 struct buf {
 	char *mem;
 	size_t start, end, size; /* content is mem[start..end) of size bytes */
-	size_t max_bytes;	 /* content may not grow beyond this; 0 = no limit */
+	size_t max_bytes; /* content may not grow beyond this; 0 = no limit */
 	bool failed;
 };
 
@@ -65,7 +65,7 @@ void buf_added(struct buf *buf, size_t len);
 
 void buf_consume(struct buf *buf, size_t len); /* forget the first len bytes */
 void buf_truncate(struct buf *buf, size_t len); /* keep only the first len bytes */
-void buf_clear(struct buf *buf);	       /* empty and no longer failed; memory stays */
-void buf_release(struct buf *buf);	       /* gives the memory back if it is empty */
+void buf_clear(struct buf *buf); /* empty and no longer failed; memory stays */
+void buf_release(struct buf *buf); /* gives the memory back if it is empty */
 
 #endif

@@ -10,10 +10,10 @@
 #include <stdarg.h>
 
 enum verdict {
-	VERDICT_FOUND,	/* here it is */
+	VERDICT_FOUND, /* here it is */
 	VERDICT_ABSENT, /* surely not there */
-	VERDICT_TEMP,	/* cannot tell now: try again later */
-	VERDICT_PERM,	/* will not change until a person changes something */
+	VERDICT_TEMP, /* cannot tell now: try again later */
+	VERDICT_PERM, /* will not change until a person changes something */
 	VERDICT_COUNT
 };
 

@@ -15,12 +15,12 @@
 
 struct line_reader {
 	size_t max_bytes; /* longest line, without its end */
-	size_t seen;	  /* bytes of the waiting line in which there is no line feed */
+	size_t seen; /* bytes of the waiting line in which there is no line feed */
 };
 
 enum line_result {
-	LINE_WAIT,    /* no whole line yet */
-	LINE_HERE,    /* *line_r is set */
+	LINE_WAIT, /* no whole line yet */
+	LINE_HERE, /* *line_r is set */
 	LINE_TOO_LONG /* longer than max_bytes, whole or not: the stream cannot go on */
 };
 

@@ -163,7 +163,7 @@ log_quote(struct str bytes)
 		bytes.len = LOG_QUOTE_MOST;
 	for (size_t i = 0; i < bytes.len && !quotes; i++)
 		quotes = (unsigned char)bytes.ptr[i] <= ' ' || bytes.ptr[i] == 0x7f ||
-		    strchr("\"\\=", bytes.ptr[i]) != NULL;
+			 strchr("\"\\=", bytes.ptr[i]) != NULL;
 	buf_clear(out);
 	if (quotes)
 		buf_add_byte(out, '"');

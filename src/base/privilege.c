@@ -55,8 +55,8 @@ identity_group(const char *name, gid_t *gid_r, struct fault *fault_r)
 }
 
 int
-identity_find(
-    const char *user, const char *group, struct identity *identity_r, struct fault *fault_r)
+identity_find(const char *user, const char *group, struct identity *identity_r,
+    struct fault *fault_r)
 {
 	const struct passwd *entry;
 

@@ -24,8 +24,8 @@ struct identity {
  * Who a worker becomes. Without root, or with user "" or NULL, it stays what it
  * is. An empty group means the user's own. -1 where a name is unknown.
  */
-int identity_find(
-    const char *user, const char *group, struct identity *identity_r, struct fault *fault_r);
+int identity_find(const char *user, const char *group, struct identity *identity_r,
+    struct fault *fault_r);
 
 /* Number of a user or group, by name or in digits; -1 with a fault where unknown. */
 int identity_user(const char *name, uid_t *uid_r, struct fault *fault_r);

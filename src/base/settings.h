@@ -37,15 +37,15 @@ enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE, LISTEN_POLICY, LISTEN
 
 struct listen_settings {
 	enum listen_protocol protocol;
-	const char *address;  /* as net/endpoint.h reads it */
-	const char *map;      /* tcp_table, policy; NULL elsewhere */
-	const char *reply;    /* sink */
-	const char *mode;     /* unix: "0660" */
-	const char *owner;    /* unix: user name or "" */
-	const char *group;    /* unix: group name or "" */
-	const char **users;   /* unix: who may connect; none named = whoever the mode lets in */
+	const char *address; /* as net/endpoint.h reads it */
+	const char *map; /* tcp_table, policy; NULL elsewhere */
+	const char *reply; /* sink */
+	const char *mode; /* unix: "0660" */
+	const char *owner; /* unix: user name or "" */
+	const char *group; /* unix: group name or "" */
+	const char **users; /* unix: who may connect; none named = whoever the mode lets in */
 	size_t user_count;
-	const char **allow;   /* inet: CIDR list; none named = loopback only */
+	const char **allow; /* inet: CIDR list; none named = loopback only */
 	size_t allow_count;
 	int64_t backlog;
 	int line;
@@ -101,8 +101,8 @@ struct settings *settings_load_text(const char *text, const char *name);
 void settings_free(struct settings **settings);
 
 /* Later checks (ruleset_new) add what only they can see; line 0 = the whole file. */
-void settings_problem(struct settings *settings, int line, const char *setting,
-    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void settings_problem(struct settings *settings, int line, const char *setting, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * The line that gave a setting its value; "field" is its address in *settings,

@@ -68,8 +68,8 @@ check_names(struct settings *settings)
 	}
 	forget_names(&names);
 	for (size_t i = 0; i < settings->map_count; i++)
-		check_unused(
-		    settings, &names, settings->maps[i].name, settings->maps[i].line, "maps.name");
+		check_unused(settings, &names, settings->maps[i].name, settings->maps[i].line,
+		    "maps.name");
 	forget_names(&names);
 	for (size_t i = 0; i < settings->domain_count; i++)
 		check_unused(settings, &names, settings->domains[i],
@@ -133,8 +133,8 @@ check_protocol(struct settings *settings, const struct listen_settings *l)
 	if (l->protocol == LISTEN_TCP_TABLE || l->protocol == LISTEN_POLICY)
 		check_map(settings, l);
 	else
-		check_useless(
-		    settings, &l->map, "policyd.listen.map", "is for tcp_table and policy only");
+		check_useless(settings, &l->map, "policyd.listen.map",
+		    "is for tcp_table and policy only");
 	if (l->protocol != LISTEN_SINK)
 		check_useless(settings, &l->reply, "policyd.listen.reply", "is for the sink only");
 }

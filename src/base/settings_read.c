@@ -21,12 +21,12 @@ struct reader {
 	bool is_whole; /* no: what seems to be missing may stand where we could not read */
 };
 
-static void read_group(
-    struct reader *reader, enum setting_group group, const config_setting_t *node, char *base);
+static void read_group(struct reader *reader, enum setting_group group,
+    const config_setting_t *node, char *base);
 
 static bool
-read_texts(
-    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
+read_texts(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
+    char *base)
 {
 	struct settings_store *store = reader->settings->store;
 	size_t length = (size_t)config_setting_length(node), count = 0;
@@ -47,8 +47,8 @@ read_texts(
 }
 
 static bool
-read_groups(
-    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
+read_groups(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
+    char *base)
 {
 	size_t length = (size_t)config_setting_length(node), count = 0;
 	char *items = store_array(reader->settings->store, length, row->child_size), *item;
@@ -90,8 +90,8 @@ read_pair(struct reader *reader, const struct setting_row *row, const config_set
 }
 
 static bool
-read_pairs(
-    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
+read_pairs(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
+    char *base)
 {
 	size_t length = (size_t)config_setting_length(node), count = 0;
 	struct owner_settings *pairs = store_array(reader->settings->store, length, sizeof(*pairs));
@@ -139,8 +139,8 @@ set_default(struct reader *reader, const struct setting_row *row, char *base)
 }
 
 static bool
-read_value(
-    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
+read_value(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
+    char *base)
 {
 	switch (row->type) {
 	case SETTING_TEXTS:
@@ -163,8 +163,8 @@ read_value(
 }
 
 static void
-read_row(
-    struct reader *reader, const struct setting_row *row, const config_setting_t *node, char *base)
+read_row(struct reader *reader, const struct setting_row *row, const config_setting_t *node,
+    char *base)
 {
 	bool taken = false;
 
@@ -198,15 +198,15 @@ report_unknown(struct reader *reader, enum setting_group group, const config_set
 		settings_problem(reader->settings, value_line(node), full_name,
 		    "there is no such setting here; did you mean %s?", elsewhere);
 	else
-		settings_problem(
-		    reader->settings, value_line(node), full_name, "there is no such setting");
+		settings_problem(reader->settings, value_line(node), full_name,
+		    "there is no such setting");
 	free(full_name);
 }
 
 /* Fill in the struct at base from the node; NULL: from the defaults alone. */
 static void
-read_group(
-    struct reader *reader, enum setting_group group, const config_setting_t *node, char *base)
+read_group(struct reader *reader, enum setting_group group, const config_setting_t *node,
+    char *base)
 {
 	const struct setting_row *row;
 	const config_setting_t *member;

@@ -109,8 +109,8 @@ scan_string(struct scan *scan)
 		copy(scan, *scan->at == '\\' && scan->end - scan->at > 1 ? 2 : 1);
 	}
 	if (scan->at == scan->end) {
-		settings_problem(
-		    scan->settings, line, "", "the quote that is opened here is not closed");
+		settings_problem(scan->settings, line, "",
+		    "the quote that is opened here is not closed");
 		scan->broken = true;
 		return;
 	}
@@ -132,8 +132,8 @@ static void
 open_bracket(struct scan *scan)
 {
 	if (scan->depth == DEEPEST) {
-		settings_problem(
-		    scan->settings, scan->line, "", "more than %d brackets are open here", DEEPEST);
+		settings_problem(scan->settings, scan->line, "",
+		    "more than %d brackets are open here", DEEPEST);
 		scan->broken = true;
 		scan->at = scan->end;
 		return;
@@ -164,8 +164,8 @@ close_bracket(struct scan *scan)
 		    scan->open[scan->depth].line);
 		scan->broken = true;
 	} else if (scan->before == ',' && bracket != '}') {
-		settings_problem(
-		    scan->settings, scan->line, "", "nothing stands between ',' and '%c'", bracket);
+		settings_problem(scan->settings, scan->line, "",
+		    "nothing stands between ',' and '%c'", bracket);
 		scan->broken = true;
 	}
 	scan->before = bracket;
@@ -185,8 +185,8 @@ is_value_place(const struct scan *scan)
 static size_t
 count_name(struct scan *scan, struct str name)
 {
-	char *key = xasprintf(
-	    "%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0, STR_FMT(name));
+	char *key = xasprintf("%u %.*s", scan->depth ? scan->open[scan->depth - 1].number : 0,
+	    STR_FMT(name));
 	size_t len = strlen(key);
 	struct seen_name *seen;
 
@@ -329,8 +329,8 @@ settings_text_mend(struct settings *settings, struct str text, struct buf *out)
 	while (scan.at < scan.end)
 		scan_token(&scan);
 	if (len < text.len) {
-		settings_problem(
-		    settings, scan.line, "", "a NUL byte stands here: this is no text");
+		settings_problem(settings, scan.line, "",
+		    "a NUL byte stands here: this is no text");
 		scan.broken = true;
 	}
 	if (!scan.broken)

@@ -143,8 +143,8 @@ read_bool(struct settings *settings, const struct setting_row *row,
 }
 
 static void
-report_choice(
-    struct settings *settings, const struct setting_row *row, const struct config_setting_t *node)
+report_choice(struct settings *settings, const struct setting_row *row,
+    const struct config_setting_t *node)
 {
 	const char *word = config_setting_get_string(node);
 	struct suggestion suggestion = suggestion_for(word);

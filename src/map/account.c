@@ -21,7 +21,7 @@
 
 enum {
 	DOMAIN_TEXT_MAX_BYTES = 255, /* RFC 5321, section 4.5.3.1.2 */
-	DOMAIN_MAX_BYTES = 253,	     /* 255 octets on the wire: RFC 1035, section 2.3.4 */
+	DOMAIN_MAX_BYTES = 253, /* 255 octets on the wire: RFC 1035, section 2.3.4 */
 	DOMAIN_ROOM = 256,
 	LABEL_MAX_BYTES = 63,
 	FOLDS_MOST = 4 /* rounds until case fold and NFC agree; two are known to be enough */
@@ -96,7 +96,7 @@ host_read(struct str text, char *out)
 				return 0;
 			label_bytes = 0;
 		} else if (!is_class(c, HOST) || (c == '-' && label_bytes == 0) ||
-		    ++label_bytes > LABEL_MAX_BYTES) {
+			   ++label_bytes > LABEL_MAX_BYTES) {
 			return 0;
 		}
 		out[i] = lower(c);
@@ -133,7 +133,8 @@ is_general_literal(struct str inner)
 	for (size_t i = 0; i < inner.len; i++) {
 		char c = inner.ptr[i];
 
-		if (i < colon ? !is_class(c, HOST) || c == '_' : c < 33 || c > 126 || strchr("[\\]", c))
+		if (i < colon ? !is_class(c, HOST) || c == '_'
+			      : c < 33 || c > 126 || strchr("[\\]", c))
 			return false;
 	}
 	return true;
@@ -147,7 +148,8 @@ literal_read(struct str text, char *out)
 	unsigned char address[sizeof(struct in6_addr)];
 	size_t len = text.len - 2, tag = sizeof(ipv6) - 1;
 
-	if (text.len < 3 || text.ptr[text.len - 1] != ']' || memchr(text.ptr, '\0', text.len) != NULL)
+	if (text.len < 3 || text.ptr[text.len - 1] != ']' ||
+	    memchr(text.ptr, '\0', text.len) != NULL)
 		return 0;
 	for (size_t i = 0; i < len; i++)
 		inner[i] = lower(text.ptr[i + 1]);
@@ -159,7 +161,7 @@ literal_read(struct str text, char *out)
 		len = tag + strlen(shown);
 		memcpy(inner + tag, shown, len - tag);
 	} else if (inet_pton(AF_INET, inner, address) != 1 &&
-	    !is_general_literal(str_make(inner, len))) {
+		   !is_general_literal(str_make(inner, len))) {
 		return 0;
 	}
 	out[0] = '[';
@@ -355,8 +357,8 @@ is_never_cut(struct str local, const char *delimiters)
 	if (strchr(delimiters, '-') == NULL)
 		return false;
 	return (local.len >= 6 && str_is_nocase(str_make(local.ptr, 6), "owner-")) ||
-	    (local.len > request_bytes &&
-		str_is_nocase(str_from(local, local.len - request_bytes), request));
+	       (local.len > request_bytes &&
+		   str_is_nocase(str_from(local, local.len - request_bytes), request));
 }
 
 /* How much of a decoded local part is left without its extension. */
@@ -368,7 +370,7 @@ base_bytes(struct str local, const char *delimiters)
 	if (delimiters[0] == '\0')
 		return local.len;
 	while (n < local.len &&
-	    ((unsigned char)local.ptr[n] >= 0x80 || strchr(delimiters, local.ptr[n]) == NULL))
+	       ((unsigned char)local.ptr[n] >= 0x80 || strchr(delimiters, local.ptr[n]) == NULL))
 		n++;
 	return n == 0 || n == local.len || is_never_cut(local, delimiters) ? local.len : n;
 }

@@ -25,23 +25,23 @@ enum { ACCOUNT_MAX_BYTES = 10000 }; /* longest address taken, as asked and as ca
 
 enum account_kind {
 	ACCOUNT_ADDRESS, /* everything below is set */
-	ACCOUNT_OTHER,	 /* no @ in it, so not an address: nothing below is set */
-	ACCOUNT_BAD	 /* like an address, but not one: why is set; domain if it could be read */
+	ACCOUNT_OTHER, /* no @ in it, so not an address: nothing below is set */
+	ACCOUNT_BAD /* like an address, but not one: why is set; domain if it could be read */
 };
 
 struct account_rules {
-	bool fold_local;	/* lower-case local parts */
+	bool fold_local; /* lower-case local parts */
 	const char *delimiters; /* ASCII characters that begin an extension; "" = none */
 };
 
 struct account {
 	enum account_kind kind;
-	struct str name;   /* local@domain, extension included */
-	struct str base;   /* the same without extension; equal to name where there is none */
-	struct str local;  /* the local part of base, quoted as there */
+	struct str name; /* local@domain, extension included */
+	struct str base; /* the same without extension; equal to name where there is none */
+	struct str local; /* the local part of base, quoted as there */
 	struct str domain; /* without @; an @ stands before it in memory unless BAD */
-	const char *why;   /* ACCOUNT_BAD: a sentence that names no peer bytes */
-	struct buf store;  /* what the strs above point into */
+	const char *why; /* ACCOUNT_BAD: a sentence that names no peer bytes */
+	struct buf store; /* what the strs above point into */
 };
 
 /*

@@ -30,7 +30,7 @@ struct word {
 
 struct entry {
 	UT_hash_handle hh;
-	struct word *said;    /* the owner, or where there is none the reason; or NULL */
+	struct word *said; /* the owner, or where there is none the reason; or NULL */
 	struct word *account; /* NULL: the address */
 	struct word *matched; /* NULL: own_key and the address */
 	uint32_t sum, era;
@@ -42,7 +42,7 @@ struct entry {
 
 struct cache {
 	size_t size_bytes, held_bytes; /* held: entries and words, without tables and holes */
-	struct entry *entries, *hand;  /* hand: who may have to leave next; NULL: the first */
+	struct entry *entries, *hand; /* hand: who may have to leave next; NULL: the first */
 	struct word *words;
 	uint32_t *stamps;
 	uint32_t era;
@@ -63,15 +63,16 @@ static size_t
 table_bytes(const UT_hash_table *table)
 {
 	return chunk_bytes(sizeof(*table)) +
-	    chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
+	       chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
 }
 
 /* Chunks of many sizes that come and go leave holes: a ninth more, under a flood of odd keys. */
 static size_t
 used_bytes(const struct cache *cache)
 {
-	return cache->held_bytes + cache->held_bytes / 8 + (cache->entries ? table_bytes(cache->entries->hh.tbl) : 0) +
-	    (cache->words ? table_bytes(cache->words->hh.tbl) : 0);
+	return cache->held_bytes + cache->held_bytes / 8 +
+	       (cache->entries ? table_bytes(cache->entries->hh.tbl) : 0) +
+	       (cache->words ? table_bytes(cache->words->hh.tbl) : 0);
 }
 
 /* ---- words */
@@ -131,8 +132,8 @@ static bool
 is_own_key(struct str key, struct str address)
 {
 	return key.len == own_key.len + address.len &&
-	    memcmp(key.ptr, own_key.ptr, own_key.len) == 0 &&
-	    str_eq(str_from(key, own_key.len), address);
+	       memcmp(key.ptr, own_key.ptr, own_key.len) == 0 &&
+	       str_eq(str_from(key, own_key.len), address);
 }
 
 static struct entry *
@@ -190,7 +191,7 @@ static bool
 entry_is_current(const struct cache *cache, const struct entry *entry)
 {
 	return entry->era == cache->era &&
-	    entry->sum == stamp_sum(cache, entry->slot, entry->count);
+	       entry->sum == stamp_sum(cache, entry->slot, entry->count);
 }
 
 /* The hand goes round: who was asked for since it passed stays for another round. */
@@ -272,7 +273,7 @@ bool
 cache_is_current(const struct cache *cache, const struct cache_stamps *stamps)
 {
 	return stamps->era == cache->era &&
-	    stamps->sum == stamp_sum(cache, stamps->slot, stamps->count);
+	       stamps->sum == stamp_sum(cache, stamps->slot, stamps->count);
 }
 
 void

@@ -62,13 +62,13 @@ void cache_put(struct cache *cache, struct str address, const struct finding *fi
 bool cache_get(struct cache *cache, struct str address, struct finding *finding_r);
 
 void cache_change(struct cache *cache, struct str name); /* something of this name changed */
-void cache_change_all(struct cache *cache);		 /* anything may have changed */
+void cache_change_all(struct cache *cache); /* anything may have changed */
 
 struct cache_counters {
 	uint64_t entries, used_bytes, size_bytes;
-	uint64_t hits;	  /* found, and right */
-	uint64_t misses;  /* not there */
-	uint64_t stale;	  /* there, but something changed since */
+	uint64_t hits; /* found, and right */
+	uint64_t misses; /* not there */
+	uint64_t stale; /* there, but something changed since */
 	uint64_t evicted; /* for want of room */
 	uint64_t changes; /* told by cache_change() and cache_change_all() */
 };

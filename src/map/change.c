@@ -94,8 +94,7 @@ value_at(const struct attempt *attempt, size_t i)
 	struct place place = attempt->places[i];
 
 	return (struct change_value){place.there,
-	    place.there ? str_make(buf_str(&attempt->values).ptr + place.at, place.len)
-			: STR("")};
+	    place.there ? str_make(buf_str(&attempt->values).ptr + place.at, place.len) : STR("")};
 }
 
 static void

@@ -26,15 +26,15 @@ enum { CHANGE_BATCH_MOST = 100, CHANGE_TRIES_MOST = 20 };
 
 /* What a change writes; bits. */
 enum {
-	CHANGE_OWNER = 1,   /* the owner key becomes "owner", or goes where that is empty */
-	CHANGE_HOLD = 2,    /* the hold key becomes "hold", for hold_ms */
+	CHANGE_OWNER = 1, /* the owner key becomes "owner", or goes where that is empty */
+	CHANGE_HOLD = 2, /* the hold key becomes "hold", for hold_ms */
 	CHANGE_RELEASE = 4, /* the hold key goes */
 };
 
 enum change_result {
-	CHANGE_DONE,	  /* written */
+	CHANGE_DONE, /* written */
 	CHANGE_UNCHANGED, /* it was so already */
-	CHANGE_REFUSED	  /* by the guard; "why" says so */
+	CHANGE_REFUSED /* by the guard; "why" says so */
 };
 
 /* A value as it was read; text is empty where it is not there. Not a string: not there. */
@@ -45,7 +45,7 @@ struct change_value {
 
 /* What is stored before the change, all read under one WATCH. */
 struct change_seen {
-	struct change_value owner, hold;	       /* of the name itself */
+	struct change_value owner, hold; /* of the name itself */
 	struct change_value domain_owner, domain_hold; /* of its domain */
 };
 

@@ -32,11 +32,11 @@ struct client {
 	bool refused;
 	struct waiting *ring;
 	size_t ring_size, head, count;
-	size_t open_most;   /* what client_wait() waits for */
-	uint64_t replies;   /* ever */
+	size_t open_most; /* what client_wait() waits for */
+	uint64_t replies; /* ever */
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
-	bool wrote;		   /* since it was noted there */
+	bool wrote; /* since it was noted there */
 	char *map_key;
 };
 

@@ -30,8 +30,8 @@ struct client;
 
 enum client_need {
 	CLIENT_NEEDS_REDIS, /* init: whatever master answers there, initialised or not */
-	CLIENT_NEEDS_MAP,   /* all others: a master with an initialised map of our schema */
-	CLIENT_LOOKS	    /* check: the same, but starts nothing */
+	CLIENT_NEEDS_MAP, /* all others: a master with an initialised map of our schema */
+	CLIENT_LOOKS /* check: the same, but starts nothing */
 };
 
 /* The hash splitmx.map, as it was when the client read it last. */

@@ -130,7 +130,7 @@ key_at(const struct fetch *fetch, enum kind kind, struct str name)
 	size_t i = 0;
 
 	while (i < fetch->key_count &&
-	    !(fetch->keys[i].kind == kind && str_eq(fetch->keys[i].name, name)))
+	       !(fetch->keys[i].kind == kind && str_eq(fetch->keys[i].name, name)))
 		i++;
 	must(i < fetch->key_count);
 	return i;
@@ -165,7 +165,7 @@ is_managed(const struct fetch *fetch, const struct account *account)
 	size_t key;
 
 	return domain_key(fetch, account, OWNER, &key) ||
-	    (fetch->floor_fn != NULL && fetch->floor_fn(fetch->floor_ctx, account->domain));
+	       (fetch->floor_fn != NULL && fetch->floor_fn(fetch->floor_ctx, account->domain));
 }
 
 /* ---- the decision */
@@ -248,12 +248,14 @@ follow(struct fetch *fetch, size_t key, bool is_domain)
 	if (value->kind == FETCH_WRONG_TYPE)
 		return trouble(fetch, key, "");
 	account_init(&target);
-	readable = is_domain ? record_login_domain(value->text, &fetch->asked, &fetch->rules, &target)
-			     : record_login(value->text, &fetch->rules, &target);
+	readable = is_domain
+		       ? record_login_domain(value->text, &fetch->asked, &fetch->rules, &target)
+		       : record_login(value->text, &fetch->rules, &target);
 	if (!readable) {
 		step = trouble(fetch, key,
 		    is_domain ? "does not hold @domain" : "does not hold an address");
-	} else if (fetch->target.kind == ACCOUNT_ADDRESS && str_eq(fetch->target.name, target.name)) {
+	} else if (fetch->target.kind == ACCOUNT_ADDRESS &&
+		   str_eq(fetch->target.name, target.name)) {
 		step = is_managed(fetch, &fetch->target)
 			   ? decide_owner(fetch, &fetch->target)
 			   : trouble(fetch, key, "leads to a domain that is not managed");

@@ -30,7 +30,7 @@ struct fetch_value {
 
 enum fetch_step {
 	FETCH_AGAIN, /* GET the keys of fetch_keys() again: they have changed */
-	FETCH_DONE   /* fetch_finding() is ready */
+	FETCH_DONE /* fetch_finding() is ready */
 };
 
 /*

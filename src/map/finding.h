@@ -18,19 +18,19 @@ enum hold { HOLD_NONE, HOLD_MAIL, HOLD_ALL };
 enum finding_source {
 	SOURCE_CONFIG, /* decided without the map: not an address, unmanaged by settings */
 	SOURCE_MEMORY, /* remembered, under a valid lease */
-	SOURCE_REDIS,  /* fetched for this question */
+	SOURCE_REDIS, /* fetched for this question */
 };
 
 struct finding {
 	enum verdict verdict; /* FOUND; ABSENT: not managed; TEMP and PERM: see reason */
-	struct str owner;     /* destination name; FOUND only */
+	struct str owner; /* destination name; FOUND only */
 	enum hold hold;
-	struct str account;   /* canonical account: the login key's target where there was one */
-	struct str matched;   /* the key that decided, as in "owner:@example.org" */
+	struct str account; /* canonical account: the login key's target where there was one */
+	struct str matched; /* the key that decided, as in "owner:@example.org" */
 	enum finding_source source;
-	uint64_t epoch;	     /* highest epoch known when it was answered */
-	const char *reason;  /* TEMP, PERM: a sentence for the operator; lent like the rest */
-	bool is_unknown;     /* FOUND by the domain's owner, and the domain is complete */
+	uint64_t epoch; /* highest epoch known when it was answered */
+	const char *reason; /* TEMP, PERM: a sentence for the operator; lent like the rest */
+	bool is_unknown; /* FOUND by the domain's owner, and the domain is complete */
 };
 
 /* All strs and the reason are lent until the callback that brought them returns. */

@@ -56,8 +56,8 @@ id_read(struct str text, char id_r[static IDENTITY_ID_BYTES])
 }
 
 int
-map_head_read(
-    const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r)
+map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
+    struct fault *fault_r)
 {
 	uint64_t schema = 0, lease_ms = 0;
 	bool have_id = false, have_epoch = false, have_schema = false, have_lease = false;
@@ -65,8 +65,8 @@ map_head_read(
 	if (resp_type(reply) == RESP_ERROR)
 		return server_error(reply, "to read the head of the map", fault_r);
 	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) % 2 != 0)
-		return fault_set(
-		    fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash", prefix);
+		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash",
+		    prefix);
 	if (resp_count(reply) == 0)
 		return fault_set(fault_r, VERDICT_TEMP,
 		    "the map is not initialised (no %s.map): run splitmx init", prefix);

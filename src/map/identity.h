@@ -31,8 +31,8 @@ struct map_head {
  * Read the answer of HGETALL prefix.map. -1 and a sentence that tells the
  * operator what to do: not there, unreadable, or of a schema we do not know.
  */
-int map_head_read(
-    const struct resp *reply, const char *prefix, struct map_head *head_r, struct fault *fault_r);
+int map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
+    struct fault *fault_r);
 
 /* A new id, random (RFC 9562, version 4). */
 void map_id_new(char id_r[static IDENTITY_ID_BYTES]);
@@ -47,8 +47,8 @@ void identity_close(struct identity **identity);
 void identity_refresh(struct identity *identity);
 
 /* Is this our map, and not an older state of it? -1 and a sentence when it is not. */
-int identity_check(
-    const struct identity *identity, const struct map_head *head, struct fault *fault_r);
+int identity_check(const struct identity *identity, const struct map_head *head,
+    struct fault *fault_r);
 
 /*
  * Remember this head, which was checked, in memory, and in the file where that

@@ -24,11 +24,11 @@
 struct link;
 
 struct link_events {
-	void (*live_fn)(void *ctx);	 /* a new session: everything older is to be forgotten */
-	void (*granted_fn)(void *ctx);	 /* the lease was renewed; after live_fn too */
-	void (*lost_fn)(void *ctx);	 /* a live session is over; replies on D will not come */
+	void (*live_fn)(void *ctx); /* a new session: everything older is to be forgotten */
+	void (*granted_fn)(void *ctx); /* the lease was renewed; after live_fn too */
+	void (*lost_fn)(void *ctx); /* a live session is over; replies on D will not come */
 	void (*change_fn)(void *ctx, struct str key); /* this key has changed */
-	void (*change_all_fn)(void *ctx);	      /* any key may have */
+	void (*change_all_fn)(void *ctx); /* any key may have */
 };
 
 /* Starts connecting. NULL and *fault_r for what settings alone make impossible. */

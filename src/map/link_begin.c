@@ -164,8 +164,8 @@ check_start(struct link *link)
 		redis_words(wires[i].redis, on_info, &wires[i], "INFO", "server", NULL);
 	redis_words(wires[WIRE_T].redis, on_role, &wires[WIRE_T], "ROLE", NULL);
 	redis_words(wires[WIRE_H].redis, on_memory, &wires[WIRE_H], "INFO", "memory", NULL);
-	redis_words(
-	    wires[WIRE_D].redis, on_first_head, &wires[WIRE_D], "HGETALL", link->head_key, NULL);
+	redis_words(wires[WIRE_D].redis, on_first_head, &wires[WIRE_D], "HGETALL", link->head_key,
+	    NULL);
 }
 
 /* ---- CONNECTING */
@@ -200,6 +200,6 @@ link_connect(struct link *link)
 	/* A little longer than the dialling may take, which has the better reason. */
 	timer_start(link->timer, (uint64_t)link->settings->redis.connect_timeout_ms + 100);
 	for (int i = 0; i < WIRES; i++)
-		link->wires[i].redis = redis_open(
-		    link->loop, link->target, wire_names[i], &wire_events, &link->wires[i]);
+		link->wires[i].redis = redis_open(link->loop, link->target, wire_names[i],
+		    &wire_events, &link->wires[i]);
 }

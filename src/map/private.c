@@ -135,8 +135,8 @@ command(int fd, const struct str *argv, size_t argc, struct fault *fault_r)
 	while ((rc = resp_next(reader, &reply, fault_r)) == 0) {
 		len = read(fd, bytes, sizeof(bytes));
 		if (len <= 0) {
-			fault_set(
-			    fault_r, VERDICT_TEMP, "the private redis-server does not answer");
+			fault_set(fault_r, VERDICT_TEMP,
+			    "the private redis-server does not answer");
 			break;
 		}
 		resp_feed(reader, str_make(bytes, (size_t)len));

@@ -10,8 +10,9 @@ record_owner_is_valid(struct str value)
 {
 	if (value.len == 0 || value.len > RECORD_OWNER_MAX_BYTES)
 		return false;
-	return memchr(value.ptr, '\0', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL &&
-	    memchr(value.ptr, '\n', value.len) == NULL;
+	return memchr(value.ptr, '\0', value.len) == NULL &&
+	       memchr(value.ptr, '\r', value.len) == NULL &&
+	       memchr(value.ptr, '\n', value.len) == NULL;
 }
 
 enum hold

@@ -121,16 +121,16 @@ target_read(struct redis_target *target, const struct settings *settings, struct
 	    password_read(target, redis->password_file, fault_r) == -1)
 		return -1;
 	if (target->user != NULL && target->password == NULL)
-		return fault_set(
-		    fault_r, VERDICT_PERM, "redis.user is set, and redis.password_file is not");
+		return fault_set(fault_r, VERDICT_PERM,
+		    "redis.user is set, and redis.password_file is not");
 	if (!target->endpoint.tls)
 		return 0;
 	target->server_name =
 	    xstrdup(redis->tls.server_name != NULL && redis->tls.server_name[0] != '\0'
 			? redis->tls.server_name
 			: target->endpoint.host);
-	target->tls = tls_context_new_client(
-	    redis->tls.ca_file, redis->tls.cert_file, redis->tls.key_file, fault_r);
+	target->tls = tls_context_new_client(redis->tls.ca_file, redis->tls.cert_file,
+	    redis->tls.key_file, fault_r);
 	return target->tls != NULL ? 0 : -1;
 }
 
@@ -396,8 +396,8 @@ redis_open(struct loop *loop, const struct redis_target *target, const char *nam
 /* ---- what leaves */
 
 void
-redis_command(
-    struct redis *redis, redis_reply_fn *fn, void *ctx, const struct str *argv, size_t argc)
+redis_command(struct redis *redis, redis_reply_fn *fn, void *ctx, const struct str *argv,
+    size_t argc)
 {
 	struct waiting *waiting;
 

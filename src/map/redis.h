@@ -20,9 +20,9 @@ struct redis;
 typedef void redis_reply_fn(void *ctx, const struct resp *reply); /* NULL: connection lost */
 
 struct redis_events {
-	void (*open_fn)(void *ctx, struct redis *redis);	      /* ready for commands */
-	void (*push_fn)(void *ctx, const struct resp *message);       /* ["message", channel, payload] */
-	void (*closed_fn)(void *ctx, const struct fault *why);	      /* never after redis_close() */
+	void (*open_fn)(void *ctx, struct redis *redis); /* ready for commands */
+	void (*push_fn)(void *ctx, const struct resp *message); /* ["message", channel, payload] */
+	void (*closed_fn)(void *ctx, const struct fault *why); /* never after redis_close() */
 };
 
 /*
@@ -43,8 +43,7 @@ void redis_close(struct redis **redis); /* waiting callbacks are not called any 
 void redis_command(struct redis *redis, redis_reply_fn *fn, void *ctx, const struct str *argv,
     size_t argc);
 /* The same for words that hold no spaces: redis_words(r, fn, ctx, "CLIENT", "ID", NULL). */
-void redis_words(struct redis *redis, redis_reply_fn *fn, void *ctx, ...)
-    __attribute__((sentinel));
+void redis_words(struct redis *redis, redis_reply_fn *fn, void *ctx, ...) __attribute__((sentinel));
 void redis_flush(struct redis *redis);
 
 /* For how long it has owed us replies and given none; 0 when nothing is awaited. */

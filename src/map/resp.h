@@ -21,21 +21,21 @@
 #include <stdint.h>
 
 enum {
-	RESP_DEPTH_MOST = 4,		    /* arrays in arrays; ROLE needs 3 */
-	RESP_ELEMENTS_MOST = 65536,	    /* of one reply, at all depths together */
+	RESP_DEPTH_MOST = 4, /* arrays in arrays; ROLE needs 3 */
+	RESP_ELEMENTS_MOST = 65536, /* of one reply, at all depths together */
 	RESP_STRING_MAX_BYTES = 1024 * 1024, /* one string */
 	RESP_REPLY_MAX_BYTES = 16 * 1024 * 1024
 };
 
-struct resp;	    /* one reply, or an element of one */
+struct resp; /* one reply, or an element of one */
 struct resp_reader; /* bytes in, replies out */
 
 enum resp_type { RESP_STRING, RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_ARRAY, RESP_NIL };
 
 enum resp_type resp_type(const struct resp *resp);
-struct str resp_str(const struct resp *resp);	       /* string, status, error; else empty */
-int64_t resp_int(const struct resp *resp);	       /* integer, else 0 */
-size_t resp_count(const struct resp *resp);	       /* elements of an array, else 0 */
+struct str resp_str(const struct resp *resp); /* string, status, error; else empty */
+int64_t resp_int(const struct resp *resp); /* integer, else 0 */
+size_t resp_count(const struct resp *resp); /* elements of an array, else 0 */
 const struct resp *resp_at(const struct resp *resp, size_t i);
 bool resp_is_error(const struct resp *resp, const char *word); /* "WRONGTYPE", "READONLY" ... */
 void resp_free(struct resp **resp);

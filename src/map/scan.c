@@ -157,8 +157,8 @@ static void
 ask_step(struct scan *scan)
 {
 	char count[16];
-	struct str argv[6] = {STR("SCAN"), str_of(scan->cursor), STR("MATCH"), buf_str(&scan->match),
-	    STR("COUNT"), {0}};
+	struct str argv[6] = {STR("SCAN"), str_of(scan->cursor), STR("MATCH"),
+	    buf_str(&scan->match), STR("COUNT"), {0}};
 
 	snprintf(count, sizeof(count), "%d", SCAN_STEP);
 	argv[5] = str_of(count);

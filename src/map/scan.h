@@ -16,9 +16,9 @@
 enum { SCAN_STEP = 800 }; /* COUNT of a step: 0.5 to 1 ms of Redis's time */
 
 struct scan_row {
-	struct str name;     /* "alice@example.org" or "@example.org", without prefix */
-	struct str owner;    /* the value, whatever was written */
-	bool is_string;	     /* false: the key holds something else, owner is empty */
+	struct str name; /* "alice@example.org" or "@example.org", without prefix */
+	struct str owner; /* the value, whatever was written */
+	bool is_string; /* false: the key holds something else, owner is empty */
 };
 
 /* Rows are lent for the call. Return false to end the walk early. */

@@ -45,7 +45,8 @@ info_value(struct str info, const char *name, struct str *value_r)
 
 	for (; info.len > 0; info = str_from(info, end < info.len ? end + 1 : end)) {
 		end = str_find(info, '\n');
-		if (!str_starts(str_make(info.ptr, end), name) || end == len || info.ptr[len] != ':')
+		if (!str_starts(str_make(info.ptr, end), name) || end == len ||
+		    info.ptr[len] != ':')
 			continue;
 		*value_r = str_make(info.ptr + len + 1, end - len - 1);
 		value_r->len = str_find(*value_r, '\r');
@@ -55,8 +56,8 @@ info_value(struct str info, const char *name, struct str *value_r)
 }
 
 int
-server_run_id(
-    const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r)
+server_run_id(const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES],
+    struct fault *fault_r)
 {
 	struct str value;
 
@@ -79,7 +80,8 @@ server_keeps_all(const struct resp *reply, struct fault *fault_r)
 		return server_error(reply, "INFO", fault_r);
 	if (!info_value(resp_str(reply), "maxmemory", &most) ||
 	    !info_value(resp_str(reply), "maxmemory_policy", &policy))
-		return fault_set(fault_r, VERDICT_TEMP, "Redis does not say whether it evicts keys");
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "Redis does not say whether it evicts keys");
 	if (str_is(most, "0") || str_is(policy, "noeviction"))
 		return 0;
 	return fault_set(fault_r, VERDICT_TEMP,

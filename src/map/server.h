@@ -10,8 +10,8 @@
 enum { SERVER_RUN_ID_BYTES = 64 };
 
 /* The run_id in the answer to INFO server: which process this is. -1 and a sentence: none in it. */
-int server_run_id(
-    const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES], struct fault *fault_r);
+int server_run_id(const struct resp *reply, char run_id_r[static SERVER_RUN_ID_BYTES],
+    struct fault *fault_r);
 
 /*
  * Does the answer to INFO memory say that no key is ever evicted? An owner that

@@ -44,8 +44,8 @@ static int
 place_unix(struct place *place, const struct endpoint *endpoint, struct fault *fault_r)
 {
 	if (endpoint->path[0] != '/')
-		return fault_set(
-		    fault_r, VERDICT_PERM, "\"%s\" is not an absolute path", endpoint->path);
+		return fault_set(fault_r, VERDICT_PERM, "\"%s\" is not an absolute path",
+		    endpoint->path);
 	place->addr.un.sun_family = AF_UNIX;
 	memcpy(place->addr.un.sun_path, endpoint->path, sizeof(endpoint->path));
 	place->len =
@@ -102,8 +102,8 @@ place_make(struct place *place, const struct bind_request *request, struct fault
 		place->backlog = BIND_BACKLOG_LEAST;
 	mode = strtoul(is_given(request->mode) ? request->mode : "0660", &end, 8);
 	if (*end != '\0' || mode > 0777)
-		return fault_set(
-		    fault_r, VERDICT_PERM, "mode \"%s\" is not octal, 0000 to 0777", request->mode);
+		return fault_set(fault_r, VERDICT_PERM, "mode \"%s\" is not octal, 0000 to 0777",
+		    request->mode);
 	place->mode = (mode_t)mode;
 	place->uid = (uid_t)-1;
 	place->gid = (gid_t)-1;
@@ -367,8 +367,8 @@ place_name(const struct place *place, char *name_r)
 		return true;
 	case AF_INET:
 		inet_ntop(AF_INET, &place->addr.in.sin_addr, host, sizeof(host));
-		snprintf(
-		    name_r, BIND_NAME_BYTES, "inet:%s:%u", host, ntohs(place->addr.in.sin_port));
+		snprintf(name_r, BIND_NAME_BYTES, "inet:%s:%u", host,
+		    ntohs(place->addr.in.sin_port));
 		return true;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &place->addr.in6.sin6_addr, host, sizeof(host));

@@ -74,8 +74,8 @@ received_fds(struct msghdr *whole, int *fds_r)
 }
 
 int
-channel_receive(
-    int fd, struct channel_message *message_r, int fds_r[CHANNEL_FDS_MOST], size_t *count_r)
+channel_receive(int fd, struct channel_message *message_r, int fds_r[CHANNEL_FDS_MOST],
+    size_t *count_r)
 {
 	union {
 		struct cmsghdr head;

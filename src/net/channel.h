@@ -46,8 +46,8 @@ int channel_send(int fd, const struct channel_message *message, const int *fds, 
  * 1 a message, 0 end of file, -1 with errno (EAGAIN: none there). The
  * descriptors that came with it are the caller's.
  */
-int channel_receive(
-    int fd, struct channel_message *message_r, int fds_r[CHANNEL_FDS_MOST], size_t *count_r);
+int channel_receive(int fd, struct channel_message *message_r, int fds_r[CHANNEL_FDS_MOST],
+    size_t *count_r);
 
 /* A text as a descriptor that can be sent, the caller's, and back. */
 int channel_text_fd(const char *text, size_t len, struct fault *fault_r);

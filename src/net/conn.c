@@ -92,8 +92,8 @@ static void conn_ready(evutil_socket_t fd, short what, void *arg);
 static void
 enter(struct conn *conn, enum phase phase)
 {
-	log_debug(
-	    "conn", "fd=%d was=%s is=%s", conn->fd, phase_names[conn->phase], phase_names[phase]);
+	log_debug("conn", "fd=%d was=%s is=%s", conn->fd, phase_names[conn->phase],
+	    phase_names[phase]);
 	conn->phase = phase;
 }
 

@@ -114,8 +114,8 @@ answer(const struct control *control, struct str line, struct buf *out)
 	json_t *reply = NULL;
 
 	if (request == NULL)
-		fault_set(
-		    &fault, VERDICT_PERM, "not JSON: %s at byte %d", wrong.text, wrong.position);
+		fault_set(&fault, VERDICT_PERM, "not JSON: %s at byte %d", wrong.text,
+		    wrong.position);
 	else
 		reply = run(control, request, &fault);
 	if (reply == NULL)

@@ -44,8 +44,8 @@ reach(struct asking *asking, struct fault *fault_r)
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	if (strlen(asking->path) >= sizeof(to.sun_path))
-		return fault_set(
-		    fault_r, VERDICT_PERM, "%s: longer than a socket's path can be", asking->path);
+		return fault_set(fault_r, VERDICT_PERM, "%s: longer than a socket's path can be",
+		    asking->path);
 	memcpy(to.sun_path, asking->path, strlen(asking->path));
 	asking->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (asking->fd == -1)
@@ -86,12 +86,12 @@ hear(const struct asking *asking, struct buf *line, struct fault *fault_r)
 		ssize_t got;
 
 		if (room == NULL)
-			return fault_set(
-			    fault_r, VERDICT_PERM, "%s: the answer is too long", asking->path);
+			return fault_set(fault_r, VERDICT_PERM, "%s: the answer is too long",
+			    asking->path);
 		got = recv(asking->fd, room, READ_BYTES, 0);
 		if (got == 0)
-			return fault_set(
-			    fault_r, VERDICT_TEMP, "%s: closed without an answer", asking->path);
+			return fault_set(fault_r, VERDICT_TEMP, "%s: closed without an answer",
+			    asking->path);
 		if (got > 0) {
 			buf_added(line, (size_t)got);
 			if (memchr(room, '\n', (size_t)got) != NULL)
@@ -106,8 +106,8 @@ hear(const struct asking *asking, struct buf *line, struct fault *fault_r)
 }
 
 static int
-understand(
-    const struct asking *asking, const struct buf *line, json_t **reply_r, struct fault *fault_r)
+understand(const struct asking *asking, const struct buf *line, json_t **reply_r,
+    struct fault *fault_r)
 {
 	struct str bytes = buf_str(line);
 	json_error_t wrong;

@@ -112,8 +112,8 @@ start(struct crew *crew, unsigned slot)
 	}
 	close(ends[1]);
 	if (pid == -1) {
-		log_error(
-		    "worker_not_started", "slot=%u why=%s", slot, log_quote_text(strerror(errno)));
+		log_error("worker_not_started", "slot=%u why=%s", slot,
+		    log_quote_text(strerror(errno)));
 		close(ends[0]);
 		hand->quick_deaths++;
 		wait_longer(hand, clock_ms());
@@ -224,8 +224,8 @@ heard(struct crew *crew, unsigned slot, const struct channel_message *message)
 	case CHANNEL_DONE:
 		hand->told = false;
 		if (message->number == 1 && !crew->draining)
-			log_error(
-			    "worker_kept_old_settings", "slot=%u pid=%ld", slot, (long)hand->pid);
+			log_error("worker_kept_old_settings", "slot=%u pid=%ld", slot,
+			    (long)hand->pid);
 		brief(crew, hand);
 		return;
 	case CHANNEL_PONG:

@@ -62,8 +62,8 @@ struct daemon_program {
 	 * before, a gone one is missing (stop using it; the frame closes it). On
 	 * success the former settings are freed right after. -1: keep the old ones.
 	 */
-	int (*reload)(
-	    void *ctx, const struct settings *settings, const int *fds, struct fault *fault_r);
+	int (*reload)(void *ctx, const struct settings *settings, const int *fds,
+	    struct fault *fault_r);
 
 	/*
 	 * Whoever waits in the backlogs, or has sent what we have not read yet, is

@@ -60,8 +60,8 @@ static void
 attempt_failed(struct dial *dial, int error)
 {
 	errno = error;
-	fault_set_errno(
-	    &dial->why, VERDICT_TEMP, "cannot connect to %s", endpoint_name(&dial->endpoint));
+	fault_set_errno(&dial->why, VERDICT_TEMP, "cannot connect to %s",
+	    endpoint_name(&dial->endpoint));
 	drop_attempt(dial);
 	dial->next++;
 	timer_start(dial->timer, 0); /* the next one, or the end, in a turn of its own */
@@ -125,8 +125,8 @@ try_address(struct dial *dial)
 	while (rc == -1 && errno == EINTR);
 	if (rc == -1 && errno == EAGAIN) { /* unix(7): the listener's queue is full */
 		drop_attempt(dial);
-		timer_start(
-		    dial->timer, share_ms < QUEUE_FULL_RETRY_MS ? share_ms : QUEUE_FULL_RETRY_MS);
+		timer_start(dial->timer,
+		    share_ms < QUEUE_FULL_RETRY_MS ? share_ms : QUEUE_FULL_RETRY_MS);
 		return;
 	}
 	if (rc == -1 && errno != EINPROGRESS) {
@@ -167,8 +167,8 @@ resolved(void *ctx, const struct address *addresses, size_t count, const struct 
 
 	dial->resolve = NULL;
 	if (count == 0)
-		fault_set(
-		    &dial->why, why->verdict, "%s: %s", endpoint_name(&dial->endpoint), why->text);
+		fault_set(&dial->why, why->verdict, "%s: %s", endpoint_name(&dial->endpoint),
+		    why->text);
 	if (count > 0)
 		memcpy(dial->addresses, addresses, count * sizeof(*addresses));
 	dial->count = count;
@@ -176,8 +176,8 @@ resolved(void *ctx, const struct address *addresses, size_t count, const struct 
 }
 
 struct dial *
-dial_start(
-    struct loop *loop, const struct endpoint *endpoint, uint64_t connect_ms, dial_fn *fn, void *ctx)
+dial_start(struct loop *loop, const struct endpoint *endpoint, uint64_t connect_ms, dial_fn *fn,
+    void *ctx)
 {
 	struct dial *dial = xnew(struct dial);
 	struct sockaddr_un *sun = (struct sockaddr_un *)&dial->addresses[0].sockaddr;

@@ -74,8 +74,8 @@ is_port(struct str port)
 
 /* "host", "host:port", "[::1]" or "[::1]:port". */
 static int
-take_host_and_port(
-    struct str text, const char *default_port, struct endpoint *endpoint_r, struct fault *fault_r)
+take_host_and_port(struct str text, const char *default_port, struct endpoint *endpoint_r,
+    struct fault *fault_r)
 {
 	struct str host, port, rest;
 	bool bracketed = text.len > 0 && text.ptr[0] == '[';
@@ -125,8 +125,8 @@ endpoint_parse(const char *text, struct endpoint *endpoint_r, struct fault *faul
 	if (str_starts(all, "unix:"))
 		return take_path(str_from(all, strlen("unix:")), endpoint_r, fault_r);
 	if (str_starts(all, "inet:"))
-		return take_host_and_port(
-		    str_from(all, strlen("inet:")), NULL, endpoint_r, fault_r);
+		return take_host_and_port(str_from(all, strlen("inet:")), NULL, endpoint_r,
+		    fault_r);
 	return fault_set(fault_r, VERDICT_PERM, "%s: neither unix:/path nor inet:host:port", text);
 }
 
@@ -150,8 +150,8 @@ endpoint_parse_redis(const char *url, struct endpoint *endpoint_r, struct fault 
 		if (!str_starts(all, schemes[i].scheme))
 			continue;
 		endpoint_r->tls = schemes[i].tls;
-		return take_host_and_port(
-		    str_from(all, strlen(schemes[i].scheme)), redis_port, endpoint_r, fault_r);
+		return take_host_and_port(str_from(all, strlen(schemes[i].scheme)), redis_port,
+		    endpoint_r, fault_r);
 	}
 	return fault_set(fault_r, VERDICT_PERM,
 	    "%s: neither unix:///path, redis://host:port nor rediss://host:port", url);

@@ -67,8 +67,8 @@ log_crowded(struct listener *listener)
 	    now_ms - listener->crowded_logged_ms < CROWDED_LOG_MS)
 		return;
 	listener->crowded_logged_ms = now_ms;
-	log_warning(
-	    "listener_full", "listener=%s connections=%zu", listener->name, listener->seats->taken);
+	log_warning("listener_full", "listener=%s connections=%zu", listener->name,
+	    listener->seats->taken);
 }
 
 /* What it waits for follows from its state. */
@@ -82,8 +82,7 @@ settle(struct listener *listener)
 	if (crowded && !listener->was_crowded)
 		log_crowded(listener);
 	listener->was_crowded = crowded;
-	watch_set(
-	    listener->watch, listener->resting || crowded ? 0 : WATCH_READ);
+	watch_set(listener->watch, listener->resting || crowded ? 0 : WATCH_READ);
 }
 
 /* ---- seats */
@@ -254,8 +253,8 @@ accept_some(int ready, void *ctx)
 			break;
 		len = sizeof(peer);
 		peer.ss_family = AF_UNSPEC;
-		fd = accept4(
-		    listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listener->fd, (struct sockaddr *)&peer, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd == -1) {
 			if (!goes_on_after(listener, errno))
 				break;

@@ -71,8 +71,8 @@ requests_make(const struct master *master, const struct daemon_plan *plan, unsig
 		memcpy(requests, plan->binds, count * sizeof(*requests));
 	for (unsigned i = 0; i < workers; i++) {
 		requests[count + i] = (struct bind_request){
-		    .address = xasprintf(
-			"unix:%s/%s-%u.ctl", master->first->run_dir, master->program->service, i),
+		    .address = xasprintf("unix:%s/%s-%u.ctl", master->first->run_dir,
+			master->program->service, i),
 		    .mode = "0660",
 		    .group = geteuid() == 0 ? master->first->group : NULL,
 		};
@@ -295,8 +295,8 @@ look_at_upgrade(struct master *master)
 	case UPGRADE_NOTHING:
 		return;
 	case UPGRADE_FAILED:
-		log_error(
-		    "upgrade_failed", "pid=%ld why=%s", (long)pid, log_quote_text(fault.text));
+		log_error("upgrade_failed", "pid=%ld why=%s", (long)pid,
+		    log_quote_text(fault.text));
 		return;
 	case UPGRADE_SERVES:
 		log_info("upgraded", "pid=%ld", (long)pid);
@@ -454,8 +454,8 @@ master_fini(struct master *master)
 }
 
 int
-master_run(
-    const struct daemon_program *program, struct settings *settings, struct buf *text, char **argv)
+master_run(const struct daemon_program *program, struct settings *settings, struct buf *text,
+    char **argv)
 {
 	struct master master = {.program = program,
 	    .argv = argv,

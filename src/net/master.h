@@ -16,7 +16,7 @@
  * master's from now on; argv is what an upgrade is called with. Returns the exit
  * code of the daemon.
  */
-int master_run(
-    const struct daemon_program *program, struct settings *settings, struct buf *text, char **argv);
+int master_run(const struct daemon_program *program, struct settings *settings, struct buf *text,
+    char **argv);
 
 #endif

@@ -25,15 +25,15 @@ check_plan(const struct daemon_program *program, struct settings *settings)
 
 	program->plan(settings, &plan);
 	if (plan.bind_count >= CHANNEL_FDS_MOST)
-		settings_problem(
-		    settings, 0, program->service, "more than %d listeners", CHANNEL_FDS_MOST - 1);
+		settings_problem(settings, 0, program->service, "more than %d listeners",
+		    CHANNEL_FDS_MOST - 1);
 	if (plan.workers < 1 || plan.workers > CREW_MOST)
-		settings_problem(
-		    settings, 0, program->service, "workers must be 1 to %d", CREW_MOST);
+		settings_problem(settings, 0, program->service, "workers must be 1 to %d",
+		    CREW_MOST);
 	for (size_t i = 0; i < plan.bind_count; i++) {
 		if (bind_check(&plan.binds[i], &fault) == -1)
-			settings_problem(
-			    settings, plan.binds[i].line, plan.binds[i].address, "%s", fault.text);
+			settings_problem(settings, plan.binds[i].line, plan.binds[i].address, "%s",
+			    fault.text);
 	}
 	free(plan.binds);
 }

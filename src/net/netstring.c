@@ -11,8 +11,8 @@ netstring_next(struct buf *in, size_t max_bytes, struct str *payload_r, struct f
 
 	for (i = 0; i < bytes.len && bytes.ptr[i] != ':'; i++) {
 		if (bytes.ptr[i] < '0' || bytes.ptr[i] > '9')
-			return fault_set(
-			    fault_r, VERDICT_PERM, "netstring: its length is not a number");
+			return fault_set(fault_r, VERDICT_PERM,
+			    "netstring: its length is not a number");
 		if (i == NETSTRING_DIGITS_MOST)
 			return fault_set(fault_r, VERDICT_PERM,
 			    "netstring: its length has more than %d digits", NETSTRING_DIGITS_MOST);

@@ -25,8 +25,8 @@ peer_text_of(int fd, const struct sockaddr_storage *peer)
 	case AF_INET6:
 		inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof(address));
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) /* "::ffff:192.0.2.7" */
-			return xasprintf(
-			    "%s:%u", strrchr(address, ':') + 1, (unsigned)ntohs(in6->sin6_port));
+			return xasprintf("%s:%u", strrchr(address, ':') + 1,
+			    (unsigned)ntohs(in6->sin6_port));
 		return xasprintf("[%s]:%u", address, (unsigned)ntohs(in6->sin6_port));
 	case AF_UNIX:
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)

@@ -24,12 +24,12 @@ struct address {
 };
 
 /* addresses are lent during the call; count is 0 only when why says what is wrong. */
-typedef void resolve_fn(
-    void *ctx, const struct address *addresses, size_t count, const struct fault *why);
+typedef void resolve_fn(void *ctx, const struct address *addresses, size_t count,
+    const struct fault *why);
 
 /* port is a number. After the callback the question is over and need not be cancelled. */
-struct resolve *resolve_start(
-    struct loop *loop, const char *host, const char *port, resolve_fn *fn, void *ctx);
+struct resolve *resolve_start(struct loop *loop, const char *host, const char *port, resolve_fn *fn,
+    void *ctx);
 void resolve_cancel(struct resolve **resolve); /* the callback will not come; NULL is allowed */
 
 #endif

@@ -120,12 +120,12 @@ load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct 
 	if (!is_set(key_file))
 		key_file = cert_file;
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-		return fault_set(
-		    fault_r, VERDICT_PERM, "%s: no usable certificate: %s", cert_file, reason());
+		return fault_set(fault_r, VERDICT_PERM, "%s: no usable certificate: %s", cert_file,
+		    reason());
 	if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(ctx) != 1)
-		return fault_set(
-		    fault_r, VERDICT_PERM, "%s: no usable key: %s", key_file, reason());
+		return fault_set(fault_r, VERDICT_PERM, "%s: no usable key: %s", key_file,
+		    reason());
 	return 0;
 }
 
@@ -155,8 +155,8 @@ new_ctx(const SSL_METHOD *method)
 }
 
 struct tls_context *
-tls_context_new_client(
-    const char *ca_file, const char *cert_file, const char *key_file, struct fault *fault_r)
+tls_context_new_client(const char *ca_file, const char *cert_file, const char *key_file,
+    struct fault *fault_r)
 {
 	struct tls_context *context = xnew(struct tls_context);
 

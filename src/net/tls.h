@@ -21,8 +21,8 @@ struct tls;
  * without cert_file we show no certificate, without key_file the key is in
  * cert_file. NULL and *fault_r (VERDICT_PERM) where one cannot be used.
  */
-struct tls_context *tls_context_new_client(
-    const char *ca_file, const char *cert_file, const char *key_file, struct fault *fault_r);
+struct tls_context *tls_context_new_client(const char *ca_file, const char *cert_file,
+    const char *key_file, struct fault *fault_r);
 void tls_context_free(struct tls_context **context); /* NULL inside is allowed */
 
 /*
@@ -30,8 +30,8 @@ void tls_context_free(struct tls_context **context); /* NULL inside is allowed *
  * peer's certificate (RFC 9525); a host name is also sent to it (RFC 6066, 3).
  * The descriptor stays the caller's. NULL and *fault_r on a name that is none.
  */
-struct tls *tls_new_client(
-    struct tls_context *context, const char *server_name, struct fault *fault_r);
+struct tls *tls_new_client(struct tls_context *context, const char *server_name,
+    struct fault *fault_r);
 void tls_set_fd(struct tls *tls, int fd); /* before the handshake */
 void tls_free(struct tls **tls);
 
@@ -48,10 +48,10 @@ enum tls_step {
  * TLS_WANTS_* it is to be called with the same bytes, or more behind them.
  */
 enum tls_step tls_handshake(struct tls *tls, struct fault *fault_r);
-enum tls_step tls_read(
-    struct tls *tls, void *bytes, size_t size, size_t *len_r, struct fault *fault_r);
-enum tls_step tls_write(
-    struct tls *tls, const void *bytes, size_t len, size_t *len_r, struct fault *fault_r);
+enum tls_step tls_read(struct tls *tls, void *bytes, size_t size, size_t *len_r,
+    struct fault *fault_r);
+enum tls_step tls_write(struct tls *tls, const void *bytes, size_t len, size_t *len_r,
+    struct fault *fault_r);
 
 /* Tell the peer that nothing follows, as far as the kernel takes it at once. */
 void tls_say_end(struct tls *tls);

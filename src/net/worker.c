@@ -209,8 +209,8 @@ reload(struct worker *worker, const struct channel_message *message, const int *
 	worker->drain_ms = plan.drain_ms;
 	next = sort_out(worker, message, fds);
 	if (apply(worker, settings, next, message->number, &fault) == -1) {
-		log_error(
-		    "reload_failed", "slot=%u why=%s", worker->slot, log_quote_text(fault.text));
+		log_error("reload_failed", "slot=%u why=%s", worker->slot,
+		    log_quote_text(fault.text));
 		tell(worker, CHANNEL_DONE, 1);
 		return;
 	}
@@ -381,8 +381,8 @@ worker_run(const struct worker_birth *birth)
 	rc = worker->program->start(worker, worker->settings, fds, &worker->ctx, &fault);
 	free(fds);
 	if (rc == -1) {
-		log_error(
-		    "start_failed", "slot=%u why=%s", worker->slot, log_quote_text(fault.text));
+		log_error("start_failed", "slot=%u why=%s", worker->slot,
+		    log_quote_text(fault.text));
 		worker_free(worker);
 		return EX_UNAVAILABLE;
 	}

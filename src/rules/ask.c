@@ -14,10 +14,10 @@ struct asker {
 	struct account_rules account_rules;
 	char *delimiters;
 	struct account account; /* of the question in hand */
-	struct buf domain;	/* the same, when it has no account */
-	struct buf text;	/* of answers that come later */
+	struct buf domain; /* the same, when it has no account */
+	struct buf text; /* of answers that come later */
 	struct question *spare; /* so that an answer from memory allocates nothing */
-	size_t waiting;		/* questions that point here */
+	size_t waiting; /* questions that point here */
 };
 
 struct question {
@@ -79,7 +79,9 @@ asker_take_rules(struct asker *asker, struct ruleset *rules, const struct settin
 static void
 say(struct answer *answer_r, enum verdict verdict, const char *reason)
 {
-	*answer_r = (struct answer){.verdict = verdict, .text = STR(""), .reason = reason,
+	*answer_r = (struct answer){.verdict = verdict,
+	    .text = STR(""),
+	    .reason = reason,
 	    .finding = {.verdict = verdict, .source = SOURCE_CONFIG, .reason = reason}};
 }
 
@@ -229,8 +231,8 @@ answered_without_map(struct asker *asker, struct str view, struct str key, struc
 }
 
 struct question *
-ask(struct asker *asker, struct str view, struct str key, struct buf *out, answer_fn *fn,
-    void *ctx, struct answer *answer_r)
+ask(struct asker *asker, struct str view, struct str key, struct buf *out, answer_fn *fn, void *ctx,
+    struct answer *answer_r)
 {
 	struct question *question;
 	struct map_question *in_map;

@@ -41,8 +41,10 @@ decide(const struct ruleset *rules, const struct view *view, const struct findin
 {
 	const struct destination *destination;
 
-	*answer_r = (struct answer){.verdict = finding->verdict, .text = STR(""),
-	    .finding = *finding, .reason = finding->reason};
+	*answer_r = (struct answer){.verdict = finding->verdict,
+	    .text = STR(""),
+	    .finding = *finding,
+	    .reason = finding->reason};
 	if (finding->verdict != VERDICT_FOUND) {
 		if (finding->verdict != VERDICT_ABSENT && finding->reason == NULL)
 			answer_r->reason = "the map cannot be read";

@@ -23,8 +23,7 @@ check_length(struct settings *tell, const char *name, size_t most, int line, con
 }
 
 static void
-load_destinations(struct ruleset *rules, const struct settings *settings,
-    struct settings *tell)
+load_destinations(struct ruleset *rules, const struct settings *settings, struct settings *tell)
 {
 	for (size_t i = 0; i < settings->destination_count; i++) {
 		const struct destination_settings *row = &settings->destinations[i];
@@ -62,13 +61,11 @@ load_owner(struct ruleset *rules, struct view *view, const struct owner_settings
 	struct template *template;
 
 	if ((destination = ruleset_destination(rules, str_of(row->destination))) == NULL) {
-		problem(tell, row->line, "maps.owners", "%s is no destination",
-		    row->destination);
+		problem(tell, row->line, "maps.owners", "%s is no destination", row->destination);
 		return;
 	}
 	if (view->owners[destination->index] != NULL) {
-		problem(tell, row->line, "maps.owners", "%s has two rows",
-		    row->destination);
+		problem(tell, row->line, "maps.owners", "%s has two rows", row->destination);
 		return;
 	}
 	template = load_text(tell, row->text, row->line, "maps.owners");

@@ -41,10 +41,10 @@ const char *view_name(const struct view *view);
 
 struct answer {
 	enum verdict verdict; /* FOUND: text; ABSENT: say "not found" */
-	struct str text;      /* in the buf given to decide() */
+	struct str text; /* in the buf given to decide() */
 	bool held;
 	struct finding finding; /* what it was decided from; its strs are lent as there */
-	const char *reason;	/* TEMP, PERM */
+	const char *reason; /* TEMP, PERM */
 };
 
 /*

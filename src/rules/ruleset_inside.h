@@ -18,14 +18,14 @@ struct destination {
 
 struct view {
 	char *name;
-	struct template *held;	  /* NULL: this view ignores holds */
+	struct template *held; /* NULL: this view ignores holds */
 	struct template **owners; /* by destination index */
 	UT_hash_handle hh;
 };
 
 struct ruleset {
 	struct destination *destinations; /* hash table; order of the file */
-	struct view *views;		  /* hash table; order of the file */
+	struct view *views; /* hash table; order of the file */
 	struct view **in_order;
 	size_t destination_count, view_count;
 };

@@ -14,7 +14,8 @@ struct piece {
 	struct str text; /* PART_TEXT only; points into source */
 };
 
-struct template {
+struct template
+{
 	char *source;
 	size_t count;
 	struct piece pieces[]; /* never more than source has bytes */

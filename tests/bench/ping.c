@@ -123,7 +123,8 @@ write_request(struct plan *plan, char *out)
 	if (strcmp(plan->form, "get") == 0) {
 		len = snprintf(key, sizeof(key), "splitmx:owner:user%09" PRIu64 "@example.org",
 		    next_name(plan));
-		return (size_t)snprintf(out, BYTES_MOST, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len, key);
+		return (size_t)snprintf(out, BYTES_MOST, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len,
+		    key);
 	}
 	len = snprintf(key, sizeof(key), "%s user%09" PRIu64 "@example.org", plan->map,
 	    next_name(plan));
@@ -139,7 +140,7 @@ is_whole(const struct plan *plan, const struct peer *peer)
 
 	if (strcmp(plan->form, "get") == 0)
 		return peer->got >= 4 && memcmp(peer->in + peer->got - 2, "\r\n", 2) == 0 &&
-		    (peer->in[1] == '-' || memchr(peer->in, '\n', peer->got - 1) != NULL);
+		       (peer->in[1] == '-' || memchr(peer->in, '\n', peer->got - 1) != NULL);
 	if (memchr(peer->in, ':', peer->got) == NULL)
 		return false;
 	len = strtoul(peer->in, &end, 10);
@@ -231,7 +232,8 @@ ask(struct plan *plan)
 			errx(EX_TEMPFAIL, "no answer for 10 s after %" PRIu64 " answers", done);
 		for (int i = 0; i < ready; i++) {
 			struct peer *peer = events[i].data.ptr;
-			ssize_t len = read(peer->fd, peer->in + peer->got, BYTES_MOST - 1 - peer->got);
+			ssize_t len =
+			    read(peer->fd, peer->in + peer->got, BYTES_MOST - 1 - peer->got);
 
 			if (len <= 0)
 				errx(EX_IOERR, "connection closed after %" PRIu64 " answers", done);
@@ -256,17 +258,22 @@ ask(struct plan *plan)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: ping echo SOCKET\n"
-			"       ping ask -s SOCKET [-f echo|socketmap|get] [-m MAP] [-n NAMES] [-b FIRST]\n"
-			"                [-r REQUESTS] [-c CONNECTIONS] [-t (in turn)] [-S SEED]\n");
+	fprintf(stderr,
+	    "usage: ping echo SOCKET\n"
+	    "       ping ask -s SOCKET [-f echo|socketmap|get] [-m MAP] [-n NAMES] [-b FIRST]\n"
+	    "                [-r REQUESTS] [-c CONNECTIONS] [-t (in turn)] [-S SEED]\n");
 	exit(EX_USAGE);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct plan plan = {.form = "socketmap", .map = "transport", .names = 1000,
-	    .requests = 10000, .conns = 1, .seed = 88172645463325252u};
+	struct plan plan = {.form = "socketmap",
+	    .map = "transport",
+	    .names = 1000,
+	    .requests = 10000,
+	    .conns = 1,
+	    .seed = 88172645463325252u};
 	int option;
 
 	if (argc == 3 && strcmp(argv[1], "echo") == 0)
@@ -287,7 +294,7 @@ main(int argc, char **argv)
 		case 't': plan.in_turn = true; plan.seed = 0; break;
 		case 'S': plan.seed = strtoull(optarg, NULL, 10); break;
 		default: usage();
-		/* clang-format on */
+			/* clang-format on */
 		}
 	}
 	if (plan.socket == NULL || plan.names == 0 || plan.requests == 0 || plan.conns < 1 ||

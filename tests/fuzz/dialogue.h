@@ -48,7 +48,7 @@ fuzz_feed(const struct protocol *protocol, const uint8_t *data, size_t size, siz
 	for (size_t at = 0; at < size && step != STEP_END; at += piece) {
 		buf_add(&in, data + at, size - at < piece ? size - at : piece);
 		while ((step = protocol->next(&machine, &words, &in, out, &query)) != STEP_WAIT &&
-		    step != STEP_END) {
+		       step != STEP_END) {
 			if (step != STEP_ASK)
 				continue;
 			answer = fuzz_answer(&query);

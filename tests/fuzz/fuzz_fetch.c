@@ -49,9 +49,9 @@ read_all(struct fetch *fetch, struct str rest)
 			struct str line = next_line(&rest);
 
 			must(fetch_key_name("splitmx", list[i], &name));
-			values[i].kind = str_starts(line, "S") ? FETCH_STRING
-			    : str_starts(line, "W")	       ? FETCH_WRONG_TYPE
-							       : FETCH_ABSENT;
+			values[i].kind = str_starts(line, "S")   ? FETCH_STRING
+					 : str_starts(line, "W") ? FETCH_WRONG_TYPE
+								 : FETCH_ABSENT;
 			values[i].text = line.len > 0 ? str_from(line, 1) : line;
 		}
 	} while (fetch_take(fetch, values, count) == FETCH_AGAIN);

@@ -15,9 +15,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str text = str_make((const char *)data, size);
 	struct postfix *postfix = postfix_new();
 
-	postfix_take_services(postfix, STR("smtp inet n - y - - smtpd\n"
-					   "rewrite unix - - y - - trivial-rewrite\n"
-					   "proxymap unix - - n - - proxymap\n"), true);
+	postfix_take_services(postfix,
+	    STR("smtp inet n - y - - smtpd\n"
+		"rewrite unix - - y - - trivial-rewrite\n"
+		"proxymap unix - - n - - proxymap\n"),
+	    true);
 	postfix_take_services(postfix, text, false);
 	postfix_take_parameters(postfix, text);
 	for (size_t i = 0; i < postfix_count(postfix); i++)

@@ -17,7 +17,8 @@ write_and_read(enum transfer_form form, struct str address, struct str owner)
 	if (transfer_row_write(&out, form, address, owner)) {
 		line = buf_str(&out);
 		line.len--; /* its line feed */
-		must(transfer_row_read(line, form, &store, &again_address, &again_owner, &fault) == 1);
+		must(transfer_row_read(line, form, &store, &again_address, &again_owner, &fault) ==
+		     1);
 		must(str_eq(again_address, address) && str_eq(again_owner, owner));
 	}
 	buf_fini(&out);

@@ -71,8 +71,8 @@ print_default(const struct setting_row *row)
 static bool
 has_default(const struct setting_row *row)
 {
-	return !row->needed && (row->type <= SETTING_CHOICE ||
-				   (row->type == SETTING_TEXT && row->normal_text));
+	return !row->needed &&
+	       (row->type <= SETTING_CHOICE || (row->type == SETTING_TEXT && row->normal_text));
 }
 
 int

@@ -28,12 +28,15 @@ feed_answer(const struct query *query, struct buf *text)
 	if (str_starts(query->key, "absent")) {
 		answer.verdict = VERDICT_ABSENT;
 	} else if (str_starts(query->key, "temp")) {
-		answer = (struct answer){.verdict = VERDICT_TEMP, .reason = "Redis\nis \xc3\xbc" "ber"};
+		answer = (struct answer){.verdict = VERDICT_TEMP,
+		    .reason = "Redis\nis \xc3\xbc"
+			      "ber"};
 	} else if (str_starts(query->key, "perm")) {
 		answer = (struct answer){.verdict = VERDICT_PERM,
-		    .reason = "123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
-			      "123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
-			      "123456789 123456789 123456789 123456789 123456789 123456789 and more"};
+		    .reason =
+			"123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
+			"123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
+			"123456789 123456789 123456789 123456789 123456789 123456789 and more"};
 	} else if (str_starts(query->key, "long")) {
 		for (int i = 0; i < 5000; i++)
 			buf_add_byte(text, 'x');

@@ -152,8 +152,10 @@ test_A8_extensions_are_cut_as_in_Postfix(void **state)
 	    {"owner-", STR("Owner-a+b@x.org"), ACCOUNT_ADDRESS, "owner-a+b@x.org", NULL},
 	    {"-request", STR("a+b-Request@x.org"), ACCOUNT_ADDRESS, "a+b-request@x.org", NULL},
 	    {"-request alone", STR("-request@x.org"), ACCOUNT_ADDRESS, "-request@x.org", NULL},
-	    {"double-bounce", STR("Double-Bounce@x.org"), ACCOUNT_ADDRESS, "double-bounce@x.org", NULL},
-	    {"mailer-daemon", STR("MAILER-DAEMON@x.org"), ACCOUNT_ADDRESS, "mailer-daemon@x.org", NULL},
+	    {"double-bounce", STR("Double-Bounce@x.org"), ACCOUNT_ADDRESS, "double-bounce@x.org",
+		NULL},
+	    {"mailer-daemon", STR("MAILER-DAEMON@x.org"), ACCOUNT_ADDRESS, "mailer-daemon@x.org",
+		NULL},
 	};
 	static const struct row rows_none[] = {
 	    {"no delimiter", STR("a+b@x.org"), ACCOUNT_ADDRESS, "a+b@x.org", NULL},
@@ -200,7 +202,9 @@ test_A5_what_is_no_address_says_so(void **state)
 	    {"two final dots", STR("a@x.org.."), ACCOUNT_BAD, "", NULL},
 	    {"hyphen at an end", STR("a@x-.org"), ACCOUNT_BAD, "", NULL},
 	    {"hyphen in front", STR("a@-x.org"), ACCOUNT_BAD, "", NULL},
-	    {"64 bytes in a label", STR("a@a234567890123456789012345678901234567890123456789012345678901234"), ACCOUNT_BAD, "", NULL},
+	    {"64 bytes in a label",
+		STR("a@a234567890123456789012345678901234567890123456789012345678901234"),
+		ACCOUNT_BAD, "", NULL},
 	    {"angle brackets", STR("<a@x.org>"), ACCOUNT_BAD, "", NULL},
 	    {"at in quotes alone", STR("\"a@b\""), ACCOUNT_BAD, "", NULL},
 	    {"literal, empty", STR("a@[]"), ACCOUNT_BAD, "", NULL},
@@ -282,8 +286,8 @@ test_A4_long_keys_are_bounded_and_keep_their_domain(void **state)
 static void
 test_A4_no_long_key_takes_long(void **state)
 {
-	static const char *const pieces[] = {"a", "@", "\"", "\\", ".", "\xc3\xa4", "a\xcc\x88\xcc\xa3",
-	    "\xcc\x80\xcc\xa3", "\xed\x95\x9c", "\xce\x90", "\xff", "+"};
+	static const char *const pieces[] = {"a", "@", "\"", "\\", ".", "\xc3\xa4",
+	    "a\xcc\x88\xcc\xa3", "\xcc\x80\xcc\xa3", "\xed\x95\x9c", "\xce\x90", "\xff", "+"};
 	static char room[100001];
 	struct account account;
 	clock_t start = clock();
@@ -350,15 +354,16 @@ check_harmless(struct account *account, struct account *again, struct str text,
 	}
 	quoted[n++] = '"';
 	memcpy(quoted + n, text.ptr + at, text.len - at);
-	assert_int_equal(
-	    account_parse(again, str_make(quoted, n + text.len - at), rules), ACCOUNT_ADDRESS);
+	assert_int_equal(account_parse(again, str_make(quoted, n + text.len - at), rules),
+	    ACCOUNT_ADDRESS);
 	assert_true(str_eq(again->name, account->name));
 }
 
 static void
 every_cut_is_harmless_and_every_name_a_fixed_point(void **state)
 {
-	static const char whole[] = "\"J\xc3\x96.\\\"x@y+-Z \xce\xb1\xcd\x85\"+e@B\xc3\xbc.xn--bcher-kva.[1.2]\0.";
+	static const char whole[] =
+	    "\"J\xc3\x96.\\\"x@y+-Z \xce\xb1\xcd\x85\"+e@B\xc3\xbc.xn--bcher-kva.[1.2]\0.";
 	struct account account, again;
 
 	account_init(&account);
@@ -382,10 +387,11 @@ every_cut_is_harmless_and_every_name_a_fixed_point(void **state)
 static void
 random_addresses_have_one_form(void **state)
 {
-	static const char *const pieces[] = {"a", "B", ".", "+", "-", "\"", "\\", " ", "@", "owner-",
-	    "-request", "\xc3\x9f", "\xc4\xb0", "\xcd\x85", "\xcc\x81", "\xce\xb1", "\xe1\xbe\xb4", "\xcf\x83",
-	    "\xcf\x82", "\xe2\x84\xaa", "\xe1\xba\x9e", "\xef\xac\x83", "\xea\xae\xb0", "\xe1\x82\xa0", "\xcc\xa3",
-	    "\xe1\x84\x80\xe1\x85\xa1", "\xcd\xbe", "\xf0\x90\x90\x80", "\xc5\x89", "\xc7\xb0"};
+	static const char *const pieces[] = {"a", "B", ".", "+", "-", "\"", "\\", " ", "@",
+	    "owner-", "-request", "\xc3\x9f", "\xc4\xb0", "\xcd\x85", "\xcc\x81", "\xce\xb1",
+	    "\xe1\xbe\xb4", "\xcf\x83", "\xcf\x82", "\xe2\x84\xaa", "\xe1\xba\x9e", "\xef\xac\x83",
+	    "\xea\xae\xb0", "\xe1\x82\xa0", "\xcc\xa3", "\xe1\x84\x80\xe1\x85\xa1", "\xcd\xbe",
+	    "\xf0\x90\x90\x80", "\xc5\x89", "\xc7\xb0"};
 	struct account account, again;
 	char text[128];
 
@@ -402,7 +408,8 @@ random_addresses_have_one_form(void **state)
 			len += strlen(piece);
 		}
 		memcpy(text + len, "@x.org", 6);
-		check_harmless(&account, &again, str_make(text, len + 6), round % 2 ? &usual : &many);
+		check_harmless(&account, &again, str_make(text, len + 6),
+		    round % 2 ? &usual : &many);
 		check_harmless(&account, &again, str_make(text, len + 6), &exact);
 	}
 	account_fini(&account);

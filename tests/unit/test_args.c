@@ -119,7 +119,8 @@ numbers_keep_their_bounds(void **state)
 
 		args_know(&args, rows);
 		args.values[1] = cases[i].text;
-		assert_int_equal(args_number(&args, "owner", 1, 9, 7, &number, &fault), cases[i].rc);
+		assert_int_equal(args_number(&args, "owner", 1, 9, 7, &number, &fault),
+		    cases[i].rc);
 		if (cases[i].rc == 0)
 			assert_int_equal(number, cases[i].number);
 	}

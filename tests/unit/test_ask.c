@@ -31,8 +31,10 @@ map_domain(struct map *map, struct str domain)
 static void
 find(struct str account, struct finding *finding_r)
 {
-	*finding_r = (struct finding){.verdict = VERDICT_FOUND, .owner = STR("new"),
-	    .account = account, .source = SOURCE_MEMORY};
+	*finding_r = (struct finding){.verdict = VERDICT_FOUND,
+	    .owner = STR("new"),
+	    .account = account,
+	    .source = SOURCE_MEMORY};
 	if (str_starts(account, "temp"))
 		*finding_r = (struct finding){.verdict = VERDICT_TEMP, .reason = "Redis is away"};
 	if (!str_is(str_from(account, str_rfind(account, '@')), "@example.org"))
@@ -143,7 +145,8 @@ keys_get_their_answers(void **state)
 			buf_add_byte(&key, 'x');
 		buf_add_str(&key, rows[i].key);
 		asked = 0;
-		assert_null(ask(asker, str_of(rows[i].view), buf_str(&key), &out, NULL, NULL, &answer));
+		assert_null(ask(asker, str_of(rows[i].view), buf_str(&key), &out, NULL, NULL,
+		    &answer));
 		if (answer.verdict != rows[i].verdict || asked != rows[i].asks)
 			fail_msg("%s: %s, map asked %u times", rows[i].name,
 			    verdict_name(answer.verdict), asked);
@@ -164,8 +167,8 @@ an_answer_comes_later_once(void **state)
 	struct finding finding;
 	struct answer answer;
 	unsigned answers = 0;
-	struct question *question = ask(asker, STR("m"), STR("later@example.org"), &out, answered,
-	    &answers, &answer);
+	struct question *question =
+	    ask(asker, STR("m"), STR("later@example.org"), &out, answered, &answers, &answer);
 
 	assert_non_null(question);
 	find(STR("later@example.org"), &finding);
@@ -175,7 +178,8 @@ an_answer_comes_later_once(void **state)
 	assert_string_equal(buf_cstr(&last_text), "to:later@example.org");
 	assert_int_equal(buf_len(&out), 0);
 
-	question = ask(asker, STR("m"), STR("later@example.org"), &out, answered, &answers, &answer);
+	question =
+	    ask(asker, STR("m"), STR("later@example.org"), &out, answered, &answers, &answer);
 	question_forget(&question);
 	assert_null(question);
 	assert_null(waiting.fn);

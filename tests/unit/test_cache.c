@@ -195,7 +195,8 @@ static void
 model_fetch(struct model *model, struct fetch_in_flight *fetch, unsigned who, unsigned owner)
 {
 	struct str names[] = {str_of(model->address[who]), str_of(model->domain[who])};
-	struct finding finding = {.verdict = VERDICT_FOUND, .account = names[0], .matched = names[1]};
+	struct finding finding = {
+	    .verdict = VERDICT_FOUND, .account = names[0], .matched = names[1]};
 	char text[32];
 
 	if (!fetch->is_sent) {
@@ -209,7 +210,8 @@ model_fetch(struct model *model, struct fetch_in_flight *fetch, unsigned who, un
 	finding.owner = str_of(text);
 	finding.account = str_of(model->address[fetch->address]);
 	cache_put(model->cache, finding.account, &finding, &fetch->stamps);
-	assert_int_equal(cache_is_current(model->cache, &fetch->stamps), model_is_current(model, fetch));
+	assert_int_equal(cache_is_current(model->cache, &fetch->stamps),
+	    model_is_current(model, fetch));
 	if (model_is_current(model, fetch)) {
 		model->known[fetch->address].as = *fetch;
 		model->known[fetch->address].is_there = true;
@@ -220,7 +222,8 @@ model_fetch(struct model *model, struct fetch_in_flight *fetch, unsigned who, un
 static void
 model_get(struct model *model, unsigned who, bool forgets)
 {
-	bool expected = model->known[who].is_there && model_is_current(model, &model->known[who].as);
+	bool expected =
+	    model->known[who].is_there && model_is_current(model, &model->known[who].as);
 	struct finding got;
 	char text[32];
 
@@ -292,7 +295,8 @@ put_number(struct cache *cache, unsigned n, const char *owner)
 	struct finding finding = {.verdict = VERDICT_FOUND, .owner = str_of(owner)};
 	struct cache_stamps stamps;
 
-	names[0].len = (size_t)snprintf(address, sizeof(address), "account%06u@mail.example.org", n);
+	names[0].len =
+	    (size_t)snprintf(address, sizeof(address), "account%06u@mail.example.org", n);
 	finding.account = names[0];
 	finding.matched = STR("owner:@mail.example.org");
 	cache_note(cache, names, ARRAY_LEN(names), &stamps);
@@ -322,7 +326,8 @@ a_million_entries_cost_at_most_150_bytes_beyond_their_names(void **state)
 	after = mallinfo2();
 	cache_count(cache, &count);
 	assert_int_equal(count.entries, MILLION);
-	real_bytes = (double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd);
+	real_bytes =
+	    (double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd);
 	print_message("each: %.1f bytes counted, %.1f real, 30 of them its name\n",
 	    (double)count.used_bytes / MILLION, real_bytes / MILLION);
 	assert_true(count.used_bytes <= (150 + 30) * (uint64_t)MILLION);
@@ -356,7 +361,7 @@ a_flood_of_different_addresses_stays_within_the_size(void **state)
 	assert_true(count.used_bytes > size_bytes / 2);
 	assert_int_equal(count.entries + count.evicted, flood);
 	assert_true((after.uordblks + after.hblkhd) - (before.uordblks + before.hblkhd) <
-	    size_bytes + (2 << 20));
+		    size_bytes + (2 << 20));
 	assert_true(after.arena - before.arena < size_bytes * 3 / 2); /* no holes either */
 	cache_free(&cache);
 }

@@ -62,9 +62,9 @@ messages_stay_whole_and_then_there_is_none(void **state)
 
 	open_channel(ends);
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(
-		    channel_send(ends[1],
-			&(struct channel_message){.what = CHANNEL_DONE, .number = i}, NULL, 0),
+		assert_int_equal(channel_send(ends[1],
+				     &(struct channel_message){.what = CHANNEL_DONE, .number = i},
+				     NULL, 0),
 		    0);
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(channel_receive(ends[0], &in, fds, &count), 1);

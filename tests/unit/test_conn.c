@@ -106,8 +106,8 @@ owner_init(struct owner *owner)
 	int fds[2];
 
 	memset(owner, 0, sizeof(*owner));
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+	    0);
 	owner->loop = loop_new();
 	owner->conn = conn_take(owner->loop, fds[0], on_event, owner);
 	owner->fd = fds[1];

@@ -56,8 +56,8 @@ requests_are_answered_however_they_are_cut(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		for (size_t piece = 1; piece <= rows[i].bytes.len; piece++) {
-			struct str want = rows[i].out ? str_of(rows[i].out)
-						      : STR("action=m=a=b c\t\0\n\n");
+			struct str want =
+			    rows[i].out ? str_of(rows[i].out) : STR("action=m=a=b c\t\0\n\n");
 
 			buf_clear(&out);
 			delegation_init(&delegation);

@@ -85,8 +85,8 @@ check_rows(const struct row *rows, size_t count)
 		if (f->verdict != row->verdict || !str_is(f->owner, row->owner ? row->owner : "") ||
 		    !str_is(f->matched, row->matched) || f->hold != row->hold)
 			fail_msg("%s: %s owner %.*s matched %.*s hold %d: %s", row->what,
-			    verdict_name(f->verdict), STR_FMT(f->owner), STR_FMT(f->matched), f->hold,
-			    f->reason ? f->reason : "");
+			    verdict_name(f->verdict), STR_FMT(f->owner), STR_FMT(f->matched),
+			    f->hold, f->reason ? f->reason : "");
 		if (row->account != NULL && !str_is(f->account, row->account))
 			fail_msg("%s: account %.*s", row->what, STR_FMT(f->account));
 		assert_int_equal(f->reason != NULL, row->verdict == VERDICT_TEMP);
@@ -217,7 +217,8 @@ a_complete_domain_knows_its_strangers(void **state)
 	    {"owner:@x.org=old complete:@x.org=no", "a@x.org", false},
 	    {"owner:@x.org=old", "a@x.org", false},
 	    {"owner:@x.org=old complete:@x.org=yes owner:a@x.org=old", "a+t@x.org", false},
-	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org owner:b@x.org=old", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org owner:b@x.org=old",
+		"a@x.org", false},
 	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org", "a@x.org", true},
 	};
 
@@ -278,8 +279,8 @@ keys_and_names_are_listed_once(void **state)
 	static const char *const first[] = {"px:owner:a+t@x.org", "px:hold:a+t@x.org",
 	    "px:login:a+t@x.org", "px:owner:a@x.org", "px:hold:a@x.org", "px:login:a@x.org",
 	    "px:owner:@x.org", "px:hold:@x.org", "px:login:@x.org", "px:complete:@x.org"};
-	static const char *const names[] = {"a+t@x.org", "a@x.org", "@x.org", "b+u@y.org", "b@y.org",
-	    "@y.org"};
+	static const char *const names[] = {
+	    "a+t@x.org", "a@x.org", "@x.org", "b+u@y.org", "b@y.org", "@y.org"};
 	struct fetch *fetch = start("a+t@x.org");
 	const struct str *list;
 

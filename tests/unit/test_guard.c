@@ -26,12 +26,12 @@ static const struct row {
 	enum change_result result;
 	const char *why;
 } rows[] = {
-    {"a new key in a managed domain", "a@d", "old", NULL, NULL, "old", NULL, "", false,
-	CHANGE_DONE, NULL},
+    {"a new key in a managed domain", "a@d", "old", NULL, NULL, "old", NULL, "", false, CHANGE_DONE,
+	NULL},
     {"a key as it is", "a@d", "old", "old", NULL, "new", NULL, "", false, CHANGE_UNCHANGED, NULL},
     {"nothing to remove", "a@d", "", NULL, NULL, "new", NULL, "", false, CHANGE_UNCHANGED, NULL},
-    {"a domain that is not managed", "a@d", "old", NULL, NULL, NULL, NULL, "", true,
-	CHANGE_REFUSED, guard_unmanaged},
+    {"a domain that is not managed", "a@d", "old", NULL, NULL, NULL, NULL, "", true, CHANGE_REFUSED,
+	guard_unmanaged},
     {"a domain of the settings", "a@floor.org", "old", NULL, NULL, NULL, NULL, "", false,
 	CHANGE_DONE, NULL},
     {"a domain becomes managed", "@d", "old", NULL, NULL, NULL, NULL, "", false, CHANGE_DONE, NULL},
@@ -70,9 +70,8 @@ only_what_is_safe_is_written(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *row = &rows[i];
-		struct guard guard = {.settings = &settings,
-		    .force = row->force,
-		    .hold = str_of(row->watched)};
+		struct guard guard = {
+		    .settings = &settings, .force = row->force, .hold = str_of(row->watched)};
 		struct change change = {.name = str_of(row->account),
 		    .writes = CHANGE_OWNER,
 		    .owner = str_of(row->to),

@@ -241,8 +241,8 @@ heads_are_read_or_refused_with_advice(void **state)
 		    (heads[i].words && !strstr(fault.text, heads[i].words)))
 			fail_msg("%s: %d %s", heads[i].name, rc, fault.text);
 		if (rc == 0)
-			assert_true(
-			    strcmp(head.id, "a") == 0 && head.epoch == 5 && head.lease_ms == 1000);
+			assert_true(strcmp(head.id, "a") == 0 && head.epoch == 5 &&
+				    head.lease_ms == 1000);
 		resp_free(&reply);
 	}
 }
@@ -276,10 +276,12 @@ a_server_that_may_evict_is_refused(void **state)
 		int rc;
 	} rows[] = {
 	    {"no limit", "maxmemory:0\r\n", "maxmemory_policy:allkeys-lru\r\n", 0},
-	    {"a limit, and nothing leaves", "maxmemory:100\r\n", "maxmemory_policy:noeviction\r\n", 0},
+	    {"a limit, and nothing leaves", "maxmemory:100\r\n", "maxmemory_policy:noeviction\r\n",
+		0},
 	    {"owners may leave", "maxmemory:100\r\n", "maxmemory_policy:allkeys-lru\r\n", -1},
 	    {"holds may leave", "maxmemory:100\r\n", "maxmemory_policy:volatile-ttl\r\n", -1},
-	    {"it does not say how much", "maxmemory_human:0B\r\n", "maxmemory_policy:noeviction\r\n", -1},
+	    {"it does not say how much", "maxmemory_human:0B\r\n",
+		"maxmemory_policy:noeviction\r\n", -1},
 	    {"it does not say what leaves", "maxmemory:100\r\n", "", -1},
 	};
 
@@ -313,19 +315,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(
-		the_first_map_is_taken_and_no_other_after_it, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(
-		processes_share_the_file_and_the_highest_epoch_stays, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(
-		two_processes_with_two_maps_are_trouble, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(
-		a_lock_that_is_taken_is_not_waited_for, make_dir, remove_dir),
-	    cmocka_unit_test_setup_teardown(
-		removing_the_file_means_begin_anew, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(the_first_map_is_taken_and_no_other_after_it, make_dir,
+		remove_dir),
+	    cmocka_unit_test_setup_teardown(processes_share_the_file_and_the_highest_epoch_stays,
+		make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(two_processes_with_two_maps_are_trouble, make_dir,
+		remove_dir),
+	    cmocka_unit_test_setup_teardown(a_lock_that_is_taken_is_not_waited_for, make_dir,
+		remove_dir),
+	    cmocka_unit_test_setup_teardown(removing_the_file_means_begin_anew, make_dir,
+		remove_dir),
 	    cmocka_unit_test(test_A20_what_cannot_be_written_is_still_known),
-	    cmocka_unit_test_setup_teardown(
-		test_A20_a_damaged_file_is_no_licence, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(test_A20_a_damaged_file_is_no_licence, make_dir,
+		remove_dir),
 	    cmocka_unit_test(ids_are_random_uuids),
 	    cmocka_unit_test(heads_are_read_or_refused_with_advice),
 	    cmocka_unit_test(servers_say_who_they_are),

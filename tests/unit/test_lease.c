@@ -69,8 +69,8 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 			}
 		}
 		if (lease.until_ms != rows[i].until_ms)
-			fail_msg(
-			    "%s: until %llu", rows[i].name, (unsigned long long)lease.until_ms);
+			fail_msg("%s: until %llu", rows[i].name,
+			    (unsigned long long)lease.until_ms);
 		assert_false(lease_runs(&lease, rows[i].until_ms));
 		if (rows[i].until_ms > 0) {
 			assert_true(lease_runs(&lease, rows[i].until_ms - 1));

@@ -62,12 +62,13 @@ house_init(struct house *house, int family, size_t seats, const struct listener_
 		sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		house->address_len = sizeof(*sin);
 	}
-	assert_int_equal(
-	    bind(house->fd, (struct sockaddr *)&house->address, house->address_len), 0);
+	assert_int_equal(bind(house->fd, (struct sockaddr *)&house->address, house->address_len),
+	    0);
 	assert_int_equal(listen(house->fd, GUESTS_MOST), 0);
 	house->address_len = sizeof(house->address);
-	assert_int_equal(
-	    getsockname(house->fd, (struct sockaddr *)&house->address, &house->address_len), 0);
+	assert_int_equal(getsockname(house->fd, (struct sockaddr *)&house->address,
+			     &house->address_len),
+	    0);
 	house->listener =
 	    listener_new(house->loop, house->fd, "test", guard, house->seats, on_guest, house);
 }

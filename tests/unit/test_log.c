@@ -10,7 +10,10 @@
 
 #include "unit.h"
 
-#define ROW(title, input, output) {title, {input, sizeof(input) - 1}, output}
+#define ROW(title, input, output)                                                                  \
+	{                                                                                          \
+		title, {input, sizeof(input) - 1}, output                                          \
+	}
 
 static const struct {
 	const char *title;

@@ -133,8 +133,8 @@ A4_a_long_one_is_given_as_such_up_to_the_ceiling(void **state)
 		buf_add(&in, out.mem + out.start, buf_len(&out) - 1);
 		assert_int_equal(netstring_next(&in, 10000, &payload, &fault), 0);
 		buf_add_byte(&in, ',');
-		assert_int_equal(
-		    netstring_next(&in, 10000, &payload, &fault), lens[i] <= 10000 ? 1 : 2);
+		assert_int_equal(netstring_next(&in, 10000, &payload, &fault),
+		    lens[i] <= 10000 ? 1 : 2);
 		assert_true(str_eq(payload, str_make(key, lens[i])));
 		assert_int_equal(buf_len(&in), 0);
 		assert_false(in.failed);

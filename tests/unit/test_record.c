@@ -81,7 +81,8 @@ a_login_leads_to_an_address(void **state)
 
 	account_init(&target);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(record_login(rows[i].value, &rules, &target), rows[i].target != NULL);
+		assert_int_equal(record_login(rows[i].value, &rules, &target),
+		    rows[i].target != NULL);
 		if (rows[i].target != NULL)
 			assert_true(str_is(target.name, rows[i].target));
 	}

@@ -24,8 +24,7 @@ static const struct {
 	{"nwe is no destination"}},
     {"a bad expansion", "{ name = \"m\"; owners = { old = \"%x\"; new = \"\"; }; }",
 	{"\"%x\" means nothing"}},
-    {"an empty held text",
-	"{ name = \"m\"; owners = { old = \"\"; new = \"\"; }; held = \"\"; }",
+    {"an empty held text", "{ name = \"m\"; owners = { old = \"\"; new = \"\"; }; held = \"\"; }",
 	{"maps.held: is empty"}},
     {"all of them at once",
 	"{ name = \"m\"; owners = { new = \"%\"; gone = \"\"; }; held = \"%q\"; }",
@@ -69,7 +68,8 @@ maps_are_found_by_name_and_kept_in_order(void **state)
 {
 	struct settings *settings = settings_load_text(DESTINATIONS
 	    "maps = ( { name = \"zeta\"; owners = { old = \"a\"; new = \"b\"; }; },"
-	    " { name = \"alpha\"; owners = { old = \"a\"; new = \"b\"; }; } );", "test");
+	    " { name = \"alpha\"; owners = { old = \"a\"; new = \"b\"; }; } );",
+	    "test");
 	struct ruleset *rules = ruleset_new(settings);
 
 	settings_free(&settings); /* everything was copied */

@@ -478,8 +478,8 @@ what_is_absent_has_its_default(void **state)
 	assert_true(s->fold_local);
 	assert_int_equal(s->policyd.idle_timeout_ms, 1800000);
 	assert_string_equal(s->policyd.listen[0].mode, "0660");
-	assert_string_equal(
-	    s->policyd.listen[0].reply, "450 4.2.1 Mailbox is being moved, try again later");
+	assert_string_equal(s->policyd.listen[0].reply,
+	    "450 4.2.1 Mailbox is being moved, try again later");
 	assert_null(s->policyd.listen[0].map);
 	settings_free(&s);
 }
@@ -518,8 +518,8 @@ a_file_that_cannot_be_read_is_a_problem(void **state)
 {
 	struct settings *s = settings_load("/nonexistent/splitmx.conf");
 
-	assert_problems(
-	    s, "/nonexistent/splitmx.conf: cannot be read: No such file or directory\n");
+	assert_problems(s,
+	    "/nonexistent/splitmx.conf: cannot be read: No such file or directory\n");
 	settings_free(&s);
 	s = settings_load("/");
 	assert_problems(s, "/: cannot be read: Is a directory\n");
@@ -583,8 +583,7 @@ static const struct {
 	MAP_T "destinations = ( { name = \"b\"; }, { name = \"c\"; } );", ""},
     {"one listener more", "", ONE_LISTENER(SINK), ""},
     {"a listener elsewhere", ONE_LISTENER(SINK),
-	ONE_LISTENER("protocol = \"sink\"; address = \"inet:127.0.0.1:25\";"),
-	""},
+	ONE_LISTENER("protocol = \"sink\"; address = \"inet:127.0.0.1:25\";"), ""},
     {"what a listener says", ONE_LISTENER(SINK), ONE_LISTENER(SINK "reply = \"451 4.2.1 Later\";"),
 	""},
     {"who may connect", ONE_LISTENER(SINK), ONE_LISTENER(SINK "allow = ( \"127.0.0.1\" );"), ""},

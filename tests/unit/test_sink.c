@@ -25,7 +25,8 @@ static const struct {
 	STR("MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f> NOTIFY=NEVER\r\n"
 	    "DATA\r\nRSET\r\nQUIT\r\n"),
 	"250 2.1.0 Sender noted\r\n" LATER LATER "451 4.5.1 No valid recipients now\r\n"
-	"250 2.0.0 Forgotten\r\n221 2.0.0 Until later\r\n", STEP_END},
+	"250 2.0.0 Forgotten\r\n221 2.0.0 Until later\r\n",
+	STEP_END},
     {"nothing is read after QUIT", STR("QUIT\r\nNOOP\r\n"), "221 2.0.0 Until later\r\n", STEP_END},
     {"a recipient without a sender is no mistake of ours", STR("RCPT TO:<a@b>\r\n"), LATER,
 	STEP_WAIT},
@@ -75,7 +76,8 @@ dialogues_go_as_they_should_however_they_are_cut(void **state)
 static void
 nothing_of_an_envelope_is_refused_for_ever(void **state)
 {
-	static const char *const verbs[] = {"MAIL FROM:<", "RCPT TO:<", "DATA", "BDAT ", "STARTTLS"};
+	static const char *const verbs[] = {
+	    "MAIL FROM:<", "RCPT TO:<", "DATA", "BDAT ", "STARTTLS"};
 	struct buf bytes = BUF_INIT, out = BUF_INIT;
 	struct sink sink;
 
@@ -123,7 +125,8 @@ a_reply_of_421_closes(void **state)
 	struct sink sink;
 
 	sink_init(&sink);
-	assert_int_equal(feed(&sink, next_of_421, NULL, STR("RCPT TO:<a@b>\r\nNOOP\r\n"), 100, &out),
+	assert_int_equal(feed(&sink, next_of_421, NULL, STR("RCPT TO:<a@b>\r\nNOOP\r\n"), 100,
+			     &out),
 	    STEP_END);
 	assert_string_equal(buf_cstr(&out), "421 4.3.2 Closed\r\n");
 	buf_fini(&out);

@@ -34,8 +34,8 @@ write_cert(EVP_PKEY *key, const char *path, long lives_s)
 {
 	X509 *cert = X509_new();
 	X509_NAME *name = X509_get_subject_name(cert);
-	X509_EXTENSION *names = X509V3_EXT_conf_nid(
-	    NULL, NULL, NID_subject_alt_name, "DNS:server.test,DNS:*.wild.test,IP:127.0.0.1");
+	X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
+	    "DNS:server.test,DNS:*.wild.test,IP:127.0.0.1");
 	FILE *file = fopen(path, "w");
 
 	assert_non_null(file);
@@ -43,8 +43,8 @@ write_cert(EVP_PKEY *key, const char *path, long lives_s)
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
 	X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
 	X509_gmtime_adj(X509_getm_notAfter(cert), lives_s);
-	X509_NAME_add_entry_by_txt(
-	    name, "CN", MBSTRING_ASC, (const unsigned char *)"common.test", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"common.test",
+	    -1, -1, 0);
 	X509_set_issuer_name(cert, name);
 	X509_add_ext(cert, names, -1);
 	X509_set_pubkey(cert, key);
@@ -442,8 +442,8 @@ files_that_cannot_be_used_are_named(void **state)
 	struct fault fault;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_null(tls_context_new_client(
-		    rows[i].ca_file, rows[i].cert_file, rows[i].key_file, &fault));
+		assert_null(tls_context_new_client(rows[i].ca_file, rows[i].cert_file,
+		    rows[i].key_file, &fault));
 		assert_int_equal(fault.verdict, VERDICT_PERM);
 		if (strstr(fault.text, rows[i].why) == NULL)
 			fail_msg("%s", fault.text);

@@ -55,7 +55,8 @@ a_row_is_an_address_and_a_destination(void **state)
 
 		if (rc != cases[i].rc)
 			fail_msg("%s: %d, %s", cases[i].name, rc, fault.text);
-		if (rc == 1 && (!str_is(address, cases[i].address) || !str_is(owner, cases[i].owner)))
+		if (rc == 1 &&
+		    (!str_is(address, cases[i].address) || !str_is(owner, cases[i].owner)))
 			fail_msg("%s: %.*s, %.*s", cases[i].name, STR_FMT(address), STR_FMT(owner));
 	}
 	buf_fini(&store);
@@ -97,8 +98,8 @@ a_header_says_what_follows(void **state)
 		uint64_t schema, accounts;
 		const char *map, *digest;
 	} cases[] = {
-	    {"text", "# splitmx-accounts schema=1 accounts=7 map=m-1 digest=sha256:" DIGEST, 1, 1, 7,
-		"m-1", DIGEST},
+	    {"text", "# splitmx-accounts schema=1 accounts=7 map=m-1 digest=sha256:" DIGEST, 1, 1,
+		7, "m-1", DIGEST},
 	    {"NDJSON",
 		"{\"splitmx\":\"accounts\",\"schema\":1,\"accounts\":7,\"map\":\"m-1\","
 		"\"digest\":\"sha256:" DIGEST "\"}",
@@ -148,7 +149,8 @@ what_is_written_is_read_again(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases) * 2; i++) {
 		enum transfer_form form = i % 2 ? TRANSFER_NDJSON : TRANSFER_TEXT;
-		struct str address = str_of(cases[i / 2].address), owner = str_of(cases[i / 2].owner);
+		struct str address = str_of(cases[i / 2].address),
+			   owner = str_of(cases[i / 2].owner);
 		struct str a, o, line;
 		struct fault fault;
 
