@@ -7,9 +7,6 @@
  * successful heartbeat; before that, and between sessions, what is remembered
  * may be used until the lease ends and nothing new is read. The phases are in
  * link.c.
- *
- * Later a session may also begin with asking Sentinel where the master is, and a
- * heartbeat may also write and wait for replicas; nobody above would notice.
  */
 #ifndef MAP_LINK_H
 #define MAP_LINK_H

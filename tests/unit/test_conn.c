@@ -1,5 +1,7 @@
 /*
  * test_conn.c - a connection, without TLS
+ *
+ * Long because each way in which a peer can read, write and leave is a case.
  */
 #include "net/conn.h"
 

@@ -1,5 +1,7 @@
 /*
  * test_settings.c - splitmx.conf: what is understood, and what is said about the rest
+ *
+ * Long because every mistake that a file can hold is a row here.
  */
 #include "base/settings.h"
 
