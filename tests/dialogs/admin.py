@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import unittest
 
 from lab import Lab, Redis
@@ -50,6 +52,12 @@ class AdminCase(unittest.TestCase):
     def tells(self, code, *words, **options):
         """The same with --json: a list of objects."""
         return [json.loads(line) for line in self.says(code, "--json", *words, **options).splitlines()]
+
+    def start(self, *words, **options):
+        """Starts splitmx and returns it. Ctrl-C reaches it even where whoever runs the tests ignores it."""
+        return subprocess.Popen(self.argv(*words), env=self.lab.environment, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
     def owner(self, name):
         return self.redis.cli("GET", f"splitmx:owner:{name}")
