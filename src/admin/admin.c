@@ -107,7 +107,9 @@ say_error(const struct admin *admin, int code, const char *format, va_list args)
 		fputc('\n', stderr);
 		json_decref(object);
 	} else {
-		fprintf(stderr, "splitmx: %s\n", buf_cstr(&text));
+		fputs("splitmx: ", stderr);
+		admin_print_text(stderr, buf_str(&text));
+		fputc('\n', stderr);
 	}
 	buf_fini(&text);
 }
@@ -147,14 +149,17 @@ admin_usage(const struct admin *admin, const char *format, ...)
 void
 admin_note(const struct admin *admin, const char *format, ...)
 {
+	struct buf text = BUF_INIT;
 	va_list args;
 
 	if (admin->json)
 		return;
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	buf_vaddf(&text, format, args);
 	va_end(args);
+	admin_print_text(stderr, buf_str(&text));
 	fputc('\n', stderr);
+	buf_fini(&text);
 }
 
 void
@@ -171,7 +176,24 @@ admin_json_text(struct str text)
 {
 	json_t *json = json_stringn(text.len ? text.ptr : "", text.len);
 
-	return json != NULL ? json : json_string(log_quote(text));
+	if (json == NULL) {
+		struct buf visible = BUF_INIT;
+
+		log_visible(&visible, text);
+		json = json_string(buf_cstr(&visible));
+		buf_fini(&visible);
+	}
+	return json;
+}
+
+void
+admin_print_text(FILE *file, struct str text)
+{
+	struct buf visible = BUF_INIT;
+
+	log_visible(&visible, text);
+	fwrite(buf_str(&visible).ptr, 1, buf_len(&visible), file);
+	buf_fini(&visible);
 }
 
 /* ---- the operator */
@@ -216,17 +238,20 @@ login_uid(void)
 const char *
 admin_who(struct admin *admin)
 {
-	const char *by = args_value(&admin->args, "by"), *name = getenv("SUDO_USER");
+	const char *by = args_value(&admin->args, "by"), *name = NULL;
 	long uid = login_uid();
 	struct passwd *entry;
 	char host[HOST_NAME_BYTES] = "?";
 
 	if (admin->who != NULL)
 		return admin->who;
+	if (uid == -1 && getuid() == 0) /* from anybody else it proves nothing */
+		name = getenv("SUDO_USER");
 	if (name == NULL || name[0] == '\0') {
 		entry = getpwuid(uid != -1 ? (uid_t)uid : getuid());
 		name = entry != NULL ? entry->pw_name : "?";
 	}
+	name = log_quote_text(name);
 	if (gethostname(host, sizeof(host) - 1) == -1)
 		strcpy(host, "?");
 	admin->who =

@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sysexits.h>
 
 struct admin {
@@ -58,6 +59,9 @@ void admin_note(const struct admin *admin, const char *format, ...)
 
 /* Print an object as one line on stdout and release it. */
 void admin_print_json(json_t *object);
+
+/* Print bytes of whatever origin for a person: nothing in them is an order to the terminal. */
+void admin_print_text(FILE *file, struct str text);
 
 /*
  * Before more than one account changes: 0 when the operator agrees, by --yes or

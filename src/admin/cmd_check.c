@@ -13,6 +13,13 @@ static const struct option_row options[] = {
     {0},
 };
 
+static void
+say(const char *text)
+{
+	admin_print_text(stdout, str_of(text));
+	putchar('\n');
+}
+
 static int
 check_settings(struct admin *admin)
 {
@@ -24,18 +31,20 @@ check_settings(struct admin *admin)
 		const char *text = settings_problem_text(admin->settings, i);
 
 		if (admin->json)
-			admin_print_json(json_pack("{s:s, s:b, s:s}", "check", "settings", "ok", 0,
-			    "detail", text));
+			admin_print_json(json_pack("{s:s, s:b, s:o}", "check", "settings", "ok", 0,
+			    "detail", admin_json_text(str_of(text))));
 		else
-			puts(text);
+			say(text);
 	}
 	if (count > 0)
 		return EX_CONFIG;
 	if (admin->json)
-		admin_print_json(json_pack("{s:s, s:b, s:s}", "check", "settings", "ok", 1,
-		    "detail", admin->config_path));
-	else
-		printf("%-6s %-9s %s\n", "ok", "settings", admin->config_path);
+		admin_print_json(json_pack("{s:s, s:b, s:o}", "check", "settings", "ok", 1,
+		    "detail", admin_json_text(str_of(admin->config_path))));
+	if (!admin->json) {
+		printf("%-6s %-9s ", "ok", "settings");
+		say(admin->config_path);
+	}
 	return 0;
 }
 

@@ -86,8 +86,8 @@ print_rows(struct exporting *export)
 	rewind(export->rows);
 	while ((got = fread(block, 1, sizeof(block), export->rows)) > 0)
 		fwrite(block, 1, got, stdout);
-	if (ferror(export->rows) || fflush(stdout) != 0)
-		return admin_fail(export->admin, EX_IOERR, "the export could not be written: %s",
+	if (ferror(export->rows))
+		return admin_fail(export->admin, EX_IOERR, "the rows cannot be read again: %s",
 		    strerror(errno));
 	return export->bad > 0 ? EX_DATAERR : 0;
 }

@@ -110,8 +110,6 @@ run(struct admin *admin)
 	if (scan_owners(admin->client, filter_glob(&listing.filter), on_row, &listing, &fault) ==
 	    -1)
 		code = admin_fault(admin, &fault);
-	else if (ferror(stdout))
-		code = EX_IOERR;
 	else if (listing.odd > 0)
 		code = EX_DATAERR;
 	if (code == 0 && listing.count_only)

@@ -137,7 +137,7 @@ print_trouble(const json_t *reply)
 	char room[64];
 
 	if (state != NULL && strcmp(state, "live") != 0 && trouble != NULL && trouble[0] != '\0')
-		printf("  Redis: %s\n", trouble);
+		printf("  Redis: %s\n", log_quote_text(trouble));
 	for (size_t i = 0; i < json_array_size(alarms); i++)
 		printf("  alarm: %s\n", text_of(json_array_get(alarms, i), room, sizeof(room)));
 }
@@ -159,7 +159,7 @@ static void
 print_one(struct admin *admin, const char *id, json_t *reply)
 {
 	if (admin->json) {
-		json_object_set_new(reply, "id", json_string(id));
+		json_object_set_new(reply, "id", admin_json_text(str_of(id)));
 		json_dumpf(reply, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else if (args_has(&admin->args, "all")) {

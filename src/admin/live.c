@@ -41,7 +41,9 @@ say(struct live *live, bool good, const char *what, const char *fix, const char 
 		admin_print_json(json_pack("{s:s, s:b, s:o, s:s*}", "check", what, "ok", good,
 		    "detail", admin_json_text(buf_str(&text)), "fix", fix));
 	} else {
-		printf("%-6s %-9s %s\n", good ? "ok" : "FAILS", what, buf_cstr(&text));
+		printf("%-6s %-9s ", good ? "ok" : "FAILS", what);
+		admin_print_text(stdout, buf_str(&text));
+		putchar('\n');
 		if (fix != NULL)
 			printf("                 fix: %s\n", fix);
 	}

@@ -131,13 +131,13 @@ utf8_len(const unsigned char *p, size_t left)
 }
 
 static void
-quote_into(struct buf *out, struct str bytes)
+escape_into(struct buf *out, struct str bytes, bool quotes)
 {
 	const unsigned char *p = (const unsigned char *)bytes.ptr;
 	size_t i = 0, len;
 
 	while (i < bytes.len) {
-		if (p[i] == '"' || p[i] == '\\') {
+		if (quotes && (p[i] == '"' || p[i] == '\\')) {
 			buf_addf(out, "\\%c", p[i++]);
 		} else if (p[i] >= 0x20 && p[i] < 0x7f) {
 			buf_add_byte(out, (char)p[i++]);
@@ -148,6 +148,12 @@ quote_into(struct buf *out, struct str bytes)
 			buf_addf(out, "\\x%02x", p[i++]);
 		}
 	}
+}
+
+void
+log_visible(struct buf *out, struct str bytes)
+{
+	escape_into(out, bytes, false);
 }
 
 const char *
@@ -167,7 +173,7 @@ log_quote(struct str bytes)
 	buf_clear(out);
 	if (quotes)
 		buf_add_byte(out, '"');
-	quote_into(out, bytes);
+	escape_into(out, bytes, true);
 	if (cut)
 		buf_add_text(out, "...");
 	if (quotes)

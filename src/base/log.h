@@ -11,6 +11,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "base/buf.h"
 #include "base/fault.h"
 #include "base/str.h"
 
@@ -49,6 +50,9 @@ extern enum log_level log_level_now; /* read it through the macros below */
 enum { LOG_QUOTE_MOST = 256 };
 const char *log_quote(struct str bytes);
 const char *log_quote_text(const char *text);
+
+/* The same escapes, but whole, without quotes: for sentences on a terminal. Appends to out. */
+void log_visible(struct buf *out, struct str bytes);
 
 /* The operator must act: says so, and ends the process with a sysexits code. */
 void log_fatal(int exit_code, const char *event, const char *format, ...)

@@ -9,7 +9,7 @@ import unittest
 from lab import Lab, Redis
 from lab.policyd import conf_file, program
 
-OK, USAGE, DATAERR, NOUSER, UNAVAILABLE, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 67, 69, 75, 77, 78
+OK, USAGE, DATAERR, NOINPUT, NOUSER, UNAVAILABLE, IOERR, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 66, 67, 69, 74, 75, 77, 78
 
 
 class AdminCase(unittest.TestCase):

@@ -9,7 +9,8 @@ import subprocess
 import threading
 import unittest
 
-from admin import CONFIG, OK, UNAVAILABLE, USAGE, AdminCase
+from admin import CONFIG, IOERR, OK, UNAVAILABLE, USAGE, AdminCase
+from lab import wait_for
 from lab.policyd import program
 
 
@@ -192,10 +193,41 @@ class Words(AdminCase):
         told = [json.loads(line) for line in self.error.splitlines()]
         self.assertEqual([CONFIG], [t["code"] for t in told])
 
+        rows = [(USAGE, ("list", "--bogus", "--json")), (USAGE, ("--json",)), (USAGE, ("bogus", "--json")),
+                (USAGE, ("set", "--json")), (USAGE, ("--json", "help", "bogus")), (CONFIG, ("--json", "-c", "/", "list"))]
+        for code, words in rows:
+            with self.subTest(words):
+                self.assertEqual("", self.says(code, *words))
+                self.assertEqual([code], [json.loads(line)["code"] for line in self.error.splitlines()])
+
     def test_output_that_cannot_be_written_is_an_error(self):
-        with open("/dev/full", "w", encoding="ascii") as full:
-            done = subprocess.run([program("splitmx"), "help"], stdout=full, stderr=subprocess.DEVNULL, check=False)
-        self.assertEqual(74, done.returncode)
+        for words in (["help"], ["--json", "help"], ["-c", self.config, "check"]):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([program("splitmx"), *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(IOERR, done.returncode)
+            self.assertIn("could not be written", done.stderr)
+
+    def test_closed_files_stay_nobodys(self):
+        """A connection that got the number 1 or 2 would be sent what is meant for people."""
+        self.says(OK, "init")
+        self.redis.cli("SET", "splitmx:owner:@floor.org", "old")
+        argv = " ".join(f"'{word}'" for word in self.argv("set", "a@floor.org", "new", "--hold"))
+        run = subprocess.Popen(["sh", "-c", f"exec {argv} <&- >&- 2>&-"], env=self.lab.environment)
+        try:
+            wait_for("the hold", 10, lambda: self.redis.cli("EXISTS", "splitmx:hold:a@floor.org") == "1")
+            self.assertEqual(["/dev/null"] * 3, [os.readlink(f"/proc/{run.pid}/fd/{fd}") for fd in range(3)])
+        finally:
+            run.kill()
+            run.wait(10)
+
+    def test_bytes_that_are_no_text(self):
+        bad = "/none\udcff\x1b[31m"
+        self.assertIn("\\xff\\x1b", self.tells(CONFIG, "-c", bad, "check")[0]["detail"])
+        self.assertNotIn("\x1b", self.says(CONFIG, "-c", bad, "check"))
+        for words in ((bad,), ("-c", bad, "list"), ("--bogus" + bad,), ("explain", "x@" + bad)):
+            self.lab.run(self.argv(*words), check=False)
+            self.says(self.lab.run(self.argv(*words), check=False).returncode, *words)
+            self.assertNotIn("\x1b", self.error)
 
 
 if __name__ == "__main__":
