@@ -12,6 +12,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+/* What some editors put before the first line of UTF-8 (RFC 3629, section 6). */
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
 /* Where a row's name begins in the text; its owner is a destination of the settings. */
 struct row {
 	uint64_t at;
@@ -28,7 +31,7 @@ struct load {
 	size_t count, size;
 	uint64_t *table; /* row number + 1 by the name's hash; 0 = free */
 	size_t table_size;
-	uint64_t lines, bad, file_rows;
+	uint64_t lines, first_line, bad, file_rows;
 	bool has_header;
 	struct transfer_header header;
 	enum transfer_form form;
@@ -172,7 +175,7 @@ take_row(struct load *load, struct str line, const struct filter *filter)
 		add(load, load->subject.name, number);
 }
 
-/* The first line decides the form. True when it was the header. */
+/* The first line that is not empty decides the form. True when it was the header. */
 static bool
 take_first(struct load *load, struct str line)
 {
@@ -202,11 +205,11 @@ check_digest(struct load *load, crypto_hash_sha256_state *state)
 		    load->file_name);
 		return;
 	}
-	if (strcmp(hex, load->header.digest) == 0)
+	if (strcmp(hex, load->header.digest) == 0 && load->file_rows == load->header.accounts)
 		return;
 	load->bad++;
 	admin_fail(load->admin, EX_DATAERR,
-	    "%s: the digest of its header does not match: the file was changed or is cut short "
+	    "%s: the digest or the count of its header does not match: the file was changed or is cut short "
 	    "(%" PRIu64 " rows, the header says %" PRIu64 "); export it again, or take the header "
 	    "away if the change was yours",
 	    load->file_name, load->file_rows, load->header.accounts);
@@ -230,7 +233,13 @@ read_lines(struct load *load, FILE *file, const struct filter *filter)
 		load->lines++;
 		if (text.len > 0 && line[text.len - 1] == '\n')
 			text.len--;
-		header = load->lines == 1 && take_first(load, text);
+		if (load->lines == 1 && str_starts(text, byte_order_mark))
+			text = str_from(text, strlen(byte_order_mark));
+		header = false;
+		if (load->first_line == 0 && !transfer_is_empty(text)) {
+			load->first_line = load->lines;
+			header = take_first(load, text);
+		}
 		if (!header)
 			crypto_hash_sha256_update(&digest, (unsigned char *)line, (size_t)got);
 		if (text.len > TRANSFER_LINE_MOST)
@@ -245,21 +254,21 @@ read_lines(struct load *load, FILE *file, const struct filter *filter)
 	return good;
 }
 
-/* Stable enough: domains to the front, in the order in which they were found. */
+/* Stable enough: domains to the end, in the reverse of the order in which they were found. */
 static void
-domains_first(struct load *load)
+domains_last(struct load *load)
 {
-	size_t front = 0;
+	size_t end = load->count;
 
-	for (size_t i = 0; i < load->count; i++) {
+	for (size_t i = load->count; i-- > 0;) {
 		struct row row = load->rows[i];
 
 		if (!str_starts(load_name(load, i), "@"))
 			continue;
-		load->rows[i] = load->rows[front];
-		load->rows[front++] = row;
+		load->rows[i] = load->rows[--end];
+		load->rows[end] = row;
 	}
-	if (front > 0) {
+	if (end < load->count) {
 		memset(load->table, 0, load->table_size * sizeof(load->table[0]));
 		for (size_t i = 0; i < load->count; i++)
 			load->table[slot(load, load_name(load, i))] = i + 1;
@@ -284,7 +293,7 @@ load_read(struct admin *admin, FILE *file, const char *name, const struct filter
 		    load->bad, load->lines);
 		load_free(&load);
 	} else {
-		domains_first(load);
+		domains_last(load);
 		*code_r = 0;
 	}
 	return load;

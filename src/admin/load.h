@@ -28,7 +28,11 @@ struct load *load_read(struct admin *admin, FILE *file, const char *name,
     const struct filter *filter, int *code_r);
 void load_free(struct load **load);
 
-/* Domains stand before accounts, so that a domain is managed before its accounts come. */
+/*
+ * Domains stand behind the accounts: an account whose owner is not its domain's
+ * must have its own before the domain gets one, or mail for it goes to the
+ * wrong side in between.
+ */
 size_t load_count(const struct load *load);
 struct str load_name(const struct load *load, size_t i);
 struct str load_owner(const struct load *load, size_t i);

@@ -30,6 +30,12 @@ trimmed(struct str s)
 	return s;
 }
 
+bool
+transfer_is_empty(struct str line)
+{
+	return trimmed(line).len == 0;
+}
+
 enum transfer_form
 transfer_form_of(struct str first_line)
 {
@@ -189,7 +195,7 @@ transfer_row_read(struct str line, enum transfer_form form, struct buf *store,
 static bool
 has_line_feed(struct str s)
 {
-	return str_find(s, '\n') < s.len || str_find(s, '\r') < s.len || str_find(s, '\0') < s.len;
+	return str_find(s, '\n') < s.len || str_find(s, '\r') < s.len;
 }
 
 static bool
@@ -217,10 +223,13 @@ write_json(struct buf *out, struct str address, struct str owner)
 bool
 transfer_row_write(struct buf *out, enum transfer_form form, struct str address, struct str owner)
 {
+	if (str_find(address, '\0') < address.len || str_find(owner, '\0') < owner.len)
+		return false;
 	if (form == TRANSFER_NDJSON)
 		return write_json(out, address, owner);
 	if (address.len == 0 || owner.len == 0 || has_line_feed(address) || has_line_feed(owner) ||
-	    str_find(owner, ' ') < owner.len || address.ptr[0] == '#')
+	    str_find(owner, ' ') < owner.len || str_find(owner, '\t') < owner.len ||
+	    trimmed(address).len < address.len || address.ptr[0] == '#')
 		return false;
 	buf_add_str(out, address);
 	buf_add_byte(out, ' ');

@@ -27,6 +27,9 @@ struct transfer_header {
 };
 
 /* The form of a file, by its first line. */
+/* Nothing but white space: no row, and not the line that decides the form. */
+bool transfer_is_empty(struct str line);
+
 enum transfer_form transfer_form_of(struct str first_line);
 
 /*

@@ -1,5 +1,6 @@
 """splitmx import and export against a real Redis."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from admin import DATAERR, NOPERM, OK, AdminCase
+from admin import DATAERR, NOINPUT, NOPERM, OK, AdminCase
 from lab import wait_for
 
 BATCH, SCAN_STEP = 100, 800  # CHANGE_BATCH_MOST, SCAN_STEP
@@ -88,6 +89,53 @@ class Import(AdminCase):
         self.says(OK, "init")
         self.says(OK, "import", path, "--yes", "--force")
         self.assertEqual(2502, len(self.says(OK, "list").splitlines()))
+
+    def test_an_account_never_belongs_to_its_new_domain_for_a_moment(self):
+        """The domain's key is written when each account that differs has its own."""
+        text = "@third.org new\n" + "".join(f"u{i}@third.org old\n" for i in range(250))
+        with Monitor(self.redis, self.lab) as monitor:
+            told = self.tells(OK, "import", self.file(text), "--yes")[-1]
+        self.assertEqual((251, 0), (told["added"], told["refused"]))
+        self.assertEqual("splitmx:owner:@third.org", [words[1] for words in monitor.said if words[0] == "SET"][-1])
+
+    def test_what_editors_do_to_a_file(self):
+        rows = [("a byte order mark", "\ufeffa@example.org old\n"), ("carriage returns", "a@example.org old\r\n"),
+                ("a byte order mark and NDJSON", '\ufeff{"address":"a@example.org","owner":"old"}\n'),
+                ("empty lines before NDJSON", '\n \n{"address":"a@example.org","owner":"old"}\n'),
+                ("no end of the last line", "a@example.org old")]
+        for name, text in rows:
+            with self.subTest(name):
+                path = self.lab.path("edited")
+                with open(path, "wb") as file:
+                    file.write(text.encode())
+                self.assertEqual("a@example.org", self.tells(OK, "import", path, "--dry-run")[0]["address"])
+
+    def test_what_is_no_row(self):
+        rows = [b"\xff\xfe@example.org old\n", b"a\0b@example.org old\n", b"x" * 1000000 + b"@example.org old\n",
+                b'{"address":"a@example.org","owner":"old"}\n{"address":"\\u0000a@example.org","owner":"old"}\n',
+                b'{"address":"a@example.org","owner":"old"\n', b'{}\n{\x1b]0;x\x07 "address":"a@example.org","owner":"old"}\n']
+        for bad in rows:
+            with self.subTest(bad[:60]):
+                path = self.lab.path("bad")
+                with open(path, "wb") as file:
+                    file.write(bad)
+                self.says(DATAERR, "import", path, "--yes")
+                self.assertIn("nothing was changed", self.error)
+                self.assertNotIn("\x1b", self.error)
+        self.assertEqual("1", self.redis.cli("EVAL", "return #redis.call('KEYS', 'splitmx:owner:*')", "0"))
+        self.says(NOINPUT, "import", self.lab.dir, "--yes")
+
+    def test_a_header_that_counts_wrong_is_refused(self):
+        body = "a@example.org old\n"
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        for count, code in ((1, OK), (7, DATAERR)):
+            header = f"# splitmx-accounts schema=1 accounts={count} map=x digest=sha256:{digest}\n"
+            self.says(code, "import", "--dry-run", self.file(header + body))
+
+    def test_what_cannot_be_read_again_is_not_exported(self):
+        self.redis.pipe([("SET", b"splitmx:owner:n\0ul@example.org", "old"), ("SET", "splitmx:owner:t@example.org", "a\tb")])
+        self.assertEqual(3, len(self.says(DATAERR, "export").splitlines()))  # the header, the domain, the tab
+        self.assertEqual(2, len(self.says(DATAERR, "export", "--text").splitlines()))
 
     def test_an_export_of_a_part(self):
         self.redis.cli("MSET", "splitmx:owner:@else.org", "new", "splitmx:owner:a@else.org", "old")
@@ -171,7 +219,7 @@ class Large(AdminCase):
             self.says(OK, "list", "--domain", "example.org", "--count")
             self.says(OK, "export")
         self.assertEqual(set(), {words[0] for words in monitor.said} - {
-            "CLIENT", "ROLE", "HGETALL", "PING", "WATCH", "UNWATCH", "MGET", "MULTI", "SET", "HINCRBY", "XADD", "EXEC", "SCAN"})
+            "CLIENT", "ROLE", "HGETALL", "PING", "TYPE", "WATCH", "UNWATCH", "MGET", "MULTI", "SET", "HINCRBY", "XADD", "EXEC", "SCAN"})
         most = {name: max(len(words) for words in monitor.said if words[0] == name) for name in ("WATCH", "MGET")}
         self.assertLessEqual(most["WATCH"], 1 + 2 * BATCH)
         self.assertLessEqual(most["MGET"], 1 + 4 * SCAN_STEP)  # a step of SCAN may return more than it was asked for
