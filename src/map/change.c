@@ -3,6 +3,7 @@
  */
 #include "map/change.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -175,6 +176,33 @@ watch_keys(const struct attempt *attempt, const struct str *keys)
 	client_command(attempt->client, NULL, NULL, words, argc);
 }
 
+static void
+on_audit(void *ctx, const struct resp *reply)
+{
+	struct attempt *attempt = ctx;
+
+	if (resp_type(reply) == RESP_ERROR)
+		attempt_failed(attempt, "to look at the audit stream", reply);
+	else if (!str_is(resp_str(reply), "stream") && !str_is(resp_str(reply), "none") &&
+	    !attempt->failed) {
+		attempt->failed = true;
+		fault_set(&attempt->fault, VERDICT_TEMP,
+		    "%s.audit in Redis at %s holds no stream, so no change can be noted: remove or "
+		    "rename it; nothing was written",
+		    client_prefix(attempt->client), client_target(attempt->client));
+	}
+}
+
+/* EXEC does not undo the owner when XADD fails. */
+static void
+ask_audit(struct attempt *attempt)
+{
+	char *key = xasprintf("%s.audit", client_prefix(attempt->client));
+
+	client_words(attempt->client, on_audit, attempt, "TYPE", key, NULL);
+	free(key);
+}
+
 static int
 read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 {
@@ -184,8 +212,10 @@ read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 
 	name_keys(attempt, &keys, words + 1);
 	buf_clear(&attempt->values);
-	if (watch)
+	if (watch) {
 		watch_keys(attempt, words + 1);
+		ask_audit(attempt);
+	}
 	words[0] = STR("MGET");
 	client_command(attempt->client, on_values, attempt, words, 1 + attempt->key_count);
 	rc = client_wait(attempt->client, 0, fault_r);
@@ -202,10 +232,11 @@ read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 
 /* ---- writing */
 
+/* What is stored may be anything; an entry's line or field holds no other one. */
 static struct str
 or_dash(struct change_value value)
 {
-	return value.there ? value.text : STR("-");
+	return value.there ? str_of(log_quote(value.text)) : STR("-");
 }
 
 static struct change_value
