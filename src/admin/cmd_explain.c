@@ -26,6 +26,8 @@ static const char *const hold_names[] = {
 };
 _Static_assert(ARRAY_LEN(hold_names) == HOLD_ALL + 1, "a hold lacks its name");
 
+static const char no_destination[] = "the owner in the map is no destination";
+
 struct story {
 	struct admin *admin;
 	const char *asked;
@@ -33,6 +35,14 @@ struct story {
 	const struct reading *reading;
 	const struct finding *finding;
 };
+
+/* Somebody wrote an owner that the settings do not have: every map answers with trouble. */
+static bool
+is_lost(const struct admin *admin, const struct finding *finding)
+{
+	return finding->verdict == VERDICT_FOUND &&
+	    !ruleset_has_destination(admin->rules, finding->owner);
+}
 
 static bool
 is_held(const struct finding *finding)
@@ -80,7 +90,7 @@ maps_json(const struct story *story)
 		if (answer.verdict == VERDICT_FOUND)
 			json_object_set_new(row, "text", admin_json_text(answer.text));
 		else if (answer.reason != NULL)
-			json_object_set_new(row, "reason", json_string(answer.reason));
+			json_object_set_new(row, "reason", admin_json_text(str_of(answer.reason)));
 		json_object_set_new(maps, view_name(view), row);
 	}
 	buf_fini(&text);
@@ -103,17 +113,20 @@ print_json(const struct story *story)
 		json_object_set_new(root, "account", admin_json_text(finding->account));
 		json_object_set_new(root, "hold", json_string(hold_names[finding->hold]));
 		json_object_set_new(root, "login",
-		    finding->hold == HOLD_ALL ? json_string("waits")
-					      : admin_json_text(finding->owner));
+		    is_lost(story->admin, finding)     ? json_null()
+			: finding->hold == HOLD_ALL ? json_string("waits")
+						    : admin_json_text(finding->owner));
 	}
+	if (is_lost(story->admin, finding))
+		json_object_set_new(root, "reason", json_string(no_destination));
 	if (finding->matched.len > 0)
 		json_object_set_new(root, "matched", admin_json_text(finding->matched));
 	if (finding->reason != NULL)
-		json_object_set_new(root, "reason", json_string(finding->reason));
+		json_object_set_new(root, "reason", admin_json_text(str_of(finding->reason)));
 	json_object_set_new(root, "maps", maps_json(story));
-	json_object_set_new(root, "map",
-	    json_pack("{s:s, s:I, s:s}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
-		"redis", client_target(story->admin->client)));
+	json_object_set_new(root, "map", json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch",
+	    (json_int_t)map->head.epoch, "redis",
+	    admin_json_text(str_of(client_target(story->admin->client)))));
 	admin_print_json(root);
 }
 
@@ -172,7 +185,7 @@ print_maps(const struct story *story)
 }
 
 static void
-print_owner(const struct finding *finding)
+print_owner(const struct admin *admin, const struct finding *finding)
 {
 	switch (finding->verdict) {
 	case VERDICT_FOUND:
@@ -180,7 +193,10 @@ print_owner(const struct finding *finding)
 		printf("owner      %s, by %s\n", log_quote(finding->owner),
 		    log_quote(finding->matched));
 		printf("hold       %s\n", hold_names[finding->hold]);
-		if (finding->hold == HOLD_ALL)
+		if (is_lost(admin, finding))
+			printf("trouble    %s; it has: %s\n", no_destination,
+			    owner_destinations(admin));
+		else if (finding->hold == HOLD_ALL)
 			puts("login      would wait until the hold ends");
 		else
 			printf("login      would go to %s\n", log_quote(finding->owner));
@@ -193,8 +209,10 @@ print_owner(const struct finding *finding)
 	case VERDICT_TEMP:
 	case VERDICT_PERM:
 	case VERDICT_COUNT:
-		printf("trouble    %s: %s\n", verdict_name(finding->verdict),
-		    finding->reason != NULL ? finding->reason : "?");
+		printf("trouble    %s: ", verdict_name(finding->verdict));
+		admin_print_text(
+		    stdout, str_of(finding->reason != NULL ? finding->reason : "?"));
+		putchar('\n');
 		break;
 	}
 }
@@ -207,7 +225,7 @@ print_words(const struct story *story)
 	printf("address    %s\n", log_quote(story->subject->name));
 	if (story->subject->differs)
 		printf("asked as   %s\n", log_quote_text(story->asked));
-	print_owner(story->finding);
+	print_owner(story->admin, story->finding);
 	print_keys(story->reading);
 	print_maps(story);
 	printf("map        %s, epoch %" PRIu64 ", at %s\n", map->head.id, map->head.epoch,
@@ -216,17 +234,32 @@ print_words(const struct story *story)
 
 /* ---- a domain: its own keys, and nobody's account */
 
-static void
+/* Is there a key that makes its accounts unanswerable? */
+static bool
+domain_has_trouble(const struct admin *admin, const struct reading *reading)
+{
+	for (size_t i = 0; i < reading->count; i++) {
+		if (reading->keys[i].kind == FETCH_WRONG_TYPE)
+			return true;
+	}
+	return reading->keys[0].kind == FETCH_STRING &&
+	    !ruleset_has_destination(admin->rules, reading->keys[0].value);
+}
+
+static int
 explain_domain(struct admin *admin, const struct subject *subject, struct reading *reading)
 {
-	bool managed = reading->keys[0].kind == FETCH_STRING;
+	bool managed = reading->keys[0].kind != FETCH_ABSENT;
 	bool floor = guard_is_floor(admin->settings, subject->name);
+	int code = domain_has_trouble(admin, reading) ? EX_DATAERR
+	    : managed || floor			      ? 0
+						      : EX_NOUSER;
 
 	if (admin->json) {
 		admin_print_json(json_pack("{s:o, s:b, s:b, s:o}", "canonical",
 		    admin_json_text(subject->name), "managed", managed || floor, "in_settings",
 		    floor, "keys", keys_json(reading)));
-		return;
+		return code;
 	}
 	printf("domain     %s\n", log_quote(subject->domain));
 	printf("managed    %s%s\n",
@@ -234,7 +267,11 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 	    floor && !managed ? ", by the settings, but without an owner: accounts without a key "
 				"of their own are answered \"try again later\""
 			      : "");
+	if (code == EX_DATAERR)
+		printf("trouble    its accounts are answered \"try again later\": see the keys; "
+		       "destinations are %s\n", owner_destinations(admin));
 	print_keys(reading);
+	return code;
 }
 
 /* 0, and the exit status says whether anybody owns it. */
@@ -247,7 +284,7 @@ say(struct story *story)
 		print_words(story);
 	switch (story->finding->verdict) {
 	case VERDICT_FOUND:
-		return 0;
+		return is_lost(story->admin, story->finding) ? EX_DATAERR : 0;
 	case VERDICT_ABSENT:
 		return EX_NOUSER;
 	case VERDICT_TEMP:
@@ -270,7 +307,7 @@ explain(struct admin *admin, const struct subject *subject)
 				: reading_account(&reading, admin, subject, &fault)) == -1) {
 		code = admin_fault(admin, &fault);
 	} else if (subject->is_domain) {
-		explain_domain(admin, subject, &reading);
+		code = explain_domain(admin, subject, &reading);
 	} else {
 		story.reading = &reading;
 		story.finding = reading_finding(&reading);

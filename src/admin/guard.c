@@ -79,7 +79,7 @@ guard_owner(void *ctx, struct change *change)
 	}
 	if (!guard_is_flip(change) || guard->force)
 		return;
-	if (guard->hold.len == 0)
+	if (!guard->watched)
 		refuse(change, guard_needs_hold);
 	else if (!hold.there || !str_eq(hold.text, guard->hold))
 		refuse(change, guard_hold_changed);

@@ -20,9 +20,10 @@ struct guard {
 	bool force; /* change owners without a hold */
 	/*
 	 * The hold that must be there unchanged for an owner to change: its value
-	 * as it was seen when it was old enough. Empty: no hold will do, because
-	 * nobody has watched it.
+	 * as it was seen when it was old enough. Not watched: no hold will do,
+	 * because nobody knows its age. An empty value is a hold, too.
 	 */
+	bool watched;
 	struct str hold;
 	/* Domains that are about to become managed by the same work; may be NULL. */
 	bool (*will_manage)(void *ctx, struct str domain_with_at);

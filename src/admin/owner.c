@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/change.h"
+#include "map/scan.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HOLD_BYTES = 64, WATCH_EVERY_MS = 200 };
+enum { WATCH_EVERY_MS = 200 };
 
 struct owner_work {
 	struct admin *admin;
@@ -25,9 +26,9 @@ struct owner_work {
 	struct change change;
 	struct guard guard;
 	struct change_note note;
-	char hold[HOLD_BYTES]; /* the one that is watched */
+	struct buf hold; /* the one that is watched */
 	bool own_hold;
-	char *before, *after; /* for what is said in the end */
+	char *before, *after; /* for what is said; NULL: nobody's */
 	uint64_t epoch;
 };
 
@@ -68,7 +69,13 @@ owner_subject(const struct admin *admin, struct subject *subject, const char *te
 static char *
 value_text(struct change_value value)
 {
-	return value.there ? xstrdup(log_quote(value.text)) : xstrdup("nobody");
+	return value.there ? xstrdup(log_quote(value.text)) : NULL;
+}
+
+static const char *
+or_nobody(const char *owner)
+{
+	return owner != NULL ? owner : "nobody";
 }
 
 /* ---- the hold */
@@ -96,12 +103,12 @@ place_hold(struct owner_work *work)
 	struct change_note note = work->note;
 	unsigned char random[8];
 	struct fault fault;
-	int len;
+	char hex[2 * sizeof(random) + 1];
 
 	randombytes_buf(random, sizeof(random));
-	len = snprintf(work->hold, sizeof(work->hold), "mail:set-");
-	sodium_bin2hex(work->hold + len, sizeof(work->hold) - (size_t)len, random, sizeof(random));
-	change.hold = str_of(work->hold);
+	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
+	buf_addf(&work->hold, "mail:set-%s", hex);
+	change.hold = buf_str(&work->hold);
 	note.what = "hold";
 	if (change_run(admin->client, &change, 1, &note, guard_new_hold, work, &work->epoch,
 		&fault) == -1)
@@ -119,7 +126,7 @@ guard_hold_stays(void *ctx, struct change *change)
 	struct owner_work *work = ctx;
 	struct change_value hold = change_hold_before(change);
 
-	if (!hold.there || !str_is(hold.text, work->hold)) {
+	if (!hold.there || !str_eq(hold.text, buf_str(&work->hold))) {
 		change->result = CHANGE_REFUSED;
 		change->why = guard_hold_changed;
 	}
@@ -170,18 +177,18 @@ see_to_hold(struct owner_work *work)
 
 	if (!guard_is_flip(&work->change) || work->guard.force)
 		return 0;
-	if (hold.there && hold.text.len > 0 && hold.text.len < sizeof(work->hold)) {
-		memcpy(work->hold, hold.text.ptr, hold.text.len);
-		work->hold[hold.text.len] = '\0';
-	} else if (args_has(&admin->args, "hold") && !hold.there) {
+	if (hold.there) {
+		buf_add_str(&work->hold, hold.text);
+	} else if (args_has(&admin->args, "hold")) {
 		code = place_hold(work);
 	} else {
 		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s",
-		    log_quote(work->subject->name), work->before, guard_needs_hold);
+		    log_quote(work->subject->name), or_nobody(work->before), guard_needs_hold);
 	}
 	if (code == 0)
 		code = watch_hold(work);
-	work->guard.hold = str_of(work->hold);
+	work->guard.hold = buf_str(&work->hold);
+	work->guard.watched = true;
 	if (work->own_hold)
 		work->change.writes |= CHANGE_RELEASE;
 	return code;
@@ -203,29 +210,18 @@ say_result(const struct owner_work *work)
 	const char *result = result_names[change->result], *name = log_quote(change->name);
 
 	if (change->result == CHANGE_REFUSED)
-		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name, work->before,
-		    change->why);
+		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name,
+		    or_nobody(work->before), change->why);
 	if (admin->json)
-		admin_print_json(json_pack("{s:o, s:s, s:s, s:s, s:I}", "address",
+		admin_print_json(json_pack("{s:o, s:s, s:s?, s:s?, s:I}", "address",
 		    admin_json_text(change->name), "result", result, "before", work->before,
 		    "after", work->after, "epoch", (json_int_t)work->epoch));
 	else if (change->result == CHANGE_UNCHANGED)
-		printf("%s: unchanged, %s\n", name, work->before);
+		printf("%s: unchanged, %s\n", name, or_nobody(work->before));
 	else
-		printf("%s: %s -> %s (epoch %" PRIu64 ")\n", name, work->before, work->after,
-		    work->epoch);
+		printf("%s: %s -> %s (epoch %" PRIu64 ")\n", name, or_nobody(work->before),
+		    or_nobody(work->after), work->epoch);
 	return 0;
-}
-
-static int
-write_owner(struct owner_work *work)
-{
-	struct fault fault;
-
-	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner,
-		&work->guard, &work->epoch, &fault) == -1)
-		return admin_fault(work->admin, &fault);
-	return say_result(work);
 }
 
 /* The owner that counts afterwards, for what is said. */
@@ -235,6 +231,89 @@ owner_after(const struct change *change, bool is_domain)
 	if (change->owner.len > 0)
 		return (struct change_value){true, change->owner};
 	return is_domain ? (struct change_value){false, STR("")} : change->seen.domain_owner;
+}
+
+/* Who has it before and afterwards, by what was seen last. */
+static void
+note_owners(struct owner_work *work)
+{
+	free(work->before);
+	free(work->after);
+	work->before = value_text(change_owner_before(&work->change));
+	work->after = value_text(owner_after(&work->change, work->subject->is_domain));
+}
+
+/* Somebody else made the change while we held the account: our hold goes, theirs would stay. */
+static void
+release_hold(struct owner_work *work)
+{
+	struct change change = {.name = work->subject->name,
+	    .writes = CHANGE_RELEASE,
+	    .hold_matters = true};
+	struct change_note note = work->note;
+	struct fault unimportant; /* it ends by itself */
+	uint64_t epoch;
+
+	note.what = "release";
+	change_run(work->admin->client, &change, 1, &note, guard_hold_stays, work, &epoch,
+	    &unimportant);
+}
+
+static int
+write_owner(struct owner_work *work)
+{
+	struct fault fault;
+	int code;
+
+	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner,
+		&work->guard, &work->epoch, &fault) == -1)
+		return admin_fault(work->admin, &fault);
+	note_owners(work);
+	code = say_result(work);
+	if (work->own_hold && work->change.result != CHANGE_DONE)
+		release_hold(work);
+	return code;
+}
+
+/*
+ * Accounts with keys of their own in a domain that loses its own and is not in
+ * the settings: nobody honours them any more, whatever their owners are, and a
+ * hold of the domain is none of theirs.
+ */
+static bool
+count_account(void *ctx, const struct scan_row *row)
+{
+	uint64_t *count = ctx;
+
+	*count += !str_starts(row->name, "@");
+	return true;
+}
+
+static int
+refuse_orphans(const struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	struct buf glob = BUF_INIT;
+	struct fault fault;
+	uint64_t count = 0;
+	int rc;
+
+	if (!work->subject->is_domain || work->change.owner.len > 0 ||
+	    args_has(&admin->args, "force") || guard_is_floor(admin->settings, work->subject->name))
+		return 0;
+	buf_add_byte(&glob, '*');
+	scan_escape(&glob, work->subject->name);
+	rc = scan_owners(admin->client, buf_str(&glob), count_account, &count, &fault);
+	buf_fini(&glob);
+	if (rc == -1)
+		return admin_fault(admin, &fault);
+	if (count == 0)
+		return 0;
+	return admin_fail(admin, EX_NOPERM,
+	    "%" PRIu64 " accounts of %s have owners of their own, which would not be honoured any "
+	    "more: unset them first (splitmx list --domain %s), name the domain in \"domains\", or "
+	    "take --force", count, log_quote(work->subject->domain),
+	    log_quote(work->subject->domain));
 }
 
 static int
@@ -249,14 +328,14 @@ owner_work(struct owner_work *work)
 	work->guard.force = true;
 	if (change_try(admin->client, &work->change, 1, guard_owner, &work->guard, &fault) == -1)
 		return admin_fault(admin, &fault);
-	work->before = value_text(change_owner_before(&work->change));
-	work->after = value_text(owner_after(&work->change, subject->is_domain));
+	note_owners(work);
 	if (work->change.result != CHANGE_DONE)
 		return say_result(work);
-	if (subject->is_domain &&
-	    (code = admin_confirm(admin,
-		 "This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
-		 STR_FMT(subject->domain), work->before, work->after)) != 0)
+	if ((code = refuse_orphans(work)) != 0)
+		return code;
+	if (subject->is_domain && (code = admin_confirm(admin,
+		"This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
+		STR_FMT(subject->domain), or_nobody(work->before), or_nobody(work->after))) != 0)
 		return code;
 	work->guard.force = args_has(&admin->args, "force");
 	if ((code = see_to_hold(work)) != 0)
@@ -282,6 +361,7 @@ owner_change(struct admin *admin, const struct subject *subject, struct str dest
 	work.note.who = admin_who(admin);
 	work.note.why = admin_why(admin);
 	code = owner_work(&work);
+	buf_fini(&work.hold);
 	free(work.before);
 	free(work.after);
 	return code;

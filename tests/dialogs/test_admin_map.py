@@ -158,6 +158,44 @@ class Owners(AdminCase):
         self.assertEqual("", self.owner("ann@example.org"))
         self.assertEqual(("unset", "new", "-"), tuple(self.audit()[k] for k in ("what", "before", "after")))
 
+    def test_a_domain_with_accounts_of_their_own_does_not_lose_its_key(self):
+        """They would be honoured no more, and a hold of the domain is not theirs."""
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        self.redis.cli("SET", "splitmx:hold:@example.org", "mail:x", "EX", "100")
+        for words in ((), ("--hold",)):
+            self.says(NOPERM, "unset", "@example.org", "--yes", *words)
+            self.assertIn("1 accounts of example.org have owners of their own", self.error)
+        self.assertEqual("old", self.owner("@example.org"))
+        self.assertIsNone(self.tells(OK, "unset", "@example.org", "--yes", "--force")[0]["after"])
+
+    def test_what_the_audit_says_cannot_look_like_another_entry(self):
+        for words in (("--reason", "x\naccount\nroot@example.org"), ("--by", "x\r\n"), ("--reason", "\x1b[2J")):
+            self.says(USAGE, "set", "ann@example.org", "new", "--force", *words)
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "x\nafter\nold")
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        self.assertEqual('"x\\x0aafter\\x0aold"', self.audit()["before"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_nobody_else_is_who_by_an_environment_variable(self):
+        done = self.lab.run(["setpriv", "--reuid", "65534", "--clear-groups", *self.argv("set", "ann@example.org", "new", "--force")],
+                            env={"SUDO_USER": "alice"})
+        self.assertNotIn("alice", self.audit()["who"], done.stderr)
+
+    def test_without_an_audit_stream_nothing_is_written(self):
+        self.redis.cli("DEL", "splitmx.audit")
+        self.redis.cli("RPUSH", "splitmx.audit", "x")
+        self.says(TEMPFAIL, "set", "ann@example.org", "new", "--force")
+        self.assertIn("nothing was written", self.error)
+        self.assertEqual("", self.owner("ann@example.org"))
+
+    def test_any_value_is_a_hold(self):
+        for hold in ("", "all:" + "x" * 200):
+            self.redis.cli("SET", "splitmx:hold:ann@example.org", hold, "EX", "100")
+            run = self.start("set", "ann@example.org", "new")
+            self.assertIn("watching it", run.stderr.readline())
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=10)
+
     def test_the_owner_that_the_domain_gives_needs_no_hold(self):
         self.says(OK, "set", "ann@example.org", "old")
         self.says(OK, "set", "ann@floor.org", "new")
@@ -251,10 +289,22 @@ class Explain(AdminCase):
         self.assertIn("no string", self.says(DATAERR, "explain", "ann@example.org"))
         self.assertEqual("temp", self.tells(DATAERR, "explain", "x@floor.org")[0]["verdict"])
 
+    def test_an_owner_that_is_no_destination_is_trouble(self):
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "\x1b[31mnowhere")
+        told = self.tells(DATAERR, "explain", "ann@example.org")[0]
+        self.assertIsNone(told["login"])
+        self.assertIn("no destination", told["reason"])
+        self.assertNotIn("\x1b", self.says(DATAERR, "explain", "ann@example.org"))
+        self.redis.cli("SET", "splitmx:owner:@else.org", "nowhere")
+        self.assertIn("old, new", self.says(DATAERR, "explain", "@else.org"))
+        self.redis.cli("DEL", "splitmx:owner:@else.org")
+        self.redis.cli("RPUSH", "splitmx:owner:@else.org", "new")
+        self.assertTrue(self.tells(DATAERR, "explain", "@else.org")[0]["managed"])
+
     def test_foreign_domains_and_whole_domains(self):
         self.assertEqual("absent", self.tells(NOUSER, "explain", "x@else.org")[0]["verdict"])
         self.assertTrue(self.tells(OK, "explain", "@example.org")[0]["managed"])
-        self.assertFalse(self.tells(OK, "explain", "@else.org")[0]["managed"])
+        self.assertFalse(self.tells(NOUSER, "explain", "@else.org")[0]["managed"])
         self.assertIn("try again later", self.says(OK, "explain", "@floor.org"))
 
 

@@ -70,8 +70,10 @@ only_what_is_safe_is_written(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *row = &rows[i];
-		struct guard guard = {
-		    .settings = &settings, .force = row->force, .hold = str_of(row->watched)};
+		struct guard guard = {.settings = &settings,
+		    .force = row->force,
+		    .watched = row->watched[0] != '\0',
+		    .hold = str_of(row->watched)};
 		struct change change = {.name = str_of(row->account),
 		    .writes = CHANGE_OWNER,
 		    .owner = str_of(row->to),
