@@ -115,8 +115,11 @@ class Order(Scripted):
         self.fake.echo = threading.Event()
         self.fake.drop()
         begun = time.monotonic()
-        while self.drive.ask("ann@example.org")["verdict"] == "found":
-            self.assertLess(time.monotonic() - begun, 0.65)
+        while True:
+            asked = time.monotonic()
+            if self.drive.ask("ann@example.org")["verdict"] != "found":
+                break
+            self.assertLess(asked - begun, 0.6)
         self.fake.echo.set()
         self.drive.ask_until("ann@example.org", owner="old")
 
@@ -219,8 +222,7 @@ class Strangers(Scripted):
                 self.drive.ask_until("ann@example.org", owner="old")
 
     def test_A12_hung_after_accept(self):
-        self.begin(wait=False, domains=["example.org"])
-        self.drive.wait_live()
+        self.begin(domains=["example.org"])  # foreign domains are known as such from here on
         self.fake.silent = True
         self.fake.drop()
         answer = self.drive.ask("bob@example.org")
