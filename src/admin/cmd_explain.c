@@ -41,7 +41,7 @@ static bool
 is_lost(const struct admin *admin, const struct finding *finding)
 {
 	return finding->verdict == VERDICT_FOUND &&
-	    !ruleset_has_destination(admin->rules, finding->owner);
+	       !ruleset_has_destination(admin->rules, finding->owner);
 }
 
 static bool
@@ -113,9 +113,9 @@ print_json(const struct story *story)
 		json_object_set_new(root, "account", admin_json_text(finding->account));
 		json_object_set_new(root, "hold", json_string(hold_names[finding->hold]));
 		json_object_set_new(root, "login",
-		    is_lost(story->admin, finding)     ? json_null()
-			: finding->hold == HOLD_ALL ? json_string("waits")
-						    : admin_json_text(finding->owner));
+		    is_lost(story->admin, finding) ? json_null()
+		    : finding->hold == HOLD_ALL    ? json_string("waits")
+						   : admin_json_text(finding->owner));
 	}
 	if (is_lost(story->admin, finding))
 		json_object_set_new(root, "reason", json_string(no_destination));
@@ -124,9 +124,9 @@ print_json(const struct story *story)
 	if (finding->reason != NULL)
 		json_object_set_new(root, "reason", admin_json_text(str_of(finding->reason)));
 	json_object_set_new(root, "maps", maps_json(story));
-	json_object_set_new(root, "map", json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch",
-	    (json_int_t)map->head.epoch, "redis",
-	    admin_json_text(str_of(client_target(story->admin->client)))));
+	json_object_set_new(root, "map",
+	    json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
+		"redis", admin_json_text(str_of(client_target(story->admin->client)))));
 	admin_print_json(root);
 }
 
@@ -210,8 +210,7 @@ print_owner(const struct admin *admin, const struct finding *finding)
 	case VERDICT_PERM:
 	case VERDICT_COUNT:
 		printf("trouble    %s: ", verdict_name(finding->verdict));
-		admin_print_text(
-		    stdout, str_of(finding->reason != NULL ? finding->reason : "?"));
+		admin_print_text(stdout, str_of(finding->reason != NULL ? finding->reason : "?"));
 		putchar('\n');
 		break;
 	}
@@ -243,7 +242,7 @@ domain_has_trouble(const struct admin *admin, const struct reading *reading)
 			return true;
 	}
 	return reading->keys[0].kind == FETCH_STRING &&
-	    !ruleset_has_destination(admin->rules, reading->keys[0].value);
+	       !ruleset_has_destination(admin->rules, reading->keys[0].value);
 }
 
 static int
@@ -252,7 +251,7 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 	bool managed = reading->keys[0].kind != FETCH_ABSENT;
 	bool floor = guard_is_floor(admin->settings, subject->name);
 	int code = domain_has_trouble(admin, reading) ? EX_DATAERR
-	    : managed || floor			      ? 0
+		   : managed || floor                 ? 0
 						      : EX_NOUSER;
 
 	if (admin->json) {
@@ -269,7 +268,8 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 			      : "");
 	if (code == EX_DATAERR)
 		printf("trouble    its accounts are answered \"try again later\": see the keys; "
-		       "destinations are %s\n", owner_destinations(admin));
+		       "destinations are %s\n",
+		    owner_destinations(admin));
 	print_keys(reading);
 	return code;
 }

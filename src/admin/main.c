@@ -51,7 +51,8 @@ check_notes(const struct admin *admin)
 		buf_fini(&visible);
 		if (!same)
 			return admin_usage(admin,
-			    "--%s holds a control character, or bytes that are not UTF-8", names[i]);
+			    "--%s holds a control character, or bytes that are not UTF-8",
+			    names[i]);
 	}
 	return 0;
 }
@@ -88,7 +89,7 @@ read_words(struct admin *admin, int argc, char *argv[], bool *help_r)
 			    admin->args.word_count > admin->command->words_most))
 		return admin_usage(admin, "%s",
 		    admin->args.word_count < admin->command->words_least ? "a word is missing"
-									  : "too many words");
+									 : "too many words");
 	return check_notes(admin);
 }
 

@@ -247,9 +247,8 @@ note_owners(struct owner_work *work)
 static void
 release_hold(struct owner_work *work)
 {
-	struct change change = {.name = work->subject->name,
-	    .writes = CHANGE_RELEASE,
-	    .hold_matters = true};
+	struct change change = {
+	    .name = work->subject->name, .writes = CHANGE_RELEASE, .hold_matters = true};
 	struct change_note note = work->note;
 	struct fault unimportant; /* it ends by itself */
 	uint64_t epoch;
@@ -312,8 +311,8 @@ refuse_orphans(const struct owner_work *work)
 	return admin_fail(admin, EX_NOPERM,
 	    "%" PRIu64 " accounts of %s have owners of their own, which would not be honoured any "
 	    "more: unset them first (splitmx list --domain %s), name the domain in \"domains\", or "
-	    "take --force", count, log_quote(work->subject->domain),
-	    log_quote(work->subject->domain));
+	    "take --force",
+	    count, log_quote(work->subject->domain), log_quote(work->subject->domain));
 }
 
 static int
@@ -333,9 +332,10 @@ owner_work(struct owner_work *work)
 		return say_result(work);
 	if ((code = refuse_orphans(work)) != 0)
 		return code;
-	if (subject->is_domain && (code = admin_confirm(admin,
-		"This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
-		STR_FMT(subject->domain), or_nobody(work->before), or_nobody(work->after))) != 0)
+	if (subject->is_domain &&
+	    (code = admin_confirm(admin,
+		 "This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
+		 STR_FMT(subject->domain), or_nobody(work->before), or_nobody(work->after))) != 0)
 		return code;
 	work->guard.force = args_has(&admin->args, "force");
 	if ((code = see_to_hold(work)) != 0)

@@ -184,7 +184,7 @@ on_audit(void *ctx, const struct resp *reply)
 	if (resp_type(reply) == RESP_ERROR)
 		attempt_failed(attempt, "to look at the audit stream", reply);
 	else if (!str_is(resp_str(reply), "stream") && !str_is(resp_str(reply), "none") &&
-	    !attempt->failed) {
+		 !attempt->failed) {
 		attempt->failed = true;
 		fault_set(&attempt->fault, VERDICT_TEMP,
 		    "%s.audit in Redis at %s holds no stream, so no change can be noted: remove or "
