@@ -5,6 +5,7 @@
 
 #include "admin/guard.h"
 #include "admin/progress.h"
+#include "admin/reading.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,6 +29,7 @@ struct owner_work {
 	struct change_note note;
 	struct buf hold; /* the one that is watched */
 	bool own_hold;
+	bool routed_elsewhere; /* see find_route() */
 	char *before, *after; /* for what is said; NULL: nobody's */
 	uint64_t epoch;
 };
@@ -175,7 +177,7 @@ see_to_hold(struct owner_work *work)
 	struct change_value hold = change_hold_before(&work->change);
 	int code = 0;
 
-	if (!guard_is_flip(&work->change) || work->guard.force)
+	if (work->guard.force || (!guard_is_flip(&work->change) && !work->routed_elsewhere))
 		return 0;
 	if (hold.there) {
 		buf_add_str(&work->hold, hold.text);
@@ -192,6 +194,40 @@ see_to_hold(struct owner_work *work)
 	if (work->own_hold)
 		work->change.writes |= CHANGE_RELEASE;
 	return code;
+}
+
+/*
+ * A change looks at the keys of the account and of its domain. Mail for an
+ * address with an extension, or with a login key, is routed by other accounts'
+ * keys as long as it has none of its own: ask as the daemons do. Where an own
+ * key goes, and others could take its place, nobody can know.
+ */
+static int
+find_route(struct owner_work *work)
+{
+	const struct account *account = &work->subject->account;
+	const struct finding *finding;
+	struct reading reading = {0};
+	struct fault fault;
+	int rc = 0;
+
+	if (work->subject->is_domain)
+		return 0;
+	if (work->change.owner.len == 0) {
+		work->routed_elsewhere = !str_eq(account->base, account->name);
+		return 0;
+	}
+	if (work->change.seen.owner.there)
+		return 0;
+	if (reading_account(&reading, work->admin, work->subject, &fault) == -1) {
+		rc = admin_fault(work->admin, &fault);
+	} else {
+		finding = reading_finding(&reading);
+		work->routed_elsewhere = finding->verdict == VERDICT_FOUND &&
+					 !str_eq(finding->owner, work->change.owner);
+	}
+	reading_fini(&reading);
+	return rc;
 }
 
 /* ---- the change */
@@ -338,7 +374,7 @@ owner_work(struct owner_work *work)
 		 STR_FMT(subject->domain), or_nobody(work->before), or_nobody(work->after))) != 0)
 		return code;
 	work->guard.force = args_has(&admin->args, "force");
-	if ((code = see_to_hold(work)) != 0)
+	if ((code = find_route(work)) != 0 || (code = see_to_hold(work)) != 0)
 		return code;
 	return write_owner(work);
 }

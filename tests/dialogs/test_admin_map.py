@@ -188,6 +188,16 @@ class Owners(AdminCase):
         self.assertIn("nothing was written", self.error)
         self.assertEqual("", self.owner("ann@example.org"))
 
+    def test_mail_that_another_key_routes_is_not_rerouted_without_a_hold(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        self.redis.cli("SET", "splitmx:login:alias@example.org", "ann@example.org")
+        for address in ("ann+shop@example.org", "alias@example.org"):
+            self.says(NOPERM, "set", address, "old")
+            self.assertEqual("", self.owner(address))
+            self.says(OK, "set", address, "new", "--force")
+        self.says(NOPERM, "unset", "ann+shop@example.org")
+        self.says(OK, "unset", "ann+shop@example.org", "--force")
+
     def test_any_value_is_a_hold(self):
         for hold in ("", "all:" + "x" * 200):
             self.redis.cli("SET", "splitmx:hold:ann@example.org", hold, "EX", "100")
