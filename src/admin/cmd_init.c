@@ -29,7 +29,7 @@ enum { MEMBERS_MOST = 7 };
 struct birth {
 	struct admin *admin;
 	long long lease_ms, members;
-	char id[IDENTITY_ID_BYTES];
+	char id[HEAD_ID_BYTES];
 	bool anew; /* there was no map */
 	bool disturbed;
 	struct fault fault;
@@ -74,8 +74,8 @@ write_audit(const struct birth *birth)
 	const struct client_map *map = client_map(admin->client);
 	char *key = xasprintf("%s.audit", client_prefix(admin->client));
 	char *before = birth->anew ? xstrdup("-")
-				   : xasprintf("lease_ms=%" PRIu32 " members=%" PRIu64,
-					 map->head.lease_ms, map->members);
+				   : xasprintf("lease_ms=%" PRIu32 " members=%u",
+					 map->head.lease_ms, map->head.members);
 	char *after = xasprintf("lease_ms=%lld members=%lld", birth->lease_ms, birth->members);
 
 	client_words(admin->client, NULL, NULL, "XADD", key, "*", "who", admin_who(admin), "what",
@@ -146,11 +146,11 @@ say(const struct birth *birth, const char *what)
 		admin_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "result", what, "id",
 		    map->head.id, "epoch", (json_int_t)map->head.epoch, "schema",
 		    (json_int_t)MAP_SCHEMA, "lease_ms", (json_int_t)map->head.lease_ms, "members",
-		    (json_int_t)map->members));
+		    (json_int_t)map->head.members));
 	else
-		printf("%s: map %s %s (lease %" PRIu32 " ms, members %" PRIu64 ")\n",
+		printf("%s: map %s %s (lease %" PRIu32 " ms, members %u)\n",
 		    client_target(admin->client), map->head.id, what, map->head.lease_ms,
-		    map->members);
+		    map->head.members);
 	return 0;
 }
 

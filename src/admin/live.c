@@ -64,9 +64,9 @@ live_redis(struct live *live)
 	}
 	map = client_map(admin->client);
 	say(live, true, "redis", NULL,
-	    "%s: map %s, epoch %" PRIu64 ", lease %" PRIu32 " ms, members %" PRIu64,
+	    "%s: map %s, epoch %" PRIu64 ", lease %" PRIu32 " ms, members %u",
 	    client_target(admin->client), map->head.id, map->head.epoch, map->head.lease_ms,
-	    map->members);
+	    map->head.members);
 }
 
 void

@@ -473,6 +473,8 @@ change_run(struct client *client, struct change *changes, size_t count,
     const struct change_note *note, change_guard_fn *guard, void *ctx, uint64_t *epoch_r,
     struct fault *fault_r)
 {
+	if (head_writable(&client_map(client)->head, client_prefix(client), fault_r) == -1)
+		return -1;
 	for (int tries = 0; tries < CHANGE_TRIES_MOST; tries++) {
 		struct attempt *attempt = attempt_start(client, changes, count);
 

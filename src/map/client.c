@@ -196,16 +196,6 @@ refuse(struct client *client, const struct fault *why)
 	client->refused = true;
 }
 
-static uint64_t
-members(const struct resp *reply)
-{
-	for (size_t i = 0; i + 1 < resp_count(reply); i += 2) {
-		if (str_is(resp_str(resp_at(reply, i)), "members"))
-			return strtoull(resp_str(resp_at(reply, i + 1)).ptr, NULL, 10);
-	}
-	return 0;
-}
-
 static void
 on_map(void *ctx, const struct resp *reply)
 {
@@ -215,12 +205,11 @@ on_map(void *ctx, const struct resp *reply)
 
 	if (resp_type(reply) == RESP_ARRAY && resp_count(reply) == 0)
 		return;
-	if (map_head_read(reply, client_prefix(client), &map->head, &fault) == -1) {
+	if (map_head_read(reply, client_prefix(client), &map->head, &fault) == -1 ||
+	    head_readable(&map->head, client_prefix(client), &fault) == -1)
 		refuse(client, &fault);
-		return;
-	}
-	map->initialised = true;
-	map->members = members(reply);
+	else
+		map->initialised = true;
 }
 
 int

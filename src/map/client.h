@@ -38,7 +38,6 @@ enum client_need {
 struct client_map {
 	bool initialised; /* all else is 0 without it */
 	struct map_head head;
-	uint64_t members;
 };
 
 /*

@@ -9,12 +9,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "map/server.h"
 #include "map/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -26,7 +24,7 @@ enum { FILE_MAX_BYTES = 512 };
 #define NUMBER_MOST INT64_MAX /* Redis counts no further */
 
 struct known {
-	char id[IDENTITY_ID_BYTES];
+	char id[HEAD_ID_BYTES];
 	uint64_t epoch;
 };
 
@@ -37,86 +35,6 @@ struct identity {
 	struct fault trouble; /* the file is there and cannot be used */
 	bool is_bad;
 };
-
-static bool
-id_read(struct str text, char id_r[static IDENTITY_ID_BYTES])
-{
-	if (text.len == 0 || text.len >= IDENTITY_ID_BYTES)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			c == '-'))
-			return false;
-	}
-	memset(id_r, 0, IDENTITY_ID_BYTES);
-	memcpy(id_r, text.ptr, text.len);
-	return true;
-}
-
-int
-map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
-    struct fault *fault_r)
-{
-	uint64_t schema = 0, lease_ms = 0;
-	bool have_id = false, have_epoch = false, have_schema = false, have_lease = false;
-
-	if (resp_type(reply) == RESP_ERROR)
-		return server_error(reply, "to read the head of the map", fault_r);
-	if (resp_type(reply) != RESP_ARRAY || resp_count(reply) % 2 != 0)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map cannot be read: not a hash",
-		    prefix);
-	if (resp_count(reply) == 0)
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "the map is not initialised (no %s.map): run splitmx init", prefix);
-	for (size_t i = 0; i < resp_count(reply); i += 2) {
-		struct str name = resp_str(resp_at(reply, i)),
-			   value = resp_str(resp_at(reply, i + 1));
-
-		if (str_is(name, "id"))
-			have_id = id_read(value, head_r->id);
-		else if (str_is(name, "epoch"))
-			have_epoch = str_number(value, NUMBER_MOST, &head_r->epoch);
-		else if (str_is(name, "schema"))
-			have_schema = str_number(value, NUMBER_MOST, &schema);
-		else if (str_is(name, "lease_ms"))
-			have_lease = str_number(value, NUMBER_MOST, &lease_ms);
-	}
-	if (!have_id || !have_epoch || !have_schema || !have_lease)
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "%s.map has no usable %s: restore it, or run splitmx init", prefix,
-		    !have_id       ? "id"
-		    : !have_epoch  ? "epoch"
-		    : !have_schema ? "schema"
-				   : "lease_ms");
-	if (schema != MAP_SCHEMA)
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "%s.map has schema %llu, this program knows %d: upgrade splitmx", prefix,
-		    (unsigned long long)schema, MAP_SCHEMA);
-	if (lease_ms < LEASE_LEAST_MS || lease_ms > LEASE_MOST_MS)
-		return fault_set(fault_r, VERDICT_TEMP, "%s.map has lease_ms %llu, not %d to %d",
-		    prefix, (unsigned long long)lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
-	head_r->lease_ms = (uint32_t)lease_ms;
-	return 0;
-}
-
-void
-map_id_new(char id_r[static IDENTITY_ID_BYTES])
-{
-	unsigned char raw[16];
-
-	randombytes_buf(raw, sizeof(raw));
-	raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);
-	raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
-	memset(id_r, 0, IDENTITY_ID_BYTES);
-	for (size_t i = 0, at = 0; i < sizeof(raw); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			id_r[at++] = '-';
-		snprintf(id_r + at, IDENTITY_ID_BYTES - at, "%02x", raw[i]);
-		at += 2;
-	}
-}
 
 /* 1 read, 0 there is no file, -1 it cannot be used. */
 static int
@@ -142,7 +60,7 @@ known_read(const char *path, struct known *known_r, struct fault *fault_r)
 		struct str line = str_make(rest.ptr, end);
 
 		if (str_starts(line, "id "))
-			have_id = id_read(str_from(line, 3), known_r->id);
+			have_id = head_word_read(str_from(line, 3), known_r->id, sizeof(known_r->id));
 		else if (str_starts(line, "epoch "))
 			have_epoch = str_number(str_from(line, 6), NUMBER_MOST, &known_r->epoch);
 		rest = str_from(rest, end < rest.len ? end + 1 : end);

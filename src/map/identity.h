@@ -12,30 +12,10 @@
 #define MAP_IDENTITY_H
 
 #include "base/fault.h"
-#include "map/resp.h"
+#include "map/head.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { IDENTITY_ID_BYTES = 64, MAP_SCHEMA = 1 };
-enum { LEASE_LEAST_MS = 100, LEASE_DEFAULT_MS = 15000, LEASE_MOST_MS = 24 * 3600 * 1000 };
-
-/* The head of the map: what the hash "prefix.map" says. */
-struct map_head {
-	char id[IDENTITY_ID_BYTES]; /* letters, digits and '-' */
-	uint64_t epoch;
-	uint32_t lease_ms;
-};
-
-/*
- * Read the answer of HGETALL prefix.map. -1 and a sentence that tells the
- * operator what to do: not there, unreadable, or of a schema we do not know.
- */
-int map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
-    struct fault *fault_r);
-
-/* A new id, random (RFC 9562, version 4). */
-void map_id_new(char id_r[static IDENTITY_ID_BYTES]);
 
 struct identity;
 

@@ -79,7 +79,8 @@ head_take(struct link *link, const struct resp *reply)
 	struct map_head head;
 	struct fault fault;
 
-	if (map_head_read(reply, link->prefix, &head, &fault) == -1)
+	if (map_head_read(reply, link->prefix, &head, &fault) == -1 ||
+	    head_readable(&head, link->prefix, &fault) == -1)
 		goto refused;
 	if (identity_check(link->identity, &head, &fault) == -1) {
 		alarm_raise(link, &fault);

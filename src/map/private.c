@@ -153,7 +153,7 @@ static int
 map_create(const struct private *private, int fd, struct fault *fault_r)
 {
 	struct identity *identity = identity_open(private->dir);
-	char id[IDENTITY_ID_BYTES], lease_ms[24];
+	char id[HEAD_ID_BYTES], lease_ms[24];
 	struct resp *reply;
 	int rc = -1;
 

@@ -181,40 +181,6 @@ test_A20_a_damaged_file_is_no_licence(void **state)
 	}
 }
 
-static void
-ids_are_random_uuids(void **state)
-{
-	char one[IDENTITY_ID_BYTES], two[IDENTITY_ID_BYTES];
-
-	map_id_new(one);
-	map_id_new(two);
-	assert_int_equal(strlen(one), 36);
-	assert_int_equal(one[14], '4');
-	assert_non_null(strchr("89ab", one[19]));
-	assert_string_not_equal(one, two);
-}
-
-static const struct {
-	const char *name, *reply, *words; /* words NULL: taken */
-} heads[] = {
-    {"a head",
-	"*8\r\n+id\r\n$1\r\na\r\n+epoch\r\n$1\r\n5\r\n+schema\r\n$1\r\n1\r\n+lease_ms\r\n$"
-	"4\r\n1000\r\n",
-	NULL},
-    {"fields that we do not know",
-	"*10\r\n+x\r\n+y\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+1000\r\n",
-	NULL},
-    {"none", "*0\r\n", "run splitmx init"},
-    {"nil", "*-1\r\n", "not a hash"},
-    {"half a field", "*1\r\n+id\r\n", "not a hash"},
-    {"of another type", "-WRONGTYPE Operation\r\n", "WRONGTYPE"},
-    {"without a lease", "*6\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n", "lease_ms"},
-    {"of the future", "*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+2\r\n+lease_ms\r\n+1000\r\n",
-	"upgrade"},
-    {"with a lease of no time",
-	"*8\r\n+id\r\n+a\r\n+epoch\r\n+5\r\n+schema\r\n+1\r\n+lease_ms\r\n+0\r\n", "lease_ms 0"},
-};
-
 static struct resp *
 reply_of(const char *bytes)
 {
@@ -226,25 +192,6 @@ reply_of(const char *bytes)
 	assert_int_equal(resp_next(reader, &reply, &fault), 1);
 	resp_reader_free(&reader);
 	return reply;
-}
-
-static void
-heads_are_read_or_refused_with_advice(void **state)
-{
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
-		struct resp *reply = reply_of(heads[i].reply);
-		struct map_head head;
-		struct fault fault = {.text = ""};
-		int rc = map_head_read(reply, "splitmx", &head, &fault);
-
-		if (rc != (heads[i].words ? -1 : 0) ||
-		    (heads[i].words && !strstr(fault.text, heads[i].words)))
-			fail_msg("%s: %d %s", heads[i].name, rc, fault.text);
-		if (rc == 0)
-			assert_true(strcmp(head.id, "a") == 0 && head.epoch == 5 &&
-				    head.lease_ms == 1000);
-		resp_free(&reply);
-	}
 }
 
 static void
@@ -328,8 +275,6 @@ main(void)
 	    cmocka_unit_test(test_A20_what_cannot_be_written_is_still_known),
 	    cmocka_unit_test_setup_teardown(test_A20_a_damaged_file_is_no_licence, make_dir,
 		remove_dir),
-	    cmocka_unit_test(ids_are_random_uuids),
-	    cmocka_unit_test(heads_are_read_or_refused_with_advice),
 	    cmocka_unit_test(servers_say_who_they_are),
 	    cmocka_unit_test(a_server_that_may_evict_is_refused),
 	    cmocka_unit_test(pauses_double_and_jitter_between_their_bounds),
