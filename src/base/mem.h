@@ -27,6 +27,15 @@ char *xstrndup(const char *text, size_t len) __attribute__((malloc, returns_nonn
 char *xasprintf(const char *format, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
+/* What malloc really takes for so many bytes (glibc): for whoever counts what he holds. */
+static inline size_t
+mem_chunk_bytes(size_t bytes)
+{
+	size_t chunk = (bytes + sizeof(size_t) + 15) & ~(size_t)15;
+
+	return chunk < 32 ? 32 : chunk;
+}
+
 /*
  * What is true unless the program is wrong. It stays on in production and must
  * never depend on bytes that a peer sent.

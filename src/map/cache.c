@@ -49,21 +49,13 @@ struct cache {
 	struct cache_counters counters;
 };
 
-/* ---- memory: what glibc's malloc really takes */
-
-static size_t
-chunk_bytes(size_t bytes)
-{
-	size_t chunk = (bytes + sizeof(size_t) + 15) & ~(size_t)15;
-
-	return chunk < 32 ? 32 : chunk;
-}
+/* ---- memory */
 
 static size_t
 table_bytes(const UT_hash_table *table)
 {
-	return chunk_bytes(sizeof(*table)) +
-	       chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
+	return mem_chunk_bytes(sizeof(*table)) +
+	       mem_chunk_bytes(table->num_buckets * sizeof(struct UT_hash_bucket));
 }
 
 /* Chunks of many sizes that come and go leave holes: a ninth more, under a flood of odd keys. */
@@ -92,7 +84,7 @@ word_take(struct cache *cache, struct str text)
 		memcpy(word->text, text.ptr, text.len);
 		word->len = (uint32_t)text.len;
 		HASH_ADD_KEYPTR_BYHASHVALUE(hh, cache->words, word->text, word->len, hash, word);
-		cache->held_bytes += chunk_bytes(sizeof(*word) + text.len + 1);
+		cache->held_bytes += mem_chunk_bytes(sizeof(*word) + text.len + 1);
 	}
 	word->refs++;
 	return word;
@@ -104,7 +96,7 @@ word_leave(struct cache *cache, struct word *word)
 	if (word == NULL || --word->refs > 0)
 		return;
 	HASH_DEL(cache->words, word);
-	cache->held_bytes -= chunk_bytes(sizeof(*word) + word->len + 1);
+	cache->held_bytes -= mem_chunk_bytes(sizeof(*word) + word->len + 1);
 	free(word);
 }
 
@@ -160,7 +152,7 @@ entry_new(struct cache *cache, struct str address, const struct finding *finding
 		entry->account = word_take(cache, finding->account);
 	if (!is_own_key(finding->matched, address))
 		entry->matched = word_take(cache, finding->matched);
-	cache->held_bytes += chunk_bytes(bytes);
+	cache->held_bytes += mem_chunk_bytes(bytes);
 	return entry;
 }
 
@@ -169,7 +161,7 @@ entry_drop(struct cache *cache, struct entry *entry)
 {
 	if (cache->hand == entry)
 		cache->hand = entry->hh.next;
-	cache->held_bytes -= chunk_bytes(entry_bytes(entry->count, entry->hh.keylen));
+	cache->held_bytes -= mem_chunk_bytes(entry_bytes(entry->count, entry->hh.keylen));
 	HASH_DEL(cache->entries, entry);
 	word_leave(cache, entry->said);
 	word_leave(cache, entry->account);
