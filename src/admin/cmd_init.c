@@ -160,7 +160,7 @@ is_born_by_itself(const struct birth *birth)
 {
 	const struct args *args = &birth->admin->args;
 
-	return !birth->anew && birth->admin->settings->redis.url == NULL &&
+	return !birth->anew && settings_redis_is_private(birth->admin->settings) &&
 	       !args_has(args, "force") && !args_has(args, "lease") && !args_has(args, "members");
 }
 

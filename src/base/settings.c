@@ -105,6 +105,12 @@ settings_problem(struct settings *settings, int line, const char *setting, const
 	va_end(args);
 }
 
+bool
+settings_redis_is_private(const struct settings *settings)
+{
+	return settings->redis.url == NULL && settings->redis.sentinel_count == 0;
+}
+
 size_t
 settings_problem_count(const struct settings *settings)
 {

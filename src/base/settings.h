@@ -56,7 +56,13 @@ struct redis_tls_settings {
 };
 
 struct redis_settings {
-	const char *url; /* NULL: a private redis-server under state_dir */
+	const char *url; /* NULL: see sentinels; settings_redis_is_private() */
+	const char **sentinels; /* "host:port", "[::1]:port"; none without a master's name */
+	size_t sentinel_count;
+	const char *sentinel_master;
+	const char *sentinel_user; /* "": the default user */
+	const char *sentinel_password_file; /* NULL: no password */
+	bool sentinel_tls; /* with them, and with the Redis that they name */
 	const char *user; /* "": the default user */
 	const char *password_file; /* NULL: no password */
 	const char *prefix; /* "splitmx": keys "splitmx:..." and "splitmx.map" */
@@ -110,6 +116,9 @@ void settings_problem(struct settings *settings, int line, const char *setting, 
  * where it does, but the value was refused.
  */
 int settings_line(const struct settings *settings, const void *field);
+
+/* Neither a url nor sentinels: a redis-server of our own under state_dir. */
+bool settings_redis_is_private(const struct settings *settings);
 
 size_t settings_problem_count(const struct settings *settings);
 

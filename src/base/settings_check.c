@@ -170,7 +170,7 @@ check_redis(struct settings *settings)
 	const struct redis_settings *r = &settings->redis;
 	const void *tls_fields[] = {
 	    &r->tls.ca_file, &r->tls.cert_file, &r->tls.key_file, &r->tls.server_name};
-	bool is_tls = r->url && str_starts(str_of(r->url), "rediss://");
+	bool is_tls = r->sentinel_tls || (r->url && str_starts(str_of(r->url), "rediss://"));
 	int line = settings_line(settings, &r->reconnect_least_ms);
 
 	if (line == 0)
@@ -179,10 +179,11 @@ check_redis(struct settings *settings)
 		settings_problem(settings, line, "redis.reconnect_least",
 		    "%lld is more than reconnect_most, which is %lld",
 		    (long long)r->reconnect_least_ms, (long long)r->reconnect_most_ms);
-	if (settings_line(settings, &r->url) >= 0 && !is_tls)
+	if (settings_line(settings, &r->url) >= 0 &&
+	    settings_line(settings, &r->sentinel_tls) >= 0 && !is_tls)
 		for (size_t i = 0; i < ARRAY_LEN(tls_fields); i++)
 			check_useless(settings, tls_fields[i], "redis.tls",
-			    "is for a url that begins with rediss:// only");
+			    "is for a url that begins with rediss://, and for sentinel_tls, only");
 	if (r->tls.cert_file && settings_line(settings, &r->tls.key_file) == 0)
 		settings_problem(settings, settings_line(settings, &r->tls.cert_file),
 		    "redis.tls.cert_file", "its key_file is missing");
@@ -191,11 +192,39 @@ check_redis(struct settings *settings)
 		    "redis.tls.key_file", "its cert_file is missing");
 }
 
+static void
+check_sentinels(struct settings *settings)
+{
+	static const char alone[] = "is for sentinels only, and there are none";
+	const struct redis_settings *r = &settings->redis;
+	int line = settings_line(settings, &r->sentinels);
+
+	if (line == 0) {
+		check_useless(settings, &r->sentinel_master, "redis.sentinel_master", alone);
+		check_useless(settings, &r->sentinel_user, "redis.sentinel_user", alone);
+		check_useless(settings, &r->sentinel_password_file, "redis.sentinel_password_file",
+		    alone);
+		check_useless(settings, &r->sentinel_tls, "redis.sentinel_tls", alone);
+		return;
+	}
+	if (line < 0)
+		return;
+	if (r->sentinel_count == 0)
+		settings_problem(settings, line, "redis.sentinels", "names no sentinel");
+	if (settings_line(settings, &r->sentinel_master) == 0)
+		settings_problem(settings, line, "redis.sentinels",
+		    "sentinel_master is missing: the name of the master to ask them for");
+	if (settings_line(settings, &r->url) != 0)
+		settings_problem(settings, line, "redis.sentinels",
+		    "there is a url too: give one of the two, the sentinels say where Redis is");
+}
+
 void
 settings_check(struct settings *settings)
 {
 	check_names(settings);
 	check_redis(settings);
+	check_sentinels(settings);
 	if (settings->domains_complete && settings_line(settings, &settings->domains) >= 0 &&
 	    settings->domain_count == 0)
 		settings_problem(settings, settings_line(settings, &settings->domains_complete),

@@ -136,9 +136,25 @@ settings_unreloadable(const struct settings *was, const struct settings *is,
 }
 
 static void
-keep_value(struct settings_store *store, const struct setting_row *row, const char *was, char *is)
+keep_texts(struct settings_store *store, const struct setting_row *row, const char *was, char *is)
 {
-	const char *text;
+	const char *const *old = *(const char *const *const *)(was + row->offset);
+	size_t n = size_at(was, row->count_offset);
+	const char **texts = store_array(store, n, sizeof(*texts));
+
+	for (size_t i = 0; i < n; i++)
+		texts[i] = store_text(store, old[i]);
+	memcpy(is + row->offset, &texts, sizeof(texts));
+	memcpy(is + row->count_offset, &n, sizeof(n));
+}
+
+/* Both are the group's structs. */
+static void
+keep_value(struct settings_store *store, const struct setting_row *row, const char *was_in,
+    char *is_in)
+{
+	const char *was = was_in + row->offset, *text;
+	char *is = is_in + row->offset;
 
 	switch (row->type) {
 	case SETTING_NUMBER:
@@ -156,13 +172,15 @@ keep_value(struct settings_store *store, const struct setting_row *row, const ch
 		memcpy(is, &text, sizeof(text));
 		return;
 	case SETTING_TEXTS:
+		keep_texts(store, row, was_in, is_in);
+		return;
 	case SETTING_PAIRS:
 	case SETTING_GROUPS:
 	case SETTING_GROUP:
 	case SETTING_TYPE_COUNT:
 		break;
 	}
-	must(!"a list that needs a restart");
+	must(!"a list of groups that needs a restart");
 }
 
 static void
@@ -175,7 +193,7 @@ keep_group(struct settings_store *store, enum setting_group group, const char *w
 		if (row->type == SETTING_GROUP)
 			keep_group(store, row->child, was + row->offset, is + row->offset);
 		else if (!row->reloads)
-			keep_value(store, row, was + row->offset, is + row->offset);
+			keep_value(store, row, was, is);
 	}
 }
 

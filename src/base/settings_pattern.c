@@ -197,6 +197,8 @@ static const struct {
     [PATTERN_DOMAIN] = {is_domain, "a domain"},
     [PATTERN_REDIS_URL] = {is_redis_url,
 	"\"unix:///PATH\", \"redis://HOST[:PORT]\" or \"rediss://HOST[:PORT]\""},
+    [PATTERN_HOST_PORT] = {is_host_and_port,
+	"a host and a port such as \"192.0.2.1:26379\" or \"[2001:db8::1]:26379\""},
     [PATTERN_ADDRESS] = {is_address, "\"unix:/PATH\" of at most 107 bytes or \"inet:HOST:PORT\""},
     [PATTERN_CIDR] = {is_cidr, "a network such as \"192.0.2.0/24\" or \"2001:db8::/32\""},
     [PATTERN_REPLY] = {is_reply, "a reply that says later, such as \"450 4.2.1 Try again later\""},

@@ -289,7 +289,7 @@ dial(struct client *client, struct fault *fault_r)
 
 	if ((client->target = redis_target_new(client->settings, fault_r)) == NULL)
 		return -1;
-	if (client->settings->redis.url == NULL && client->need != CLIENT_LOOKS &&
+	if (settings_redis_is_private(client->settings) && client->need != CLIENT_LOOKS &&
 	    private_ensure(client->settings, fault_r) == -1)
 		return -1;
 	client->redis = redis_open(client->loop, client->target, "splitmx", &events, client);

@@ -104,7 +104,7 @@ link_lost(struct link *link, const struct fault *why)
 		redis_close(&link->wires[i].redis);
 		link->wires[i].open = false;
 	}
-	if (was_connecting && settings->redis.url == NULL)
+	if (was_connecting && settings_redis_is_private(settings))
 		private_start(settings, &fault); /* or says why it cannot */
 	trouble_note(link, &fault);
 	link_enter(link, LINK_AWAY);

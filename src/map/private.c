@@ -79,8 +79,8 @@ private_init(struct private *private, const struct settings *settings, struct fa
 	*private = (struct private){.settings = settings};
 	if ((private->binary = binary_find()) == NULL)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "redis.url is not set and redis-server is not installed: install it, or set "
-		    "redis.url");
+		    "neither redis.url nor redis.sentinels is set, and redis-server is not "
+		    "installed: install it, or set one of them");
 	if (mkdir(settings->state_dir, 0750) == -1 && errno != EEXIST)
 		return fault_set_errno(fault_r, VERDICT_TEMP, "state_dir %s", settings->state_dir);
 	if ((private->dir = realpath(settings->state_dir, NULL)) == NULL)
@@ -344,8 +344,8 @@ private_start(const struct settings *settings, struct fault *fault_r)
 
 	if (binary == NULL)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "redis.url is not set and redis-server is not installed: install it, or set "
-		    "redis.url");
+		    "neither redis.url nor redis.sentinels is set, and redis-server is not "
+		    "installed: install it, or set one of them");
 	free(binary);
 	if (last_ms != 0 && clock_ms() - last_ms < START_AGAIN_MS)
 		return 0;

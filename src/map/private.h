@@ -1,7 +1,7 @@
 /*
  * private.h - a redis-server of our own, where none is configured     (driver)
  *
- * Without redis.url each host keeps its map in a redis-server that listens only
+ * Without redis.url and redis.sentinels each host keeps its map in a redis-server that listens only
  * on state_dir/redis.sock and writes every change to its disk before it answers.
  * Whoever needs it first starts it, under a lock, as the owner of state_dir; it
  * belongs to nobody and outlives who started it.

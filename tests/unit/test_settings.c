@@ -414,7 +414,36 @@ static const struct {
     {"reconnect against a default", "redis = {\nreconnect_most = 10; };\n",
 	"f:2: redis.reconnect_least: 50 is more than reconnect_most, which is 10\n"},
     {"tls without rediss", "redis = { url = \"redis://a\"; tls = {\nca_file = \"/a\"; }; };\n",
-	"f:2: redis.tls: is for a url that begins with rediss:// only\n"},
+	"f:2: redis.tls: is for a url that begins with rediss://, and for sentinel_tls, "
+	"only\n"},
+    {"tls with sentinels that speak it",
+	"redis = { sentinels = ( \"a:1\" ); sentinel_master = \"m\"; sentinel_tls = true; "
+	"tls = { ca_file = \"/a\"; }; };\n",
+	""},
+    {"sentinels",
+	"redis = { sentinels = ( \"127.0.0.1:26379\", \"[::1]:26379\", \"s.example.org:1\" ); "
+	"sentinel_master = \"m\"; };\n",
+	""},
+    {"sentinels without a port",
+	"redis = { sentinels = ( \"a:1\", \"::1\" ); sentinel_master = \"m\"; };\n",
+	"f:1: redis.sentinels: ::1 is not a host and a port such as \"192.0.2.1:26379\" or "
+	"\"[2001:db8::1]:26379\"\n"},
+    {"sentinels and a url",
+	"redis = { url = \"redis://a\";\nsentinels = ( \"a:1\" ); sentinel_master = \"m\"; };\n",
+	"f:2: redis.sentinels: there is a url too: give one of the two, the sentinels say where "
+	"Redis is\n"},
+    {"sentinels without the master's name", "redis = { sentinels = ( \"a:1\" ); };\n",
+	"f:1: redis.sentinels: sentinel_master is missing: the name of the master to ask them "
+	"for\n"},
+    {"no sentinel in the list", "redis = { sentinels = ( ); sentinel_master = \"m\"; };\n",
+	"f:1: redis.sentinels: names no sentinel\n"},
+    {"what is for sentinels only",
+	"redis = { sentinel_master = \"m\";\nsentinel_user = \"u\";\n"
+	"sentinel_password_file = \"/p\";\nsentinel_tls = false; };\n",
+	"f:1: redis.sentinel_master: is for sentinels only, and there are none\n"
+	"f:2: redis.sentinel_user: is for sentinels only, and there are none\n"
+	"f:3: redis.sentinel_password_file: is for sentinels only, and there are none\n"
+	"f:4: redis.sentinel_tls: is for sentinels only, and there are none\n"},
     {"a certificate without key",
 	"redis = { url = \"rediss://a\"; tls = { cert_file = \"/a\"; }; };\n",
 	"f:1: redis.tls.cert_file: its key_file is missing\n"},
@@ -581,6 +610,16 @@ static const struct {
     {"deep in groups", "redis = { url = \"rediss://a\"; tls = { ca_file = \"/a\"; }; };",
 	"redis = { url = \"rediss://b\"; tls = { ca_file = \"/b\"; }; };",
 	"redis.url redis.tls.ca_file "},
+    {"a list that does not reload",
+	"redis = { sentinels = ( \"a:1\", \"b:1\" ); sentinel_master = \"m\"; };",
+	"redis = { sentinels = ( \"a:1\", \"c:1\" ); sentinel_master = \"m\"; };",
+	"redis.sentinels "},
+    {"a list that was not there", "",
+	"redis = { sentinels = ( \"a:1\" ); sentinel_master = \"m\"; };",
+	"redis.sentinels redis.sentinel_master "},
+    {"a list that is not there any more",
+	"redis = { sentinels = ( \"a:1\" ); sentinel_master = \"m\"; };", "",
+	"redis.sentinels redis.sentinel_master "},
     {"maps and destinations", "destinations = ( { name = \"a\"; } );",
 	MAP_T "destinations = ( { name = \"b\"; }, { name = \"c\"; } );", ""},
     {"one listener more", "", ONE_LISTENER(SINK), ""},
