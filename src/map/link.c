@@ -2,6 +2,7 @@
  * link.c - a session with Redis, kept alive and believed no longer than it may (driver)
  *
  *	AWAY		pausing before the next attempt
+ *	ASKING		the sentinels, if there are any, where the master is
  *	CONNECTING	T, D and H are being opened
  *	CHECKING	are they one process, a master, our map, and not an older state of it?
  *	LISTENING	T: CLIENT ID, CLIENT TRACKING, SUBSCRIBE, in this order
@@ -36,6 +37,7 @@ enum {
 
 static const char *const phase_names[] = {
     [LINK_AWAY] = "away",
+    [LINK_ASKING] = "asking",
     [LINK_CONNECTING] = "connecting",
     [LINK_CHECKING] = "checking",
     [LINK_LISTENING] = "listening",
@@ -79,7 +81,7 @@ trouble_note(struct link *link, const struct fault *why)
 		return;
 	link->logged_ms = now_ms;
 	log_warning("link_lost", "server=%s phase=%s lease_left_ms=%" PRIu64 " why=%s",
-	    redis_target_name(link->target), phase_names[link->phase],
+	    log_quote_text(redis_target_name(link->target)), phase_names[link->phase],
 	    lease_left_ms(&link->lease, now_ms), log_quote_text(why->text));
 }
 
@@ -104,6 +106,10 @@ link_lost(struct link *link, const struct fault *why)
 		redis_close(&link->wires[i].redis);
 		link->wires[i].open = false;
 	}
+	if (link->sentinel != NULL && link->phase == LINK_ASKING)
+		sentinel_cancel(link->sentinel);
+	else if (link->sentinel != NULL && !was_live)
+		sentinel_doubt(link->sentinel);
 	if (was_connecting && settings_redis_is_private(settings))
 		private_start(settings, &fault); /* or says why it cannot */
 	trouble_note(link, &fault);
@@ -148,6 +154,7 @@ on_timer(void *ctx)
 	case LINK_LIVE:
 		link_beat(link);
 		return;
+	case LINK_ASKING:
 	case LINK_CONNECTING:
 	case LINK_CHECKING:
 	case LINK_LISTENING:
@@ -165,8 +172,12 @@ link_new(struct loop *loop, const struct settings *settings, const struct link_e
     void *ctx, struct fault *fault_r)
 {
 	struct redis_target *target = redis_target_new(settings, fault_r);
+	struct sentinel *sentinel = NULL;
 	struct link *link;
 
+	if (target != NULL && settings->redis.sentinel_count > 0 &&
+	    (sentinel = sentinel_new(loop, settings, fault_r)) == NULL)
+		redis_target_free(&target);
 	if (target == NULL)
 		return NULL;
 	link = xnew(struct link);
@@ -175,6 +186,7 @@ link_new(struct loop *loop, const struct settings *settings, const struct link_e
 	link->events = *events;
 	link->ctx = ctx;
 	link->target = target;
+	link->sentinel = sentinel;
 	link->identity = identity_open(settings->state_dir);
 	link->timer = timer_new(loop, on_timer, link);
 	link->prefix = xstrdup(settings->redis.prefix);
@@ -185,6 +197,8 @@ link_new(struct loop *loop, const struct settings *settings, const struct link_e
 	fault_set(&link->trouble, VERDICT_TEMP, "not yet connected to Redis at %s",
 	    redis_target_name(target));
 	timer_start(link->timer, 0);
+	if (sentinel != NULL)
+		sentinel_listen(sentinel, link_hear, link);
 	return link;
 }
 
@@ -199,6 +213,7 @@ link_free(struct link **linkp)
 	for (int i = 0; i < WIRES; i++)
 		redis_close(&link->wires[i].redis);
 	timer_free(&link->timer);
+	sentinel_free(&link->sentinel);
 	identity_close(&link->identity);
 	/* Connections that were closed in this turn still read the target's name. */
 	redis_target_free(&link->target);

@@ -30,8 +30,8 @@ link_granted(struct link *link)
 		link->live_ms = clock_ms();
 		link->sessions++;
 		log_info("link_live", "server=%s run_id=%s map=%s epoch=%" PRIu64,
-		    redis_target_name(link->target), link->wires[WIRE_T].run_id, link->head.id,
-		    link->head.epoch);
+		    log_quote_text(redis_target_name(link->target)), link->wires[WIRE_T].run_id,
+		    link->head.id, link->head.epoch);
 		link->logged_ms = 0;
 		link->events.live_fn(link->ctx);
 	}

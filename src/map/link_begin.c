@@ -1,7 +1,7 @@
 /*
  * link_begin.c - how a session comes about                            (driver)
  *
- * CONNECTING, CHECKING, LISTENING, as link.c says; from the end to the beginning,
+ * ASKING, CONNECTING, CHECKING, LISTENING, as link.c says; from the end to the beginning,
  * so that each step stands above the one that leads to it.
  */
 #include "map/link_inside.h"
@@ -190,8 +190,8 @@ on_closed(void *ctx, const struct fault *why)
 	link_lost(wire->link, why);
 }
 
-void
-link_connect(struct link *link)
+static void
+wires_open(struct link *link)
 {
 	static const struct redis_events wire_events = {
 	    .open_fn = on_open, .push_fn = on_push, .closed_fn = on_closed};
@@ -202,4 +202,50 @@ link_connect(struct link *link)
 	for (int i = 0; i < WIRES; i++)
 		link->wires[i].redis = redis_open(link->loop, link->target, wire_names[i],
 		    &wire_events, &link->wires[i]);
+}
+
+/* ---- ASKING */
+
+static void
+on_address(void *ctx, const struct endpoint *address, const struct fault *why)
+{
+	struct link *link = ctx;
+
+	if (address == NULL) {
+		link_lost(link, why);
+		return;
+	}
+	redis_target_move(link->target, address);
+	wires_open(link);
+}
+
+void
+link_connect(struct link *link)
+{
+	if (link->sentinel == NULL) {
+		wires_open(link);
+		return;
+	}
+	link_enter(link, LINK_ASKING);
+	sentinel_ask(link->sentinel, on_address, link);
+}
+
+/*
+ * The old master may answer for a while yet, and be believed, and lose what is
+ * written to it. Nothing is known of the new one before the sentinel is asked.
+ */
+void
+link_hear(void *ctx, const struct endpoint *address)
+{
+	struct link *link = ctx;
+	struct fault fault;
+
+	if (link->phase != LINK_AWAY) {
+		if (redis_target_is_at(link->target, address))
+			return;
+		fault_set(&fault, VERDICT_TEMP, "the master has moved to %s, says a sentinel",
+		    endpoint_name(address));
+		link_lost(link, &fault);
+	}
+	timer_start(link->timer, 0); /* instead of the pause */
 }

@@ -10,10 +10,12 @@
 #include "map/identity.h"
 #include "map/lease.h"
 #include "map/link.h"
+#include "map/sentinel.h"
 #include "map/server.h"
 
 enum link_phase {
 	LINK_AWAY,
+	LINK_ASKING,
 	LINK_CONNECTING,
 	LINK_CHECKING,
 	LINK_LISTENING,
@@ -37,6 +39,7 @@ struct link {
 	struct link_events events;
 	void *ctx;
 	struct redis_target *target;
+	struct sentinel *sentinel; /* NULL: target never moves */
 	struct identity *identity;
 	struct timer *timer;
 	enum link_phase phase;
@@ -60,6 +63,7 @@ void link_refuse(struct link *link, const struct resp *reply, const char *doing)
 
 /* link_begin.c */
 void link_connect(struct link *link);
+void link_hear(void *ctx, const struct endpoint *address); /* a sentinel: the master has moved */
 
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */

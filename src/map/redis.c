@@ -5,32 +5,18 @@
  * alone: so a reply that nobody waits for, and anything that is not RESP2, ends
  * the connection. What was written in one turn of the loop leaves in one write.
  */
-#include "map/redis.h"
+#include "map/redis_inside.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/tls.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
-	PASSWORD_MAX_BYTES = 4096,
 	IN_MAX_BYTES = 256 * 1024,
 	WORDS_MOST = 16,
-};
-
-struct redis_target {
-	struct endpoint endpoint;
-	struct tls_context *tls; /* NULL: none */
-	char *server_name, *name, *user;
-	char *password; /* NULL: none; wiped */
-	size_t password_len;
-	uint64_t connect_ms;
 };
 
 struct waiting {
@@ -53,118 +39,6 @@ struct redis {
 	uint64_t owing_ms; /* since when replies are awaited and none has come */
 	bool open, subscribed, closed;
 };
-
-/* ---- where and as whom */
-
-static int
-password_read(struct redis_target *target, const char *path, struct fault *fault_r)
-{
-	char *text = xcalloc(1, PASSWORD_MAX_BYTES + 1);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
-	struct stat st;
-	ssize_t len = 0;
-
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		fault_set_errno(fault_r, VERDICT_PERM, "redis.password_file: %s", path);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || (st.st_mode & S_IROTH) != 0) {
-		fault_set(fault_r, VERDICT_PERM,
-		    "redis.password_file: %s is %s: make it a file of mode 0640 or less", path,
-		    S_ISREG(st.st_mode) ? "readable by everybody" : "no file");
-		goto out;
-	}
-	if ((len = read(fd, text, PASSWORD_MAX_BYTES)) == -1) {
-		fault_set_errno(fault_r, VERDICT_PERM, "redis.password_file: %s", path);
-		goto out;
-	}
-	len = (ssize_t)strcspn(text, "\r\n");
-	if (len == 0) {
-		fault_set(fault_r, VERDICT_PERM,
-		    "redis.password_file: the first line of %s is empty", path);
-		goto out;
-	}
-	target->password = text;
-	target->password_len = (size_t)len;
-	text = NULL;
-	rc = 0;
-out:
-	if (fd != -1)
-		close(fd);
-	if (text != NULL)
-		explicit_bzero(text, PASSWORD_MAX_BYTES);
-	free(text);
-	return rc;
-}
-
-static int
-target_read(struct redis_target *target, const struct settings *settings, struct fault *fault_r)
-{
-	const struct redis_settings *redis = &settings->redis;
-	char *private_url;
-	int rc;
-
-	target->connect_ms = (uint64_t)redis->connect_timeout_ms;
-	if (redis->url != NULL) {
-		rc = endpoint_parse_redis(redis->url, &target->endpoint, fault_r);
-	} else {
-		private_url = xasprintf("unix://%s/redis.sock", settings->state_dir);
-		rc = endpoint_parse_redis(private_url, &target->endpoint, fault_r);
-		free(private_url);
-	}
-	if (rc == -1)
-		return -1;
-	target->name = xstrdup(endpoint_name(&target->endpoint));
-	if (redis->user != NULL && redis->user[0] != '\0')
-		target->user = xstrdup(redis->user);
-	if (redis->password_file != NULL && redis->password_file[0] != '\0' &&
-	    password_read(target, redis->password_file, fault_r) == -1)
-		return -1;
-	if (target->user != NULL && target->password == NULL)
-		return fault_set(fault_r, VERDICT_PERM,
-		    "redis.user is set, and redis.password_file is not");
-	if (!target->endpoint.tls)
-		return 0;
-	target->server_name =
-	    xstrdup(redis->tls.server_name != NULL && redis->tls.server_name[0] != '\0'
-			? redis->tls.server_name
-			: target->endpoint.host);
-	target->tls = tls_context_new_client(redis->tls.ca_file, redis->tls.cert_file,
-	    redis->tls.key_file, fault_r);
-	return target->tls != NULL ? 0 : -1;
-}
-
-struct redis_target *
-redis_target_new(const struct settings *settings, struct fault *fault_r)
-{
-	struct redis_target *target = xnew(struct redis_target);
-
-	if (target_read(target, settings, fault_r) == -1)
-		redis_target_free(&target);
-	return target;
-}
-
-void
-redis_target_free(struct redis_target **target)
-{
-	if (*target == NULL)
-		return;
-	if ((*target)->password != NULL)
-		explicit_bzero((*target)->password, PASSWORD_MAX_BYTES);
-	free((*target)->password);
-	tls_context_free(&(*target)->tls);
-	free((*target)->server_name);
-	free((*target)->name);
-	free((*target)->user);
-	free(*target);
-	*target = NULL;
-}
-
-const char *
-redis_target_name(const struct redis_target *target)
-{
-	return target->name;
-}
 
 /* ---- its life */
 
@@ -229,7 +103,8 @@ redis_fail(struct redis *redis, const char *what, const char *detail)
 {
 	struct fault fault;
 
-	fault_set(&fault, VERDICT_TEMP, "Redis at %s%s%s", redis->target->name, what, detail);
+	fault_set(&fault, VERDICT_TEMP, "%s at %s%s%s", redis->target->what, redis->target->name,
+	    what, detail);
 	redis_lost(redis, &fault);
 }
 
@@ -300,8 +175,7 @@ auth_done(void *ctx, const struct resp *reply)
 	struct redis *redis = ctx;
 
 	if (reply != NULL && resp_type(reply) == RESP_ERROR)
-		redis_fail(redis,
-		    " refuses redis.user and redis.password_file: ", log_quote(resp_str(reply)));
+		redis_fail(redis, redis->target->when_refused, log_quote(resp_str(reply)));
 }
 
 static void
@@ -312,8 +186,7 @@ name_done(void *ctx, const struct resp *reply)
 	if (reply == NULL)
 		return;
 	if (resp_is_error(reply, "NOAUTH")) {
-		redis_fail(redis,
-		    " wants a password, set redis.password_file: ", log_quote(resp_str(reply)));
+		redis_fail(redis, redis->target->when_missing, log_quote(resp_str(reply)));
 		return;
 	}
 	/* An ACL may forbid a name; that is no reason to be without a map. */
@@ -331,7 +204,7 @@ introduce(struct redis *redis)
 
 	if (redis->target->password != NULL) {
 		/* So that no copy is left behind by growing. */
-		buf_room(out, PASSWORD_MAX_BYTES + 512);
+		buf_room(out, REDIS_PASSWORD_MAX_BYTES + 512);
 		if (redis->target->user != NULL)
 			argv[1] = str_of(redis->target->user);
 		redis_command(redis, auth_done, redis, argv, redis->target->user != NULL ? 3 : 2);
@@ -387,7 +260,8 @@ redis_open(struct loop *loop, const struct redis_target *target, const char *nam
 	redis->reader = resp_reader_new();
 	redis->flusher = timer_new(loop, on_flusher, redis);
 	STAILQ_INIT(&redis->waiting);
-	redis->conn = conn_dial(loop, &target->endpoint, target->tls, target->server_name,
+	redis->conn = conn_dial(loop, &target->endpoint, target->tls,
+	    target->server_name != NULL ? target->server_name : target->endpoint.host,
 	    target->connect_ms, on_conn, redis);
 	conn_set_in_max(redis->conn, IN_MAX_BYTES);
 	return redis;
@@ -443,6 +317,12 @@ redis_flush(struct redis *redis)
 	out = conn_out(redis->conn);
 	if (!redis->open && buf_len(out) == 0)
 		buf_wipe(out); /* it held the password */
+}
+
+bool
+redis_is_waiting(const struct redis *redis)
+{
+	return !redis->open || redis->waiting_count > 0;
 }
 
 uint64_t

@@ -28,12 +28,21 @@ struct redis_events {
 /*
  * Where and as whom; made once from the settings (password file read, TLS
  * context made), shared by any number of connections. NULL and *fault_r where
- * the file cannot be read or is readable by everybody.
+ * the file cannot be read or is readable by everybody. With sentinels it is
+ * known as whom, and redis_target_move() says where before anything is opened.
  */
 struct redis_target;
 struct redis_target *redis_target_new(const struct settings *settings, struct fault *fault_r);
 void redis_target_free(struct redis_target **target);
 const char *redis_target_name(const struct redis_target *target); /* never holds a secret */
+
+/* The i-th of the sentinels, which speak the same protocol; connecting may take connect_ms. */
+struct redis_target *redis_target_new_sentinel(const struct settings *settings, size_t i,
+    uint64_t connect_ms, struct fault *fault_r);
+
+/* Host and port of what is opened from now on; the name changes too. */
+void redis_target_move(struct redis_target *target, const struct endpoint *address);
+bool redis_target_is_at(const struct redis_target *target, const struct endpoint *address);
 
 struct redis *redis_open(struct loop *loop, const struct redis_target *target, const char *name,
     const struct redis_events *events, void *ctx);
@@ -45,6 +54,9 @@ void redis_command(struct redis *redis, redis_reply_fn *fn, void *ctx, const str
 /* The same for words that hold no spaces: redis_words(r, fn, ctx, "CLIENT", "ID", NULL). */
 void redis_words(struct redis *redis, redis_reply_fn *fn, void *ctx, ...) __attribute__((sentinel));
 void redis_flush(struct redis *redis);
+
+/* Has it been asked something that it has not answered? Also while it is being opened. */
+bool redis_is_waiting(const struct redis *redis);
 
 /* For how long it has owed us replies and given none; 0 when nothing is awaited. */
 uint64_t redis_silence_ms(const struct redis *redis, uint64_t now_ms);

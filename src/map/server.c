@@ -13,8 +13,8 @@ static const struct {
     {"NOAUTH", "set redis.password_file"},
     {"WRONGPASS", "correct redis.user or redis.password_file"},
     {"NOPERM", "give the user the rights in splitmx-map(7)"},
-    {"READONLY", "redis.url must lead to the master"},
-    {"MASTERDOWN", "redis.url must lead to the master, and that is down"},
+    {"READONLY", "redis.url or redis.sentinels must lead to the master"},
+    {"MASTERDOWN", "redis.url or redis.sentinels must lead to the master, and that is down"},
     {"MOVED", "Redis Cluster cannot hold the map"},
     {"ASK", "Redis Cluster cannot hold the map"},
     {"CLUSTERDOWN", "Redis Cluster cannot hold the map"},
@@ -99,6 +99,6 @@ server_is_master(const struct resp *reply, struct fault *fault_r)
 	role = resp_str(resp_at(reply, 0));
 	if (str_is(role, "master"))
 		return 0;
-	return fault_set(fault_r, VERDICT_TEMP, "Redis is a %s: redis.url must lead to the master",
-	    log_quote(role));
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "Redis is a %s: redis.url or redis.sentinels must lead to the master", log_quote(role));
 }

@@ -4,7 +4,6 @@
 #include "net/endpoint.h"
 
 #include "base/mem.h"
-#include "base/str.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -155,6 +154,19 @@ endpoint_parse_redis(const char *url, struct endpoint *endpoint_r, struct fault 
 	}
 	return fault_set(fault_r, VERDICT_PERM,
 	    "%s: neither unix:///path, redis://host:port nor rediss://host:port", url);
+}
+
+int
+endpoint_from(struct str host, struct str port, struct endpoint *endpoint_r, struct fault *fault_r)
+{
+	*endpoint_r = (struct endpoint){.kind = ENDPOINT_INET};
+	if (host.len >= sizeof(endpoint_r->host) || (!is_address(host) && !is_host_name(host)))
+		return fault_set(fault_r, VERDICT_PERM, "no host name or address");
+	if (!is_port(port))
+		return fault_set(fault_r, VERDICT_PERM, "a port is a number from 1 to 65535");
+	memcpy(endpoint_r->host, host.ptr, host.len);
+	memcpy(endpoint_r->port, port.ptr, port.len);
+	return 0;
 }
 
 const char *

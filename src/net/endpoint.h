@@ -9,6 +9,7 @@
 #define NET_ENDPOINT_H
 
 #include "base/fault.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,10 @@ struct endpoint {
 /* 0, or -1 with a sentence in *fault_r (VERDICT_PERM). */
 int endpoint_parse(const char *text, struct endpoint *endpoint_r, struct fault *fault_r);
 int endpoint_parse_redis(const char *url, struct endpoint *endpoint_r, struct fault *fault_r);
+
+/* Of a host (a name, or an address without brackets) and a port that somebody told us. */
+int endpoint_from(struct str host, struct str port, struct endpoint *endpoint_r,
+    struct fault *fault_r);
 
 /* The text that endpoint_parse() takes; lent until the fourth next call. */
 const char *endpoint_name(const struct endpoint *endpoint);

@@ -201,7 +201,7 @@ class Sessions(LabCase):
     def test_A12_a_master_that_becomes_a_replica(self):
         self.redis.cli("REPLICAOF", "127.0.0.1", "1")
         answer = self.drive.ask_until("ann@example.org", verdict="temp")
-        self.assertIn("redis.url must lead to the master", answer["reason"])
+        self.assertIn("redis.url or redis.sentinels must lead to the master", answer["reason"])
         self.redis.cli("REPLICAOF", "NO", "ONE")
         self.drive.ask_until("ann@example.org", owner="new")
 
