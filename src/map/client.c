@@ -3,9 +3,11 @@
  */
 #include "map/client.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "map/private.h"
 #include "map/redis.h"
+#include "map/sentinel.h"
 #include "map/server.h"
 #include "net/loop.h"
 
@@ -13,7 +15,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { CLIENT_WORDS_MOST = 16 };
+enum {
+	CLIENT_WORDS_MOST = 16,
+	TRIES_LEAST = 5, /* to reach a master, where sentinels name it */
+	TRY_PAUSE_MS = 200
+};
 
 /* Whose reply is awaited, oldest first: a ring that grows. */
 struct waiting {
@@ -26,8 +32,9 @@ struct client {
 	enum client_need need;
 	struct loop *loop;
 	struct redis_target *target;
+	struct sentinel *sentinel; /* NULL: none */
 	struct redis *redis;
-	bool open, lost;
+	bool found, open, lost;
 	struct fault why; /* of the loss, or of the first refused command without a function */
 	bool refused;
 	struct waiting *ring;
@@ -220,16 +227,6 @@ client_read_map(struct client *client, struct fault *fault_r)
 	return client_wait(client, 0, fault_r);
 }
 
-static void
-on_role(void *ctx, const struct resp *reply)
-{
-	struct client *client = ctx;
-	struct fault fault;
-
-	if (server_is_master(reply, &fault) == -1)
-		refuse(client, &fault);
-}
-
 /*
  * Is it the map that this host knows, and not an older state of it? What is
  * seen here is remembered for the next time; whoever may not write that file
@@ -256,12 +253,11 @@ client_saw_epoch(struct client *client, uint64_t epoch)
 	}
 }
 
-/* FENCING, W1: what is written to a replica, a strange or an older map is worse than an error. */
+/* FENCING, W1: what is written to a strange or an older map is worse than an error. */
 static int
 check_map(struct client *client, enum client_need need, struct fault *fault_r)
 {
-	client_words(client, on_role, client, "ROLE", NULL);
-	if (client_wait(client, 0, fault_r) == -1 || client_read_map(client, fault_r) == -1)
+	if (client_read_map(client, fault_r) == -1)
 		return -1;
 	if (need == CLIENT_NEEDS_REDIS)
 		return 0;
@@ -273,6 +269,14 @@ check_map(struct client *client, enum client_need need, struct fault *fault_r)
 	return check_identity(client, fault_r);
 }
 
+/* ---- the way to the master */
+
+static bool
+never(void *ctx)
+{
+	return false;
+}
+
 static bool
 is_open(void *ctx)
 {
@@ -281,17 +285,47 @@ is_open(void *ctx)
 	return client->open || client->lost;
 }
 
+static bool
+is_found(void *ctx)
+{
+	const struct client *client = ctx;
+
+	return client->found || client->lost;
+}
+
+static void
+on_address(void *ctx, const struct endpoint *address, const struct fault *why)
+{
+	struct client *client = ctx;
+
+	if (address != NULL) {
+		redis_target_move(client->target, address);
+		client->found = true;
+	} else {
+		client->why = *why;
+		client->lost = true;
+	}
+}
+
+static int
+find(struct client *client, struct fault *fault_r)
+{
+	client->found = false;
+	sentinel_ask(client->sentinel, on_address, client);
+	while (!is_found(client)) /* each sentinel has its time, and then there is an answer */
+		loop_run_until(client->loop, is_found, client, CLIENT_TIMEOUT_MS);
+	if (client->found)
+		return 0;
+	*fault_r = client->why;
+	return -1;
+}
+
 static int
 dial(struct client *client, struct fault *fault_r)
 {
 	static const struct redis_events events = {.open_fn = on_open, .closed_fn = on_closed};
 	uint64_t patience_ms = (uint64_t)client->settings->redis.connect_timeout_ms;
 
-	if ((client->target = redis_target_new(client->settings, fault_r)) == NULL)
-		return -1;
-	if (settings_redis_is_private(client->settings) && client->need != CLIENT_LOOKS &&
-	    private_ensure(client->settings, fault_r) == -1)
-		return -1;
 	client->redis = redis_open(client->loop, client->target, "splitmx", &events, client);
 	/* Connecting has a deadline of its own; AUTH is the rest. */
 	if (!loop_run_until(client->loop, is_open, client, patience_ms + CLIENT_TIMEOUT_MS))
@@ -304,6 +338,64 @@ dial(struct client *client, struct fault *fault_r)
 	return 0;
 }
 
+static void
+on_role(void *ctx, const struct resp *reply)
+{
+	struct client *client = ctx;
+	struct fault fault;
+
+	if (server_is_master(reply, &fault) == -1)
+		refuse(client, &fault);
+}
+
+/* FENCING, W1: somebody answers there, and is a master. */
+static int
+try_master(struct client *client, struct fault *fault_r)
+{
+	redis_close(&client->redis);
+	client->open = client->lost = client->refused = false;
+	client->count = 0;
+	if (client->sentinel != NULL && find(client, fault_r) == -1)
+		return -1;
+	if (dial(client, fault_r) == -1)
+		return -1;
+	client_words(client, on_role, client, "ROLE", NULL);
+	return client_wait(client, 0, fault_r);
+}
+
+/* A master that sentinels name may be on its way out: the next one is worth a moment. */
+static int
+reach(struct client *client, struct fault *fault_r)
+{
+	uint64_t end_ms = clock_ms() + (uint64_t)client->settings->redis.connect_timeout_ms;
+	unsigned tries = 1;
+
+	while (try_master(client, fault_r) == -1) {
+		if (client->sentinel == NULL || (tries >= TRIES_LEAST && clock_ms() >= end_ms))
+			return -1;
+		tries++;
+		sentinel_doubt(client->sentinel);
+		loop_run_until(client->loop, never, client, TRY_PAUSE_MS);
+	}
+	return 0;
+}
+
+static int
+begin(struct client *client, struct fault *fault_r)
+{
+	const struct settings *settings = client->settings;
+
+	if ((client->target = redis_target_new(settings, fault_r)) == NULL)
+		return -1;
+	if (settings_redis_is_private(settings) && client->need != CLIENT_LOOKS &&
+	    private_ensure(settings, fault_r) == -1)
+		return -1;
+	if (settings->redis.sentinel_count > 0 &&
+	    (client->sentinel = sentinel_new(client->loop, settings, fault_r)) == NULL)
+		return -1;
+	return reach(client, fault_r);
+}
+
 struct client *
 client_open(const struct settings *settings, enum client_need need, struct fault *fault_r)
 {
@@ -313,7 +405,7 @@ client_open(const struct settings *settings, enum client_need need, struct fault
 	client->need = need;
 	client->loop = loop_new();
 	client->map_key = xasprintf("%s.map", settings->redis.prefix);
-	if (dial(client, fault_r) == -1 || check_map(client, need, fault_r) == -1)
+	if (begin(client, fault_r) == -1 || check_map(client, need, fault_r) == -1)
 		client_close(&client);
 	return client;
 }
@@ -330,6 +422,7 @@ client_close(struct client **client)
 		identity_note(c->identity, &c->map.head, &unimportant);
 	identity_close(&c->identity);
 	redis_close(&c->redis);
+	sentinel_free(&c->sentinel);
 	loop_free(&c->loop);
 	redis_target_free(&c->target);
 	free(c->map_key);

@@ -42,7 +42,9 @@ struct client_map {
 
 /*
  * Connect as the settings say, starting the private redis-server where none is
- * configured, and check what answers. NULL and *fault_r, which says what to do.
+ * configured, and check what answers. Where sentinels say who is the master they
+ * are asked again for a while when that is of no use: redis.connect_timeout and
+ * a few times at least. NULL and *fault_r, which says what to do.
  * "settings" is lent until client_close().
  */
 struct client *client_open(const struct settings *settings, enum client_need need,
