@@ -17,4 +17,5 @@ from .mail import Message, Sink, imap_list, imap_wait, smtp_send
 from .policyd import Policyd, splitmx
 from .postfix import Postfix
 from .redis import Redis
+from .redis_group import RedisGroup
 from .house import House
