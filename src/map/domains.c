@@ -35,7 +35,7 @@ struct domains {
 	bool only_floor;
 	bool session; /* Redis tells us what changes */
 	bool complete; /* the table is, in this session */
-	bool was; /* some complete table there was once */
+	bool was; /* it was when the session ended, and nothing has been heard since */
 	bool surveying, due, full;
 };
 
@@ -178,7 +178,8 @@ domains_session(struct domains *domains)
 	struct domain *domain, *next;
 
 	domains->session = true;
-	domains->complete = domains->surveying = false;
+	/* The older list has missed what changed between the sessions. */
+	domains->complete = domains->was = domains->surveying = false;
 	domains->due = true;
 	domains->full = false;
 	/* Looks that were begun in an older session will not be answered. */
@@ -228,7 +229,7 @@ domains_change(struct domains *domains, struct str key)
 void
 domains_change_all(struct domains *domains)
 {
-	domains->complete = false;
+	domains->complete = domains->was = false;
 	domains->due = true;
 }
 
