@@ -146,10 +146,14 @@ timers_ring_in_the_order_of_their_times(void **state)
 	struct timer *late = timer_new(loop, note_order, &next);
 	struct timer *soon = timer_new(loop, note_a, &next);
 	struct timer *later = timer_new(loop, note_a, &next);
+	uint64_t now_ms;
 
-	timer_start(later, 3);
-	timer_start(late, 2);
-	timer_start(soon, 1);
+	do { /* in one millisecond, or the times are others */
+		now_ms = clock_ms();
+		timer_start(later, 3);
+		timer_start(late, 2);
+		timer_start(soon, 1);
+	} while (clock_ms() != now_ms);
 	usleep(10000); /* all are due at once */
 	assert_true(loop_run_until(loop, three_are_noted, order, 5000));
 	assert_string_equal(order, "axa");
