@@ -43,6 +43,8 @@ struct entry {
 struct cache {
 	size_t size_bytes, held_bytes; /* held: entries and words, without tables and holes */
 	struct entry *entries, *hand; /* hand: who may have to leave next; NULL: the first */
+	struct entry *walk; /* the next that cache_walk() comes to; NULL: none */
+	size_t walk_left;
 	struct word *words;
 	uint32_t *stamps;
 	uint32_t era;
@@ -161,6 +163,8 @@ entry_drop(struct cache *cache, struct entry *entry)
 {
 	if (cache->hand == entry)
 		cache->hand = entry->hh.next;
+	if (cache->walk == entry)
+		cache->walk = entry->hh.next;
 	cache->held_bytes -= mem_chunk_bytes(entry_bytes(entry->count, entry->hh.keylen));
 	HASH_DEL(cache->entries, entry);
 	word_leave(cache, entry->said);
@@ -287,10 +291,29 @@ cache_put(struct cache *cache, struct str address, const struct finding *finding
 	evict(cache);
 }
 
+static struct finding
+entry_finding(struct entry *entry)
+{
+	struct str text = str_make(entry_text(entry), own_key.len + entry->hh.keylen);
+	struct finding finding = {
+	    .verdict = entry->verdict,
+	    .hold = entry->hold,
+	    .is_unknown = entry->is_unknown,
+	    .source = SOURCE_MEMORY,
+	    .account = entry->account ? word_str(entry->account) : str_from(text, own_key.len),
+	    .matched = entry->matched ? word_str(entry->matched) : text,
+	};
+
+	if (entry->verdict == VERDICT_FOUND)
+		finding.owner = word_str(entry->said);
+	else if (entry->said != NULL)
+		finding.reason = entry->said->text;
+	return finding;
+}
+
 bool
 cache_get(struct cache *cache, struct str address, struct finding *finding_r)
 {
-	struct str text = str_make(NULL, own_key.len + address.len);
 	struct entry *entry;
 	unsigned hash;
 
@@ -306,19 +329,7 @@ cache_get(struct cache *cache, struct str address, struct finding *finding_r)
 	}
 	cache->counters.hits++;
 	entry->asked = true;
-	text.ptr = entry_text(entry);
-	*finding_r = (struct finding){
-	    .verdict = entry->verdict,
-	    .hold = entry->hold,
-	    .is_unknown = entry->is_unknown,
-	    .source = SOURCE_MEMORY,
-	    .account = entry->account ? word_str(entry->account) : str_from(text, own_key.len),
-	    .matched = entry->matched ? word_str(entry->matched) : text,
-	};
-	if (entry->verdict == VERDICT_FOUND)
-		finding_r->owner = word_str(entry->said);
-	else if (entry->said != NULL)
-		finding_r->reason = entry->said->text;
+	*finding_r = entry_finding(entry);
 	return true;
 }
 
@@ -334,6 +345,39 @@ cache_change_all(struct cache *cache)
 {
 	cache->era++;
 	cache->counters.changes++;
+}
+
+void
+cache_walk_begin(struct cache *cache)
+{
+	cache->walk = cache->entries;
+	cache->walk_left = HASH_COUNT(cache->entries); /* newer ones stand behind these */
+}
+
+static void
+entry_show(struct entry *entry, cache_walk_fn *fn, void *ctx)
+{
+	struct finding finding = entry_finding(entry);
+	struct cache_stamps stamps = {.count = entry->count, .sum = entry->sum, .era = entry->era};
+
+	memcpy(stamps.slot, entry->slot, entry->count * sizeof(uint32_t));
+	fn(ctx, str_from(str_make(entry_text(entry), own_key.len + entry->hh.keylen), own_key.len),
+	    &finding, &stamps);
+}
+
+bool
+cache_walk(struct cache *cache, size_t entries_most, cache_walk_fn *fn, void *ctx)
+{
+	struct entry *entry;
+
+	while (entries_most > 0 && cache->walk_left > 0 && (entry = cache->walk) != NULL) {
+		cache->walk = entry->hh.next;
+		cache->walk_left--;
+		entries_most--;
+		if (entry_is_current(cache, entry))
+			entry_show(entry, fn, ctx);
+	}
+	return cache->walk != NULL && cache->walk_left > 0;
 }
 
 void

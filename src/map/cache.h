@@ -64,6 +64,18 @@ bool cache_get(struct cache *cache, struct str address, struct finding *finding_
 void cache_change(struct cache *cache, struct str name); /* something of this name changed */
 void cache_change_all(struct cache *cache); /* anything may have changed */
 
+/*
+ * Go over what is remembered and right, in pieces: after begin, each call passes
+ * over at most entries_most entries and is true while there may be more. Between
+ * calls anything may happen to the cache; what was there at begin and is still
+ * right comes once. fn gets what cache_get() would say, and the stamps that it
+ * was read under, all lent; it may not change the cache.
+ */
+typedef void cache_walk_fn(void *ctx, struct str address, const struct finding *finding,
+    const struct cache_stamps *stamps);
+void cache_walk_begin(struct cache *cache);
+bool cache_walk(struct cache *cache, size_t entries_most, cache_walk_fn *fn, void *ctx);
+
 struct cache_counters {
 	uint64_t entries, used_bytes, size_bytes;
 	uint64_t hits; /* found, and right */

@@ -31,6 +31,7 @@ struct domains {
 	char *prefix, *pattern;
 	struct domain *table, *floor;
 	TAILQ_HEAD(, domain) queue;
+	struct domain *walk; /* the next that domains_walk() comes to; NULL: none */
 	uint32_t survey;
 	bool only_floor;
 	bool session; /* Redis tells us what changes */
@@ -93,6 +94,8 @@ domain_remove(struct domains *domains, struct domain *domain)
 {
 	if (domain->state == QUEUED)
 		TAILQ_REMOVE(&domains->queue, domain, queue);
+	if (domains->walk == domain)
+		domains->walk = domain->hh.next;
 	HASH_DEL(domains->table, domain);
 	free(domain);
 }
@@ -154,9 +157,15 @@ domains_find(const struct domains *domains, struct str name)
 }
 
 bool
+domains_list_is_complete(const struct domains *domains)
+{
+	return !domains->only_floor && (domains->session ? domains->complete : domains->was);
+}
+
+bool
 domains_are_complete(const struct domains *domains)
 {
-	return domains->only_floor || (domains->session ? domains->complete : domains->was);
+	return domains->only_floor || domains_list_is_complete(domains);
 }
 
 /* Of "prefix:owner:@d" or "prefix:login:@d" the d. */
@@ -309,6 +318,47 @@ domains_settle(struct domains *domains, struct str name, bool exists)
 	} else {
 		domain_remove(domains, domain);
 	}
+}
+
+void
+domains_walk_begin(struct domains *domains)
+{
+	domains->walk = domains->table;
+}
+
+bool
+domains_walk(struct domains *domains, size_t names_most, domains_walk_fn *fn, void *ctx)
+{
+	struct domain *domain;
+
+	while (names_most-- > 0 && (domain = domains->walk) != NULL) {
+		domains->walk = domain->hh.next;
+		fn(ctx, str_make(domain->name, domain->len), domain->state == SURE);
+	}
+	return domains->walk != NULL;
+}
+
+void
+domains_restore(struct domains *domains, struct str name, bool is_sure)
+{
+	struct domain *domain;
+
+	if (HASH_COUNT(domains->table) >= DOMAINS_MOST) {
+		domains->full = true;
+		return;
+	}
+	domain = domain_add(&domains->table, name);
+	if (!is_sure && domain->state == SURE) {
+		domain->state = QUEUED;
+		TAILQ_INSERT_TAIL(&domains->queue, domain, queue);
+	}
+}
+
+void
+domains_restore_complete(struct domains *domains)
+{
+	if (!domains->only_floor && !domains->full)
+		domains->was = true;
 }
 
 size_t

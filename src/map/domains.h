@@ -59,6 +59,25 @@ void domains_survey_end(struct domains *domains);
 bool domains_next(struct domains *domains, struct str *domain_r);
 void domains_settle(struct domains *domains, struct str domain, bool exists);
 
+/*
+ * Go over the list, in pieces: after begin, each call passes over at most
+ * names_most and is true while there may be more. Between calls anything may
+ * happen to the list; what is in it all the time comes once. fn may not change it.
+ */
+typedef void domains_walk_fn(void *ctx, struct str domain, bool is_sure);
+void domains_walk_begin(struct domains *domains);
+bool domains_walk(struct domains *domains, size_t names_most, domains_walk_fn *fn, void *ctx);
+
+/*
+ * A list that an earlier process has saved, before the first session: its names,
+ * and then, where it was complete and nothing was missed since, that it was.
+ */
+void domains_restore(struct domains *domains, struct str domain, bool is_sure);
+void domains_restore_complete(struct domains *domains);
+
+/* The list that is gone over is complete; where the settings say that there are no others: none. */
+bool domains_list_is_complete(const struct domains *domains);
+
 size_t domains_count(const struct domains *domains);
 bool domains_are_complete(const struct domains *domains); /* UNMANAGED is an answer now */
 

@@ -359,6 +359,24 @@ fetch_finding(const struct fetch *fetch)
 	return &fetch->finding;
 }
 
+size_t
+fetch_finding_names(const struct account *asked, const struct account *account,
+    struct str names_r[static FETCH_NAMES_MOST])
+{
+	struct str names[] = {asked->name, asked->base, at_domain(asked), account->name,
+	    account->base, at_domain(account)};
+	size_t count = 0, i;
+
+	_Static_assert(ARRAY_LEN(names) <= FETCH_NAMES_MOST, "more names than there is room for");
+	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+		for (i = 0; i < count && !str_eq(names_r[i], names[n]); i++)
+			;
+		if (i == count)
+			names_r[count++] = names[n];
+	}
+	return count;
+}
+
 bool
 fetch_key_name(const char *prefix, struct str key, struct str *name_r)
 {

@@ -68,6 +68,15 @@ const struct finding *fetch_finding(const struct fetch *fetch);
 size_t fetch_names(const struct fetch *fetch, const struct str **names_r);
 
 /*
+ * The same names again, for a finding that comes without its fetch: from the
+ * address that was asked for and the finding's account, both parsed, which lend
+ * them. In the order of fetch_names(); one of those is missing where a login key
+ * led to an address with an extension, which no finding names.
+ */
+size_t fetch_finding_names(const struct account *asked, const struct account *account,
+    struct str names_r[static FETCH_NAMES_MOST]);
+
+/*
  * Of a changed key "prefix:kind:name" the name, as above; false for a key that
  * no finding depends on. Unknown kinds count: a newer writer may know more.
  */

@@ -421,6 +421,92 @@ a_full_house_of_asked_entries_still_lets_one_go(void **state)
 	cache_free(&cache);
 }
 
+/* ---- going over it */
+
+struct visit {
+	unsigned seen[200], total;
+	const char *owner; /* of all that come; NULL: any */
+};
+
+static void
+visit_one(void *ctx, struct str address, const struct finding *finding,
+    const struct cache_stamps *stamps)
+{
+	struct visit *visit = ctx;
+	unsigned number = (unsigned)strtoul(address.ptr + 1, NULL, 10);
+
+	assert_true(visit->owner == NULL || str_is(finding->owner, visit->owner));
+	assert_int_equal(finding->source, SOURCE_MEMORY);
+	assert_true(str_eq(finding->account, address));
+	if (number < ARRAY_LEN(visit->seen))
+		visit->seen[number]++;
+	visit->total++;
+	assert_int_equal(stamps->count, 2);
+}
+
+static void
+put_walked(struct cache *cache, unsigned number, const char *owner)
+{
+	char address[32];
+	struct finding finding = found;
+
+	snprintf(address, sizeof(address), "n%u@x.org", number);
+	finding.owner = str_of(owner);
+	finding.account = str_of(address);
+	put(cache, address, &finding);
+}
+
+static void
+going_over_it_shows_each_that_stays_once(void **state)
+{
+	struct cache *cache = cache_new(AMPLE);
+	struct visit visit = {.owner = NULL};
+	unsigned number = 0;
+
+	cache_walk_begin(cache);
+	assert_false(cache_walk(cache, 10, visit_one, &visit));
+	for (unsigned i = 0; i < 200; i++)
+		put_walked(cache, i, "new");
+	cache_change(cache, STR("n7@x.org"));
+	cache_walk_begin(cache);
+	do { /* strangers come meanwhile, and old ones are replaced behind us */
+		put_walked(cache, 1000 + number, "old");
+		put_walked(cache, number++ / 2, "new");
+	} while (cache_walk(cache, 3, visit_one, &visit));
+	for (unsigned i = 0; i < 200; i++) {
+		if (visit.seen[i] != (i != 7) && i > number)
+			fail_msg("n%u came %u times", i, visit.seen[i]);
+	}
+	assert_true(visit.total <= 200);
+	assert_false(cache_walk(cache, 1000, visit_one, &visit));
+	cache_free(&cache);
+}
+
+static void
+going_over_it_survives_whatever_happens_between(void **state)
+{
+	struct cache *cache = cache_new(AMPLE);
+	struct visit visit = {.owner = "new"};
+
+	for (unsigned i = 0; i < 200; i++)
+		put_walked(cache, i, "new");
+	cache_walk_begin(cache);
+	assert_true(cache_walk(cache, 10, visit_one, &visit));
+	cache_set_size(cache, 0); /* all leave, the next one too */
+	assert_false(cache_walk(cache, 10, visit_one, &visit));
+	cache_set_size(cache, AMPLE);
+	for (unsigned i = 0; i < 200; i++)
+		put_walked(cache, i, "new");
+	cache_walk_begin(cache);
+	assert_true(cache_walk(cache, 10, visit_one, &visit));
+	cache_change_all(cache);
+	visit.total = 0;
+	while (cache_walk(cache, 10, visit_one, &visit))
+		;
+	assert_int_equal(visit.total, 0);
+	cache_free(&cache);
+}
+
 int
 main(void)
 {
@@ -436,6 +522,8 @@ main(void)
 	    cmocka_unit_test(who_is_asked_for_survives_a_flood_of_strangers),
 	    cmocka_unit_test(a_smaller_size_counts_at_once),
 	    cmocka_unit_test(a_full_house_of_asked_entries_still_lets_one_go),
+	    cmocka_unit_test(going_over_it_shows_each_that_stays_once),
+	    cmocka_unit_test(going_over_it_survives_whatever_happens_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

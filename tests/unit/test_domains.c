@@ -14,6 +14,7 @@
  * A story in words, and what is said of the domain "a" at its end:
  * session, away: Redis tells, or not; begin, end: of a survey; found:X, change:X,
  * look (takes the next, which must be X): yes:X, no:X; all: everything changed.
+ * saved:X, maybe:X, whole: from an earlier process, sure of it or not, and that was the list.
  * only, also: the settings say that there are no other domains than theirs, or that there are.
  */
 static const struct {
@@ -62,6 +63,14 @@ static const struct {
     {"what changed meanwhile may be anything later", "session begin end only change:a also", DOMAIN_UNKNOWN},
     {"when Redis is away too", "session begin end only change:a away also", DOMAIN_UNKNOWN},
     {"until a survey says", "session begin end only change:a also begin found:a end", DOMAIN_MANAGED},
+    {"a saved list says what is managed", "saved:a", DOMAIN_MANAGED},
+    {"and nothing else where it was not complete", "saved:b", DOMAIN_UNKNOWN},
+    {"but all where it was", "saved:b whole", DOMAIN_UNMANAGED},
+    {"except what it was not sure of", "saved:a maybe:a whole", DOMAIN_UNKNOWN},
+    {"a session asks anew what is not in a saved list", "saved:b whole session", DOMAIN_UNKNOWN},
+    {"and its survey knows better", "saved:a whole session begin end", DOMAIN_UNMANAGED},
+    {"it looks at what was not sure", "maybe:a whole session begin end look:a no:a", DOMAIN_UNMANAGED},
+    {"a saved list is none where the settings are all there is", "only saved:b whole also", DOMAIN_UNKNOWN},
     {"one that was begun before cannot", "session begin only change:a also end", DOMAIN_UNKNOWN},
     /* clang-format on */
 };
@@ -104,6 +113,12 @@ tell(struct domains *domains, const char *word, struct buf *buf)
 		domains_settle(domains, str_of(name), true);
 	else if (strncmp(word, "no:", 3) == 0)
 		domains_settle(domains, str_of(name), false);
+	else if (strncmp(word, "saved:", 6) == 0)
+		domains_restore(domains, str_of(name), true);
+	else if (strncmp(word, "maybe:", 6) == 0)
+		domains_restore(domains, str_of(name), false);
+	else if (strcmp(word, "whole") == 0)
+		domains_restore_complete(domains);
 	else if (strcmp(word, "only") == 0 || strcmp(word, "also") == 0)
 		domains_set_floor(domains, NULL, 0, word[0] == 'o');
 	else
@@ -150,6 +165,47 @@ the_settings_are_a_floor_or_all_there_is(void **state)
 }
 
 static void
+note_name(void *ctx, struct str domain, bool is_sure)
+{
+	struct buf *seen = ctx;
+
+	buf_add_str(seen, domain);
+	buf_add_text(seen, is_sure ? " " : "? ");
+}
+
+static void
+going_over_the_list_survives_whatever_happens_between(void **state)
+{
+	struct domains *domains = domains_new("p");
+	struct buf seen = BUF_INIT, buf = BUF_INIT;
+
+	domains_walk_begin(domains);
+	assert_false(domains_walk(domains, 10, note_name, &seen));
+	for (const char *word = "a\0b\0c\0d\0"; *word != '\0'; word += 2)
+		domains_restore(domains, str_of(word), *word != 'b');
+	domains_session(domains);
+	domains_walk_begin(domains);
+	assert_true(domains_walk(domains, 2, note_name, &seen));
+	tell(domains, "change:c", &buf);
+	tell(domains, "look:b", &buf);
+	tell(domains, "look:c", &buf);
+	tell(domains, "no:c", &buf); /* the next to be shown is gone */
+	tell(domains, "change:e", &buf);
+	assert_false(domains_walk(domains, 2, note_name, &seen));
+	assert_string_equal(buf_cstr(&seen), "a b? d e? ");
+	assert_false(domains_list_is_complete(domains));
+	tell(domains, "begin", &buf);
+	tell(domains, "end", &buf);
+	assert_true(domains_list_is_complete(domains));
+	domains_set_floor(domains, NULL, 0, true);
+	assert_true(domains_are_complete(domains));
+	assert_false(domains_list_is_complete(domains));
+	buf_fini(&seen);
+	buf_fini(&buf);
+	domains_free(&domains);
+}
+
+static void
 test_A7_a_prefix_is_no_pattern(void **state)
 {
 	struct domains *domains = domains_new("we*[ird");
@@ -181,6 +237,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(stories_end_as_they_should),
 	    cmocka_unit_test(the_settings_are_a_floor_or_all_there_is),
+	    cmocka_unit_test(going_over_the_list_survives_whatever_happens_between),
 	    cmocka_unit_test(test_A7_a_prefix_is_no_pattern),
 	    cmocka_unit_test(names_that_are_only_like_ours_are_left_alone),
 	};

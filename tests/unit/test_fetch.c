@@ -335,6 +335,54 @@ a_changed_key_has_a_name(void **state)
 	}
 }
 
+/* What a snapshot needs: the names without the fetch, or to see that they are not all there. */
+static void
+names_follow_from_the_finding_but_for_an_extension_behind_a_login_key(void **state)
+{
+	static const struct {
+		const char *what, *map, *address;
+		bool all;
+	} cases[] = {
+	    {"own", "owner:@x.org=old owner:a@x.org=new", "a@x.org", true},
+	    {"with an extension", "owner:@x.org=old owner:a@x.org=new", "a+t@x.org", true},
+	    {"an extension that is an account", "owner:@x.org=old owner:a+t@x.org=new", "a+t@x.org",
+		true},
+	    {"login", "owner:@x.org=old owner:@y.org=old login:a@x.org=b@y.org", "a+t@x.org", true},
+	    {"alias domain", "owner:@x.org=old owner:@y.org=old login:@x.org=@y.org", "a@x.org",
+		true},
+	    {"login to an account with an extension",
+		"owner:@x.org=old owner:b+t@x.org=new login:a@x.org=b+t@x.org", "a@x.org", true},
+	    {"login to an extension of an account",
+		"owner:@x.org=old owner:b@x.org=new login:a@x.org=b+t@x.org", "a@x.org", false},
+	    {"an extension in an alias domain",
+		"owner:@x.org=old owner:@y.org=old login:@x.org=@y.org", "a+t@x.org", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str names[FETCH_NAMES_MOST];
+		struct fetch *fetch = start(cases[i].address);
+		struct account asked, account;
+		const struct str *list;
+		size_t count, listed;
+
+		if (read_once(fetch, cases[i].map) == FETCH_AGAIN)
+			assert_int_equal(read_once(fetch, cases[i].map), FETCH_DONE);
+		account_init(&asked);
+		account_init(&account);
+		account_parse(&asked, str_of(cases[i].address), &rules);
+		account_parse(&account, fetch_finding(fetch)->account, &rules);
+		count = fetch_finding_names(&asked, &account, names);
+		listed = fetch_names(fetch, &list);
+		if (count != listed - !cases[i].all)
+			fail_msg("%s: %zu of %zu", cases[i].what, count, listed);
+		for (size_t n = 0; cases[i].all && n < count; n++)
+			assert_true(str_eq(names[n], list[n]));
+		account_fini(&asked);
+		account_fini(&account);
+		fetch_free(&fetch);
+	}
+}
+
 int
 main(void)
 {
@@ -348,6 +396,7 @@ main(void)
 	    cmocka_unit_test(a_login_that_never_rests_ends_as_trouble),
 	    cmocka_unit_test(keys_and_names_are_listed_once),
 	    cmocka_unit_test(a_changed_key_has_a_name),
+	    cmocka_unit_test(names_follow_from_the_finding_but_for_an_extension_behind_a_login_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
