@@ -40,6 +40,6 @@ const struct command *command_find(const char *name); /* NULL: no such command *
 int command_unknown(const struct admin *admin, const char *name);
 
 extern const struct command cmd_init, cmd_explain, cmd_set, cmd_unset, cmd_list, cmd_import,
-    cmd_export, cmd_check, cmd_status, cmd_help, cmd_version;
+    cmd_export, cmd_check, cmd_status, cmd_node, cmd_help, cmd_version;
 
 #endif

@@ -18,6 +18,7 @@ const struct command *const commands[] = {
     &cmd_export,
     &cmd_check,
     &cmd_status,
+    &cmd_node,
     &cmd_help,
     &cmd_version,
     NULL,
