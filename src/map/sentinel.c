@@ -86,7 +86,7 @@ on_answer(void *ctx, const struct resp *reply)
 
 	if (reply == NULL)
 		return; /* on_asked_closed() follows */
-	if (sentinel_read_answer(reply, sentinel->master, &address, &fault) == -1) {
+	if (sentinel_read_answer(reply, &address, &fault) == -1) {
 		try_next(sentinel, "Sentinel at %s %s",
 		    redis_target_name(sentinel->targets[sentinel->at]), fault.text);
 		return;

@@ -6,8 +6,7 @@
 #include "base/log.h"
 
 int
-sentinel_read_answer(const struct resp *reply, const char *master, struct endpoint *address_r,
-    struct fault *fault_r)
+sentinel_read_answer(const struct resp *reply, struct endpoint *address_r, struct fault *fault_r)
 {
 	struct fault why;
 

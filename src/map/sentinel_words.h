@@ -15,7 +15,7 @@
  * The answer to SENTINEL GET-MASTER-ADDR-BY-NAME: 0, or -1 and in *fault_r what
  * it said, words that go on after the sentinel's name.
  */
-int sentinel_read_answer(const struct resp *reply, const char *master, struct endpoint *address_r,
+int sentinel_read_answer(const struct resp *reply, struct endpoint *address_r,
     struct fault *fault_r);
 
 /*

@@ -160,7 +160,8 @@ int
 endpoint_from(struct str host, struct str port, struct endpoint *endpoint_r, struct fault *fault_r)
 {
 	*endpoint_r = (struct endpoint){.kind = ENDPOINT_INET};
-	if (host.len >= sizeof(endpoint_r->host) || (!is_address(host) && !is_host_name(host)))
+	if (host.len >= sizeof(endpoint_r->host) || str_find(host, '%') < host.len ||
+	    (!is_address(host) && !is_host_name(host)))
 		return fault_set(fault_r, VERDICT_PERM, "no host name or address");
 	if (!is_port(port))
 		return fault_set(fault_r, VERDICT_PERM, "a port is a number from 1 to 65535");

@@ -28,7 +28,10 @@ struct endpoint {
 int endpoint_parse(const char *text, struct endpoint *endpoint_r, struct fault *fault_r);
 int endpoint_parse_redis(const char *url, struct endpoint *endpoint_r, struct fault *fault_r);
 
-/* Of a host (a name, or an address without brackets) and a port that somebody told us. */
+/*
+ * Of a host (a name, or an address without brackets) and a port that somebody told
+ * us; a zone would be one of theirs.
+ */
 int endpoint_from(struct str host, struct str port, struct endpoint *endpoint_r,
     struct fault *fault_r);
 
