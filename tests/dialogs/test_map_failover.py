@@ -38,6 +38,32 @@ class Failovers(LabCase):
         wait_for("a replica", 20, lambda: "NOREPLICAS" not in new.cli("SET", "splitmx:owner:ann@example.org", owner, check=False))
         self.drive.ask_until("ann@example.org", owner=owner)
 
+    def splitmx(self, *words):
+        config = self.lab.write("splitmx.conf", conf_file({**self.drive.settings, "state_dir": self.lab.path("state")}))
+        return splitmx(self.lab, config, "--json", *words, check=False)
+
+    def wait_splitmx(self, *words):
+        """Until the command succeeds; returns what it said last."""
+        def succeeds():
+            done = self.splitmx(*words)
+            self.assertIn(done.returncode, (0, 75), done.stderr)
+            return done if done.returncode == 0 else None
+        return wait_for(f"splitmx {' '.join(words)}", 20, succeeds).stdout
+
+    def test_a_command_after_a_failover(self):
+        old = self.group.master()
+        self.assertEqual(json.loads(self.wait_splitmx("explain", "ann@example.org"))["owner"], self.drive.ask("ann@example.org")["owner"])
+        old.kill()
+        new = self.group.wait_failover(old)
+        wait_for("a replica", 20, lambda: self.group.online(new) > 0)
+        for owner in ("old", "new"):
+            self.wait_splitmx("set", "ann@example.org", owner, "--force", "--yes")
+            self.assertEqual(new.cli("GET", "splitmx:owner:ann@example.org"), owner)
+            self.assertEqual(json.loads(self.wait_splitmx("explain", "ann@example.org"))["owner"], owner)
+            self.drive.ask_until("ann@example.org", 20, owner=owner)
+        self.group.restart(old)
+        wait_for("it follows", 20, lambda: self.group.role(old) == "slave")
+
     def test_a_planned_failover_and_an_old_master_that_lives_on(self):
         sessions = self.drive.status()["link"]["sessions"]
         old, new = self.group.failover()
@@ -69,3 +95,26 @@ class Failovers(LabCase):
         finally:
             self.group.cont(old)
         wait_for("it follows", 30, lambda: self.group.role(old) == "slave")
+
+
+@needs_redis
+class Users(LabCase):
+    """The users that splitmx-map(7) gives to replicas and sentinels are enough for a failover."""
+
+    ACL = ["user default on >everything ~* &* +@all",
+           "user replica on >sesame-1 -@all +psync +replconf +ping",
+           "user sentinel on >sesame-2 resetkeys allchannels -@all +multi +exec +ping +info +role +slaveof +subscribe +publish "
+           "+config|rewrite +client|setname +client|kill +script|kill"]
+
+    def test_a_failover_with_users_of_few_rights(self):
+        group = RedisGroup(self.lab, replicas=1, sentinels=1, password="everything", acl=self.ACL,
+                           options={"masteruser": "replica", "masterauth": "sesame-1"},
+                           sentinel_extra=["sentinel auth-user splitmx sentinel", "sentinel auth-pass splitmx sesame-2"])
+        fill(group.master())
+        password = self.lab.write("password", "everything\n", 0o600)
+        drive = Drive(self.lab, redis=group.settings(password_file=password))
+        drive.ask_until("ann@example.org", owner="new")
+        old, new = group.failover()
+        wait_for("a session with the new master", 20, lambda: str(new.tcp_port) in drive.status()["link"]["server"])
+        drive.ask_until("ann@example.org", owner="new", source="redis")
+        wait_for("the old one follows", 30, lambda: group.role(old) == "slave" and group.online(new) == 1)

@@ -77,10 +77,11 @@ class Sentinel:
 class RedisGroup:
     """replicas and sentinels: how many; down_after in ms (2000 is what the manual recommends);
     options: further lines of every member's redis.conf; sentinel_extra: lines of every sentinel's.
+    password, acl: as of Redis.
     """
 
     def __init__(self, lab, name="group", replicas=2, sentinels=3, down_after=1000, failover_timeout=10000, options=None,
-                 sentinel_extra=()):
+                 sentinel_extra=(), password=None, acl=None):
         self.lab = lab
         self.name = name
         common = {"repl-timeout": 10, "repl-diskless-sync-delay": 0, "min-replicas-to-write": 1 if replicas else 0,
@@ -88,12 +89,12 @@ class RedisGroup:
         self.members, self.stopped = [], []
         for i in range(1 + replicas):
             follow = {"replicaof": f"127.0.0.1 {self.members[0].tcp_port}"} if i else {}
-            self.members.append(Redis(lab, name=f"{name}-m{i}", tcp=True, aof=True, options={**common, **follow}))
+            self.members.append(Redis(lab, name=f"{name}-m{i}", tcp=True, aof=True, password=password, acl=acl,
+                                      options={**common, **follow}))
         self.wait_online(self.members[0])
         self.sentinels = [Sentinel(lab, f"{name}-s{i}", self.members[0].tcp_port, sentinels // 2 + 1, down_after,
                                    failover_timeout, sentinel_extra) for i in range(sentinels)]
-        if not sentinel_extra:
-            self.wait_ready()
+        self.wait_ready()
 
     def settings(self, **more):
         """The group "redis" of splitmx.conf."""
