@@ -15,6 +15,7 @@ from .clients import Policy, Socketmap, TcpTable
 from .dovecot import Dovecot
 from .mail import Message, Sink, imap_list, imap_wait, smtp_send
 from .policyd import Policyd, splitmx
+from .network import Network, needs_networks
 from .postfix import Postfix
 from .redis import Redis
 from .redis_group import RedisGroup

@@ -36,21 +36,27 @@ def conf_file(settings):
     return "".join(f"{k} = {conf_text(v)};\n" for k, v in settings.items())
 
 
-def splitmx(lab, config, *words, check=True, seconds=60, stdin=None):
+def splitmx(lab, config, *words, check=True, seconds=60, stdin=None, host=None):
     """Run `splitmx -c config words...`; returns CompletedProcess. With --json among the words use .stdout yourself."""
-    return lab.run([program("splitmx"), "-c", config, *[str(w) for w in words]], check=check, seconds=seconds, stdin=stdin)
+    argv = [program("splitmx"), "-c", config, *[str(w) for w in words]]
+    return lab.run(host.run(argv) if host else argv, check=check, seconds=seconds, stdin=stdin)
 
 
 class Policyd(Logged):
     """settings: the whole splitmx.conf as a dict, added to the lab's directories (run_dir, state_dir, log, user).
 
-    redis: a Redis of the lab, or None for the private one that policyd spawns under state_dir.
+    redis: a Redis of the lab, or None for the private one that policyd spawns under state_dir;
+    host: where it runs (lab.network); binary: another build of it; env: more of its environment.
     """
 
-    def __init__(self, lab, settings, name="policyd", redis=None, start=True, init=True):
+    def __init__(self, lab, settings, name="policyd", redis=None, start=True, init=True, host=None,
+                 binary="splitmx-policyd", env=None):
         self.lab = lab
         self.name = name
         self.redis = redis
+        self.host = host
+        self.binary = binary
+        self.env = env
         self.run_dir = os.path.dirname(lab.path(name, "run", "x"))
         self.state_dir = os.path.dirname(lab.path(name, "state", "x"))
         self.log = lab.log_path(name)
@@ -58,7 +64,7 @@ class Policyd(Logged):
         self.settings = {"instance": name, "run_dir": self.run_dir, "state_dir": self.state_dir, "user": "", "group": "",
                          "log": {"to": "stderr", "level": "info"}}
         if redis:
-            self.settings["redis"] = {"url": redis.url}
+            self.settings["redis"] = {"url": redis.tcp_url if host else redis.url}
         for key, value in settings.items():
             if isinstance(value, dict) and isinstance(self.settings.get(key), dict):
                 self.settings[key].update(value)
@@ -78,14 +84,15 @@ class Policyd(Logged):
             f.write(conf_file(self.settings))
 
     def splitmx(self, *words, **options):
-        return splitmx(self.lab, self.config, *words, **options)
+        return splitmx(self.lab, self.config, *words, host=self.host, **options)
 
     # life
 
     def start(self, wait=True, seconds=20):
         self.lab.remember(self)
         lines = self.log_count(r"\bready\b")
-        self.process = Process(self.lab, self.name, [program("splitmx-policyd"), "-c", self.config])
+        argv = [self.binary if os.path.isabs(self.binary) else program(self.binary), "-c", self.config]
+        self.process = Process(self.lab, self.name, self.host.run(argv) if self.host else argv, env=self.env)
         if wait:
             self.process.wait_until("it says ready", seconds, lambda: self.log_count(r"\bready\b") > lines)
 

@@ -12,21 +12,27 @@ class Redis:
     """Listens on a Unix socket and, with tcp=True, on a port; with tls=(cert, key, ca) on a TLS port too.
 
     password: `requirepass`; acl: lines as in users.acl ("user reader on >secret ~* +@read");
-    options: further lines of redis.conf, as a dict.
+    options: further lines of redis.conf, as a dict; host: where it runs (lab.network), then tcp listens there;
+    env: more of its environment.
     """
 
-    def __init__(self, lab, name="redis", tcp=False, password=None, acl=None, aof=False, tls=None, options=None, start=True):
+    def __init__(self, lab, name="redis", tcp=False, password=None, acl=None, aof=False, tls=None, options=None, start=True,
+                 host=None, env=None):
         self.lab = lab
         self.name = name
         self.dir = os.path.dirname(lab.path(name, "x"))
         self.socket = os.path.join(self.dir, "redis.sock")
+        self.host = host
+        self.env = env
         self.tcp_port = lab.port() if tcp else 0
         self.tls_port = lab.port() if tls else 0
         self.password = password
         self.process = None
-        settings = {"port": self.tcp_port, "bind": "127.0.0.1", "unixsocket": self.socket, "unixsocketperm": 777,
+        settings = {"port": self.tcp_port, "bind": host.address if host else "127.0.0.1", "unixsocket": self.socket, "unixsocketperm": 777,
                     "dir": self.dir, "save": '""', "appendonly": "yes" if aof else "no", "appendfsync": "always",
                     "daemonize": "no", "logfile": '""', "loglevel": "verbose"}
+        if host:
+            settings["protected-mode"] = "no"
         if password:
             settings["requirepass"] = password
         if acl:
@@ -45,14 +51,15 @@ class Redis:
 
     @property
     def tcp_url(self):
-        return f"redis://127.0.0.1:{self.tcp_port}"
+        return f"redis://{self.host.address if self.host else '127.0.0.1'}:{self.tcp_port}"
 
     @property
     def pid(self):
         return self.process.pid
 
     def start(self, wait=True):
-        self.process = Process(self.lab, self.name, ["redis-server", self.config])
+        argv = ["redis-server", self.config]
+        self.process = Process(self.lab, self.name, self.host.run(argv) if self.host else argv, env=self.env)
         if wait:
             self.wait_ready()
 
