@@ -108,8 +108,8 @@ link_lost(struct link *link, const struct fault *why)
 	}
 	if (link->sentinel != NULL && link->phase == LINK_ASKING)
 		sentinel_cancel(link->sentinel);
-	else if (link->sentinel != NULL && !was_live)
-		sentinel_doubt(link->sentinel);
+	else if (link->sentinel != NULL)
+		sentinel_doubt(link->sentinel); /* it may be the one that is cut off */
 	if (was_connecting && settings_redis_is_private(settings))
 		private_start(settings, &fault); /* or says why it cannot */
 	trouble_note(link, &fault);

@@ -31,10 +31,9 @@ typedef void sentinel_answer_fn(void *ctx, const struct endpoint *address, const
 
 /* One question at a time. fn is called once, never from inside; each sentinel has 200 ms. */
 void sentinel_ask(struct sentinel *sentinel, sentinel_answer_fn *fn, void *ctx);
-void sentinel_cancel(struct sentinel
-	*sentinel); /* the answer will not come; nothing asked: nothing done */
+void sentinel_cancel(struct sentinel *sentinel); /* the answer will not come, if one was to */
 
-/* The last address was of no use: ask another sentinel first the next time. */
+/* The last address was of no use, or no longer is: ask another one first the next time. */
 void sentinel_doubt(struct sentinel *sentinel);
 
 /*

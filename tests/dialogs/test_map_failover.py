@@ -74,7 +74,7 @@ class Failovers(LabCase):
         self.assertEqual(self.drive.status()["link"]["sessions"], sessions + 1)
         self.answers_what_the_new_master_says(new)
 
-    def test_A15_a_killed_master(self):
+    def test_A12_a_killed_master(self):
         old = self.group.master()
         old.kill()
         answer = self.drive.ask("ann@example.org")
@@ -85,7 +85,7 @@ class Failovers(LabCase):
         self.group.restart(old)
         wait_for("it follows", 20, lambda: self.group.role(old) == "slave")
 
-    def test_A15_a_stopped_master(self):
+    def test_A12_a_stopped_master(self):
         old = self.group.master()
         self.group.stop(old)
         try:

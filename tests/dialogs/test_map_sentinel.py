@@ -201,6 +201,15 @@ class Announcements(LabCase):
         wait_session(drive, self.masters[1])
         self.assertEqual(session(drive)[2], 2)
 
+    def test_after_a_session_another_sentinel_is_asked(self):
+        cut_off = FakeSentinel(self.lab, self.names(0))
+        self.addCleanup(cut_off.close)
+        self.sentinel.answer = self.names(1)
+        drive = self.drive(cut_off, self.sentinel)
+        self.masters[0].cli("CLIENT", "KILL", "TYPE", "pubsub")
+        wait_session(drive, self.masters[1])
+        self.assertEqual((session(drive)[2], cut_off.questions), (2, 1))
+
     def test_an_announcement_ends_a_pause(self):
         drive = self.drive(reconnect_least=60000, reconnect_most=60000)
         self.sentinel.wait_listener()
