@@ -121,6 +121,14 @@ snapshot_write_trailer(struct snapshot_writer *writer, unsigned flags, struct bu
 	buf_add(out, check, sizeof(check));
 }
 
+void
+snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *findings_r,
+    uint64_t *domains_r)
+{
+	*findings_r = writer->findings;
+	*domains_r = writer->domains;
+}
+
 /* ---- reading */
 
 static void

@@ -54,6 +54,9 @@ void snapshot_write_domain(struct snapshot_writer *writer, struct str name, bool
     struct buf *out); /* at most SNAPSHOT_TEXT_MOST bytes */
 void snapshot_write_trailer(struct snapshot_writer *writer, unsigned flags, struct buf *out);
 
+void snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *findings_r,
+    uint64_t *domains_r);
+
 struct snapshot_row {
 	enum { SNAPSHOT_FINDING, SNAPSHOT_DOMAIN } kind;
 	struct str asked; /* FINDING */

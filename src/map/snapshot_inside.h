@@ -1,0 +1,86 @@
+/*
+ * snapshot_inside.h - the parts of a snapshot                         (driver)
+ *
+ * snapshot.c has its life, the tombstones and who waits for them,
+ * snapshot_save.c writes the rows, snapshot_load.c reads them.
+ */
+#ifndef MAP_SNAPSHOT_INSIDE_H
+#define MAP_SNAPSHOT_INSIDE_H
+
+#include "base/syncer.h"
+#include "map/snapshot.h"
+#include "map/tombs_file.h"
+
+#include <sys/queue.h>
+
+enum { SNAPSHOT_TOMBS_MOST_BYTES = 128 << 20 }; /* a larger file is not ours */
+
+enum snapshot_disk {
+	DISK_NONE, /* nothing there that anybody could use: nothing need be told */
+	DISK_KEPT, /* tombs is there and takes what is told; perhaps a snapshot too */
+	DISK_STUCK, /* what is there cannot be kept right: it must be removed */
+};
+
+enum snapshot_phase {
+	SAVE_NONE,
+	SAVE_ROWS, /* being written aside */
+	SAVE_COMMIT, /* perhaps in its place already */
+};
+
+struct snapshot {
+	struct loop *loop;
+	struct snapshot_settings settings;
+	struct snapshot_owner owner;
+	void *ctx;
+	struct syncer *syncer;
+	struct watch *watch;
+	struct sync_file *rows, *tombs;
+	char *rows_path, *tombs_path;
+
+	enum snapshot_disk disk;
+	struct tombs_head head; /* of tombs */
+	uint64_t number; /* of the last tombstone that was told */
+	uint64_t synced; /* of the last that is durable */
+	uint64_t sent; /* of the last that the append under way holds */
+	struct buf unwritten; /* told, and not given to the thread */
+	struct buf since; /* told since the save began */
+	size_t tombs_bytes; /* what the file has grown to */
+	bool appending, removing;
+	int remove_error;
+	bool rows_void; /* no finding in the file can be used */
+	bool domains_void; /* the list of domains in it is not complete */
+	struct snapshot_end end; /* the last that was told */
+	uint64_t dead_ms; /* from when no finding in any file of ours can be used */
+	TAILQ_HEAD(, snapshot_waiter) waiters; /* in the order of their numbers */
+	struct timer *flush;
+
+	struct timer *save; /* the next save, or its next piece */
+	enum snapshot_phase phase;
+	bool started, adding; /* adding: a piece is with the thread */
+	struct snapshot_writer *writer;
+	uint64_t save_number; /* the last tombstone that its rows know */
+	uint64_t save_began_ms, save_bytes;
+	unsigned save_flags;
+	bool save_has_domains; /* all of them */
+
+	uint64_t valid_until_ms;
+	struct snapshot_status status;
+	struct fault alarm;
+};
+
+void snapshot_alarm(struct snapshot *snapshot, int error, const char *doing);
+
+/* The files cannot be kept right: remove them. */
+void snapshot_spoil(struct snapshot *snapshot);
+void snapshot_tell(struct snapshot *snapshot, const struct tomb *tomb);
+void snapshot_end_note(struct snapshot *snapshot, const struct snapshot_end *end);
+void snapshot_appended(void *snapshot, int error); /* what tombs was given last, or an errno */
+
+/* snapshot_save.c */
+void snapshot_save(void *snapshot); /* timer */
+void snapshot_save_abandon(struct snapshot *snapshot);
+
+/* snapshot_load.c */
+void snapshot_load(struct snapshot *snapshot);
+
+#endif
