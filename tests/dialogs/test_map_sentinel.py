@@ -251,7 +251,7 @@ class Users(LabCase):
         fill(redis)
         acl = ("requirepass everything", "user splitmx on >sesame resetkeys resetchannels &+switch-master -@all +auth +ping "
                "+subscribe +client|setname +sentinel|get-master-addr-by-name")
-        sentinel = Sentinel(self.lab, "locked", redis.tcp_port, 1, 1000, 10000, acl)
+        sentinel = Sentinel(self.lab, "locked", redis, 1, 1000, 10000, acl)
         good, bad = self.lab.write("good", "sesame\n", 0o600), self.lab.write("bad", "wrong\n", 0o600)
         rows = (("u1", {}, "wants a password, set redis.sentinel_password_file"),
                 ("u2", {"sentinel_user": "splitmx", "sentinel_password_file": bad},

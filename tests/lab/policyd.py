@@ -46,17 +46,19 @@ class Policyd(Logged):
     """settings: the whole splitmx.conf as a dict, added to the lab's directories (run_dir, state_dir, log, user).
 
     redis: a Redis of the lab, or None for the private one that policyd spawns under state_dir;
-    host: where it runs (lab.network); binary: another build of it; env: more of its environment.
+    host: where it runs (lab.network); binary: another build of it; env: more of its environment;
+    own_redis: whether it has a private one where redis is None.
     """
 
     def __init__(self, lab, settings, name="policyd", redis=None, start=True, init=True, host=None,
-                 binary="splitmx-policyd", env=None):
+                 binary="splitmx-policyd", env=None, own_redis=True):
         self.lab = lab
         self.name = name
         self.redis = redis
         self.host = host
         self.binary = binary
         self.env = env
+        self.own_redis = redis is None and own_redis
         self.run_dir = os.path.dirname(lab.path(name, "run", "x"))
         self.state_dir = os.path.dirname(lab.path(name, "state", "x"))
         self.log = lab.log_path(name)
@@ -113,7 +115,7 @@ class Policyd(Logged):
             if status != 0:
                 self.lab.troubles.append(f"{self.name} ended {'on SIGTERM' if was_alive else 'by itself'} with {status}:\n"
                                          + tail(self.log))
-        if not self.redis:
+        if self.own_redis:
             self.stop_private_redis()
         self.lab.forget(self)
         return status

@@ -24,11 +24,12 @@ class Redis:
         self.socket = os.path.join(self.dir, "redis.sock")
         self.host = host
         self.env = env
+        self.ip = host.address if host else "127.0.0.1"
         self.tcp_port = lab.port() if tcp else 0
         self.tls_port = lab.port() if tls else 0
         self.password = password
         self.process = None
-        settings = {"port": self.tcp_port, "bind": host.address if host else "127.0.0.1", "unixsocket": self.socket, "unixsocketperm": 777,
+        settings = {"port": self.tcp_port, "bind": self.ip, "unixsocket": self.socket, "unixsocketperm": 777,
                     "dir": self.dir, "save": '""', "appendonly": "yes" if aof else "no", "appendfsync": "always",
                     "daemonize": "no", "logfile": '""', "loglevel": "verbose"}
         if host:
@@ -51,7 +52,7 @@ class Redis:
 
     @property
     def tcp_url(self):
-        return f"redis://{self.host.address if self.host else '127.0.0.1'}:{self.tcp_port}"
+        return f"redis://{self.ip}:{self.tcp_port}"
 
     @property
     def pid(self):

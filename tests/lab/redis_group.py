@@ -16,22 +16,27 @@ NAME = "splitmx"
 class Sentinel:
     """One redis-server --sentinel; extra: further lines of its configuration."""
 
-    def __init__(self, lab, name, master_port, quorum, down_after, failover_timeout, extra=()):
+    def __init__(self, lab, name, master, quorum, down_after, failover_timeout, extra=(), host=None):
         self.lab = lab
         self.name = name
+        self.host = host
         self.port = lab.port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.ip = host.address if host else "127.0.0.1"
+        self.address = f"{self.ip}:{self.port}"
         self.process = None
-        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {os.path.dirname(lab.path(name, 'x'))}", "daemonize no",
-                 'logfile ""', f"sentinel monitor {NAME} 127.0.0.1 {master_port} {quorum}",
+        lines = [f"port {self.port}", f"bind {self.ip}", "protected-mode no", f"dir {os.path.dirname(lab.path(name, 'x'))}", "daemonize no",
+                 'logfile ""', f"sentinel monitor {NAME} {master.ip} {master.tcp_port} {quorum}",
                  f"sentinel down-after-milliseconds {NAME} {down_after}",
                  f"sentinel failover-timeout {NAME} {failover_timeout}", f"sentinel parallel-syncs {NAME} 1", *extra]
         self.config = lab.write(f"{name}/sentinel.conf", "\n".join(lines) + "\n")
         self.start()
 
     def start(self):
-        self.process = Process(self.lab, self.name, ["redis-server", self.config, "--sentinel"])
+        self.process = Process(self.lab, self.name, self._run(["redis-server", self.config, "--sentinel"]))
         self.process.wait_until("it answers", 20, lambda: "PONG" in self.cli("PING", check=False) or self.is_locked())
+
+    def _run(self, argv):
+        return self.host.run(argv) if self.host else argv
 
     def is_locked(self):
         return "NOAUTH" in self.cli("PING", check=False)
@@ -41,8 +46,8 @@ class Sentinel:
 
     def cli(self, *words, check=True, user=None, password=None):
         env = {"REDISCLI_AUTH": password} if password else {}
-        done = self.lab.run(["redis-cli", "-p", str(self.port), *(["--user", user] if user else []), "-e", *words],
-                            env=env, check=False)
+        done = self.lab.run(self._run(["redis-cli", "-h", self.ip, "-p", str(self.port), *(["--user", user] if user else []),
+                                       "-e", *words]), env=env, check=False)
         if check and done.returncode != 0:
             raise Failure(f"redis-cli -p {self.port} {' '.join(words)}: {done.stdout}{done.stderr}")
         return (done.stdout + ("" if check else done.stderr)).rstrip("\n")
@@ -77,23 +82,23 @@ class Sentinel:
 class RedisGroup:
     """replicas and sentinels: how many; down_after in ms (2000 is what the manual recommends);
     options: further lines of every member's redis.conf; sentinel_extra: lines of every sentinel's.
-    password, acl: as of Redis.
+    password, acl: as of Redis. hosts: member i and sentinel i run on the i-th of them (lab.network).
     """
 
     def __init__(self, lab, name="group", replicas=2, sentinels=3, down_after=1000, failover_timeout=10000, options=None,
-                 sentinel_extra=(), password=None, acl=None):
+                 sentinel_extra=(), password=None, acl=None, hosts=()):
         self.lab = lab
         self.name = name
         common = {"repl-timeout": 10, "repl-diskless-sync-delay": 0, "min-replicas-to-write": 1 if replicas else 0,
                   "min-replicas-max-lag": 2, **(options or {})}
         self.members, self.stopped = [], []
         for i in range(1 + replicas):
-            follow = {"replicaof": f"127.0.0.1 {self.members[0].tcp_port}"} if i else {}
+            follow = {"replicaof": f"{self.members[0].ip} {self.members[0].tcp_port}"} if i else {}
             self.members.append(Redis(lab, name=f"{name}-m{i}", tcp=True, aof=True, password=password, acl=acl,
-                                      options={**common, **follow}))
+                                      options={**common, **follow}, host=hosts[i] if hosts else None))
         self.wait_online(self.members[0])
-        self.sentinels = [Sentinel(lab, f"{name}-s{i}", self.members[0].tcp_port, sentinels // 2 + 1, down_after,
-                                   failover_timeout, sentinel_extra) for i in range(sentinels)]
+        self.sentinels = [Sentinel(lab, f"{name}-s{i}", self.members[0], sentinels // 2 + 1, down_after,
+                                   failover_timeout, sentinel_extra, hosts[i] if hosts else None) for i in range(sentinels)]
         self.wait_ready()
 
     def settings(self, **more):
