@@ -55,6 +55,8 @@ struct redis_tls_settings {
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
 };
 
+enum replicas_lacking { REPLICAS_REFUSE, REPLICAS_CONTINUE };
+
 struct redis_settings {
 	const char *url; /* NULL: see sentinels; settings_redis_is_private() */
 	const char **sentinels; /* "host:port", "[::1]:port"; none without a master's name */
@@ -67,6 +69,7 @@ struct redis_settings {
 	const char *password_file; /* NULL: no password */
 	const char *prefix; /* "splitmx": keys "splitmx:..." and "splitmx.map" */
 	struct redis_tls_settings tls;
+	enum replicas_lacking replicas_lacking;
 	int64_t connect_timeout_ms, reconnect_least_ms, reconnect_most_ms;
 };
 
@@ -82,7 +85,7 @@ struct settings {
 	enum log_target log_to;
 	enum log_level log_level;
 	struct redis_settings redis;
-	int64_t cache_size_bytes, question_timeout_ms;
+	int64_t cache_size_bytes, question_timeout_ms, grace_ms;
 	const char **domains;
 	size_t domain_count;
 	bool domains_complete, fold_local;

@@ -28,6 +28,11 @@ static const char *const listen_protocols[] = {
     [LISTEN_SINK] = "sink",
     NULL,
 };
+static const char *const replicas_lacking[] = {
+    [REPLICAS_REFUSE] = "refuse",
+    [REPLICAS_CONTINUE] = "continue",
+    NULL,
+};
 
 /* The struct that a group's fields are in, and what its settings' names begin with. */
 #define IN_main struct settings
