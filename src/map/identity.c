@@ -7,16 +7,13 @@
  */
 #include "map/identity.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "map/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX_BYTES = 512 };
@@ -29,7 +26,7 @@ struct known {
 };
 
 struct identity {
-	char *dir, *path, *lock_path, *new_path;
+	char *dir, *path, *lock_path;
 	struct known known; /* the most that this process has seen */
 	struct known written; /* what the file is known to hold */
 	struct fault trouble; /* the file is there and cannot be used */
@@ -60,7 +57,8 @@ known_read(const char *path, struct known *known_r, struct fault *fault_r)
 		struct str line = str_make(rest.ptr, end);
 
 		if (str_starts(line, "id "))
-			have_id = head_word_read(str_from(line, 3), known_r->id, sizeof(known_r->id));
+			have_id =
+			    head_word_read(str_from(line, 3), known_r->id, sizeof(known_r->id));
 		else if (str_starts(line, "epoch "))
 			have_epoch = str_number(str_from(line, 6), NUMBER_MOST, &known_r->epoch);
 		rest = str_from(rest, end < rest.len ? end + 1 : end);
@@ -79,7 +77,6 @@ identity_open(const char *state_dir)
 	identity->dir = xstrdup(state_dir);
 	identity->path = xasprintf("%s/identity", state_dir);
 	identity->lock_path = xasprintf("%s/identity.lock", state_dir);
-	identity->new_path = xasprintf("%s/identity.new", state_dir);
 	identity_refresh(identity);
 	return identity;
 }
@@ -92,7 +89,6 @@ identity_close(struct identity **identity)
 	free((*identity)->dir);
 	free((*identity)->path);
 	free((*identity)->lock_path);
-	free((*identity)->new_path);
 	free(*identity);
 	*identity = NULL;
 }
@@ -141,33 +137,14 @@ identity_check(const struct identity *identity, const struct map_head *head, str
 	return 0;
 }
 
-/* Write the text aside and put it in the place of the file, durably. */
 static int
 file_replace(const struct identity *identity, const struct known *known, struct fault *fault_r)
 {
-	int fd = state_open(identity->dir, identity->new_path, O_WRONLY | O_CREAT | O_TRUNC);
-	int dir;
+	char *text = xasprintf("id %s\nepoch %llu\n", known->id, (unsigned long long)known->epoch);
+	int rc = state_replace(identity->dir, identity->path, str_of(text), fault_r);
 
-	if (fd == -1)
-		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->new_path);
-	if (dprintf(fd, "id %s\nepoch %llu\n", known->id, (unsigned long long)known->epoch) < 0 ||
-	    fsync(fd) == -1) {
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->new_path);
-		close(fd);
-		return -1;
-	}
-	close(fd);
-	if (rename(identity->new_path, identity->path) == -1)
-		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->path);
-	if ((dir = open(identity->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->dir);
-	if (fsync(dir) == -1) {
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", identity->dir);
-		close(dir);
-		return -1;
-	}
-	close(dir);
-	return 0;
+	free(text);
+	return rc;
 }
 
 static int

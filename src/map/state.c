@@ -3,23 +3,109 @@
  */
 #include "map/state.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What root made belongs to the owner of dir. */
+static int
+give_away(const char *dir, int fd)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	return stat(dir, &st) == 0 ? fchown(fd, st.st_uid, st.st_gid) : -1;
+}
+
+static int
+close_failed(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
 
 int
 state_open(const char *dir, const char *path, int flags)
 {
-	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640), saved;
-	struct stat st;
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-	if (fd == -1 || geteuid() != 0 || (flags & O_CREAT) == 0)
+	if (fd == -1 || (flags & O_CREAT) == 0 || give_away(dir, fd) == 0)
 		return fd;
-	if (stat(dir, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0)
-		return fd;
-	saved = errno;
+	return close_failed(fd);
+}
+
+int
+state_make_dir(const char *path)
+{
+	char *parent;
+	int fd, rc;
+
+	if (mkdir(path, 0750) == -1)
+		return errno == EEXIST ? 0 : -1;
+	parent = xasprintf("%s/..", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = fd == -1 ? -1 : give_away(parent, fd);
+	free(parent);
+	if (rc == -1)
+		return fd == -1 ? -1 : close_failed(fd);
 	close(fd);
-	errno = saved;
-	return -1;
+	return 0;
+}
+
+int
+state_sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return -1;
+	if (fsync(fd) == -1)
+		return close_failed(fd);
+	close(fd);
+	return 0;
+}
+
+/* Closes fd. */
+static int
+text_write(int fd, struct str text)
+{
+	while (text.len > 0) {
+		ssize_t len = write(fd, text.ptr, text.len);
+
+		if (len == -1 && errno == EINTR)
+			continue;
+		if (len == -1)
+			return close_failed(fd);
+		text = str_from(text, (size_t)len);
+	}
+	if (fsync(fd) == -1)
+		return close_failed(fd);
+	return close(fd);
+}
+
+int
+state_replace(const char *dir, const char *path, struct str text, struct fault *fault_r)
+{
+	char *aside = xasprintf("%s.new", path);
+	int fd = state_open(dir, aside, O_WRONLY | O_CREAT | O_TRUNC), rc = -1;
+
+	if (fd == -1 || text_write(fd, text) == -1)
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", aside);
+	else if (rename(aside, path) == -1)
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", path);
+	else if (state_sync_dir(dir) == -1)
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", dir);
+	else
+		rc = 0;
+	free(aside);
+	return rc;
 }
