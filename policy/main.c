@@ -67,11 +67,12 @@ static int
 policyd_start(struct worker *worker, const struct settings *settings, const int *fds, void **ctx_r,
     struct fault *fault_r)
 {
+	static const struct map_role role = {.name = "policyd"};
 	struct policyd *policyd = xnew(struct policyd);
 	struct loop *loop = worker_loop(worker);
 
 	policyd->worker = worker;
-	if ((policyd->map = map_new(loop, settings, fault_r)) == NULL)
+	if ((policyd->map = map_new(loop, settings, &role, fault_r)) == NULL)
 		goto failed;
 	policyd->asker = asker_new(policyd->map, ruleset_of(settings), settings);
 	policyd->server = server_new(loop, policyd->asker, settings, fds, fault_r);
@@ -98,11 +99,19 @@ policyd_reload(void *ctx, const struct settings *settings, const int *fds, struc
 }
 
 static void
-drained(void *ctx)
+left(void *ctx)
 {
 	struct policyd *policyd = ctx;
 
 	worker_drained(policyd->worker);
+}
+
+static void
+drained(void *ctx)
+{
+	struct policyd *policyd = ctx;
+
+	map_leave(policyd->map, left, policyd);
 }
 
 static void

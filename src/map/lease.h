@@ -10,6 +10,9 @@
  * between may still be on its way. The lease outlives a session; the heartbeats
  * do not.
  *
+ * A node may declare a grace: a longer lease for the case that Redis is away.
+ * It ends the declared time after the lease, and is cut and ended with it.
+ *
  * Knows no clock: whoever calls says what time it is (clock_ms()).
  */
 #ifndef MAP_LEASE_H
@@ -22,20 +25,25 @@ enum { LEASE_BEATS_MOST = 64 }; /* heartbeats on their way at one time */
 
 struct lease {
 	uint64_t until_ms; /* 0: none was ever granted, or it was ended */
+	uint64_t grace_until_ms; /* never before until_ms */
+	uint32_t grace_ms; /* as declared with the last heartbeat */
 	uint64_t sent, echoed, confirmed; /* heartbeats of this session */
 	uint64_t granted; /* the last whose halves are both in */
 	uint64_t heard_ms; /* when the session began, or such a heartbeat was sent */
 	struct {
-		uint64_t sent_ms;
-		uint32_t length_ms;
+		uint64_t sent_ms, most_ms; /* it grants nothing beyond most_ms */
+		uint32_t length_ms, grace_ms;
 	} beats[LEASE_BEATS_MOST];
 };
 
 /* A new session: its heartbeats are numbered from 1. The lease goes on. */
 void lease_session(struct lease *lease, uint64_t now_ms);
 
-/* The number of the heartbeat that is sent now, or 0 while too many are on their way. */
-uint64_t lease_beat(struct lease *lease, uint64_t now_ms);
+/*
+ * The number of the heartbeat that is sent now, or 0 while too many are on their
+ * way. grace_ms is what stands in the roster for us at this moment.
+ */
+uint64_t lease_beat(struct lease *lease, uint64_t now_ms, uint32_t grace_ms);
 
 /*
  * The halves, each in the order of sending; true when the lease was renewed.
@@ -45,10 +53,31 @@ uint64_t lease_beat(struct lease *lease, uint64_t now_ms);
 bool lease_echo(struct lease *lease, uint64_t number, bool *right_r);
 bool lease_confirm(struct lease *lease, uint32_t length_ms);
 
+/*
+ * Somebody was told that nothing runs beyond until_ms (and the grace after it):
+ * neither what was granted, nor what heartbeats grant that are on their way. What
+ * is sent from now on may grant more.
+ */
+void lease_cut(struct lease *lease, uint64_t until_ms);
+
+/* No lease and no grace any more; heartbeats that are on their way may grant new ones. */
+void lease_end(struct lease *lease);
+
+/* What an earlier process of this node was granted: a grace only. */
+void lease_restore(struct lease *lease, uint64_t grace_until_ms);
+
 bool lease_runs(const struct lease *lease, uint64_t now_ms);
+bool lease_grace_runs(const struct lease *lease, uint64_t now_ms); /* the lease, or its grace */
 uint64_t lease_left_ms(const struct lease *lease, uint64_t now_ms);
+uint64_t lease_grace_left_ms(const struct lease *lease, uint64_t now_ms); /* both together */
 
 /* How long ago the last heartbeat that succeeded was sent, or the session began. */
 uint64_t lease_silence_ms(const struct lease *lease, uint64_t now_ms);
+
+/*
+ * After so long a lease of this length that was granted before is surely over, by
+ * the clock of any other host: their rates differ by less than 1 %.
+ */
+uint64_t lease_wait_ms(uint32_t length_ms);
 
 #endif

@@ -6,8 +6,12 @@
  *	CONNECTING	T, D and H are being opened
  *	CHECKING	are they one process, a master, our map, and not an older state of it?
  *	LISTENING	T: CLIENT ID, CLIENT TRACKING, SUBSCRIBE, in this order
- *	ECHOING		T hears; the first heartbeat is on its way
+ *	ENTERING	T hears; H: are we in the roster, and nobody else in our place?
+ *	ECHOING		the first heartbeat is on its way
  *	LIVE		it has succeeded
+ *	REFUSING	we do not understand the map, say so, and wait for one that we do
+ *	LEAVING		out of the roster
+ *	LEFT		for good
  *
  * T redirects its tracking to itself. With two connections, one that tracks and
  * one that listens, the death of the first leaves the second silent and
@@ -41,8 +45,12 @@ static const char *const phase_names[] = {
     [LINK_CONNECTING] = "connecting",
     [LINK_CHECKING] = "checking",
     [LINK_LISTENING] = "listening",
+    [LINK_ENTERING] = "entering",
     [LINK_ECHOING] = "echoing",
     [LINK_LIVE] = "live",
+    [LINK_REFUSING] = "refusing",
+    [LINK_LEAVING] = "leaving",
+    [LINK_LEFT] = "left",
 };
 _Static_assert(ARRAY_LEN(phase_names) == LINK_PHASES, "a phase lacks a name");
 
@@ -69,7 +77,13 @@ link_enter(struct link *link, enum link_phase phase)
 	link->phase = phase;
 }
 
-static void
+bool
+link_beats(const struct link *link)
+{
+	return link->phase == LINK_ECHOING || link->phase == LINK_LIVE;
+}
+
+void
 trouble_note(struct link *link, const struct fault *why)
 {
 	uint64_t now_ms = clock_ms();
@@ -80,17 +94,42 @@ trouble_note(struct link *link, const struct fault *why)
 	if (!is_new && now_ms - link->logged_ms < REPEAT_MS)
 		return;
 	link->logged_ms = now_ms;
-	log_warning("link_lost", "server=%s phase=%s lease_left_ms=%" PRIu64 " why=%s",
+	log_warning(link->wires[WIRE_H].open ? "link_trouble" : "link_lost",
+	    "server=%s phase=%s lease_left_ms=%" PRIu64 " why=%s",
 	    log_quote_text(redis_target_name(link->target)), phase_names[link->phase],
 	    lease_left_ms(&link->lease, now_ms), log_quote_text(why->text));
 }
 
 void
-alarm_raise(struct link *link, const struct fault *why)
+alarm_raise(struct link *link, enum link_alarm alarm, const struct fault *why)
 {
-	if (strcmp(link->alarm.text, why->text) != 0)
+	if (strcmp(link->alarms[alarm].text, why->text) != 0)
 		log_error("map_alarm", "why=%s", log_quote_text(why->text));
-	link->alarm = *why;
+	link->alarms[alarm] = *why;
+}
+
+void
+alarm_clear(struct link *link, enum link_alarm alarm)
+{
+	link->alarms[alarm].text[0] = '\0';
+}
+
+void
+link_forget(struct link *link)
+{
+	lease_end(&link->lease);
+	link->events.change_all_fn(link->ctx);
+}
+
+void
+wires_close(struct link *link)
+{
+	for (int i = 0; i < WIRES; i++) {
+		redis_close(&link->wires[i].redis);
+		link->wires[i].open = false;
+	}
+	roster_forget(link);
+	barriers_forget(link);
 }
 
 void
@@ -100,12 +139,13 @@ link_lost(struct link *link, const struct fault *why)
 	bool was_live = link->phase == LINK_LIVE, was_connecting = link->phase == LINK_CONNECTING;
 	struct fault fault = *why;
 
-	if (link->phase == LINK_AWAY)
+	if (link->phase == LINK_AWAY || link->phase == LINK_LEFT)
 		return;
-	for (int i = 0; i < WIRES; i++) {
-		redis_close(&link->wires[i].redis);
-		link->wires[i].open = false;
+	if (link->phase == LINK_LEAVING) {
+		leave_done(link);
+		return;
 	}
+	wires_close(link);
 	if (link->sentinel != NULL && link->phase == LINK_ASKING)
 		sentinel_cancel(link->sentinel);
 	else if (link->sentinel != NULL)
@@ -138,6 +178,15 @@ link_refuse(struct link *link, const struct resp *reply, const char *doing)
 	link_lost(link, &fault);
 }
 
+void
+on_beat_queued(void *ctx, const struct resp *reply)
+{
+	struct wire *wire = ctx;
+
+	if (reply != NULL && resp_type(reply) != RESP_STATUS)
+		link_refuse(wire->link, reply, "the heartbeat");
+}
+
 /* ---- outside */
 
 static void
@@ -154,6 +203,17 @@ on_timer(void *ctx)
 	case LINK_LIVE:
 		link_beat(link);
 		return;
+	case LINK_ENTERING:
+		roster_timer(link);
+		return;
+	case LINK_REFUSING:
+		refuse_timer(link);
+		return;
+	case LINK_LEAVING:
+		leave_done(link);
+		return;
+	case LINK_LEFT:
+		return;
 	case LINK_ASKING:
 	case LINK_CONNECTING:
 	case LINK_CHECKING:
@@ -168,8 +228,8 @@ on_timer(void *ctx)
 }
 
 struct link *
-link_new(struct loop *loop, const struct settings *settings, const struct link_events *events,
-    void *ctx, struct fault *fault_r)
+link_new(struct loop *loop, const struct settings *settings, const char *role, uint32_t drain_ms,
+    const struct link_events *events, void *ctx, struct fault *fault_r)
 {
 	struct redis_target *target = redis_target_new(settings, fault_r);
 	struct sentinel *sentinel = NULL;
@@ -188,10 +248,17 @@ link_new(struct loop *loop, const struct settings *settings, const struct link_e
 	link->target = target;
 	link->sentinel = sentinel;
 	link->identity = identity_open(settings->state_dir);
+	link->node = node_new(settings->state_dir, settings->instance, role);
+	link->roster.drain_ms = drain_ms;
+	link->roster.grace_ms = (uint32_t)settings->grace_ms;
+	barriers_init(link);
 	link->timer = timer_new(loop, on_timer, link);
 	link->prefix = xstrdup(settings->redis.prefix);
 	link->head_key = xasprintf("%s.map", link->prefix);
+	link->nodes_key = xasprintf("%s.nodes", link->prefix);
+	link->beats_key = xasprintf("%s.beats", link->prefix);
 	link->barrier = xasprintf("%s.barrier", link->prefix);
+	link->ack = xasprintf("%s.ack", link->prefix);
 	for (int i = 0; i < WIRES; i++)
 		link->wires[i].link = link;
 	fault_set(&link->trouble, VERDICT_TEMP, "not yet connected to Redis at %s",
@@ -210,16 +277,19 @@ link_free(struct link **linkp)
 	if (link == NULL)
 		return;
 	*linkp = NULL;
-	for (int i = 0; i < WIRES; i++)
-		redis_close(&link->wires[i].redis);
+	wires_close(link);
 	timer_free(&link->timer);
 	sentinel_free(&link->sentinel);
 	identity_close(&link->identity);
+	node_free(&link->node);
 	/* Connections that were closed in this turn still read the target's name. */
 	redis_target_free(&link->target);
 	free(link->prefix);
 	free(link->head_key);
+	free(link->nodes_key);
+	free(link->beats_key);
 	free(link->barrier);
+	free(link->ack);
 	free(link);
 }
 
@@ -241,6 +311,22 @@ link_lease_runs(const struct link *link)
 	return lease_runs(&link->lease, clock_ms());
 }
 
+enum link_memory
+link_memory(const struct link *link)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (lease_runs(&link->lease, now_ms))
+		return MEMORY_LEASE;
+	return lease_grace_runs(&link->lease, now_ms) ? MEMORY_GRACE : MEMORY_NONE;
+}
+
+const struct node *
+link_node(const struct link *link)
+{
+	return link->node;
+}
+
 const char *
 link_trouble(const struct link *link)
 {
@@ -256,6 +342,8 @@ link_epoch(const struct link *link)
 void
 link_count(const struct link *link, struct link_status *status_r)
 {
+	static const char *const memories[] = {
+	    [MEMORY_NONE] = "none", [MEMORY_GRACE] = "grace", [MEMORY_LEASE] = "lease"};
 	uint64_t now_ms = clock_ms();
 
 	*status_r = (struct link_status){
@@ -271,6 +359,16 @@ link_count(const struct link *link, struct link_status *status_r)
 	    .messages = link->messages,
 	    .trouble = link->trouble_ms != 0 ? link->trouble.text : "",
 	    .trouble_ago_ms = link->trouble_ms != 0 ? now_ms - link->trouble_ms : 0,
-	    .alarm = link->alarm.text,
+	    .node = node_id(link->node),
+	    .run = node_run(link->node),
+	    .memory = memories[link_memory(link)],
+	    .refuses = link->refuses.text,
+	    .is_entered = node_has_entered(link->node, link->head.id, link->roster.grace_ms,
+		link->roster.drain_ms),
+	    .grace_ms = link->roster.grace_ms,
+	    .grace_left_ms = lease_grace_left_ms(&link->lease, now_ms),
+	    .acknowledged = link->barriers.acknowledged,
 	};
+	for (int i = 0; i < LINK_ALARMS; i++)
+		status_r->alarms[i] = link->alarms[i].text;
 }

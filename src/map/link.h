@@ -7,11 +7,17 @@
  * successful heartbeat; before that, and between sessions, what is remembered
  * may be used until the lease ends and nothing new is read. The phases are in
  * link.c.
+ *
+ * To the map this process is a node (node.h): it stands in the roster before it
+ * has a lease, says with every heartbeat that it is there, and acknowledges the
+ * barriers of those who change something.
  */
 #ifndef MAP_LINK_H
 #define MAP_LINK_H
 
 #include "base/settings.h"
+#include "map/barrier.h"
+#include "map/node.h"
 #include "map/redis.h"
 #include "net/loop.h"
 
@@ -26,12 +32,34 @@ struct link_events {
 	void (*lost_fn)(void *ctx); /* a live session is over; replies on D will not come */
 	void (*change_fn)(void *ctx, struct str key); /* this key has changed */
 	void (*change_all_fn)(void *ctx); /* any key may have */
+
+	/*
+	 * Every change before this barrier has been told. Call link_acknowledge(), now
+	 * or later, when nothing that this process has begun for one of its names
+	 * follows what was before. The barrier is lent for the call; who did not get an
+	 * answer repeats it, and it comes again.
+	 */
+	void (*barrier_fn)(void *ctx, const struct barrier *barrier);
+	void (*beat_fn)(void *ctx, struct roster_beat *beat); /* fill in answers and entries */
 };
 
-/* Starts connecting. NULL and *fault_r for what settings alone make impossible. */
-struct link *link_new(struct loop *loop, const struct settings *settings,
-    const struct link_events *events, void *ctx, struct fault *fault_r);
+/*
+ * Starts connecting. "role" is the middle of the node's id; drain_ms is how long
+ * this program goes on with what it has begun when nothing may be believed any
+ * more. NULL and *fault_r for what settings alone make impossible.
+ */
+struct link *link_new(struct loop *loop, const struct settings *settings, const char *role,
+    uint32_t drain_ms, const struct link_events *events, void *ctx, struct fault *fault_r);
 void link_free(struct link **link); /* no event follows */
+
+/*
+ * The clean end: nothing remembered may be used from now on, and if all Redis
+ * servers are there to hear it, this node leaves the roster; if not, it stays in
+ * it, as after a crash. fn is called once, perhaps from inside, within 1.5 s.
+ * Nothing but link_free() may follow.
+ */
+typedef void link_left_fn(void *ctx);
+void link_leave(struct link *link, link_left_fn *fn, void *ctx);
 
 /* The settings moved; nothing that matters here has changed. */
 void link_set_settings(struct link *link, const struct settings *settings);
@@ -54,8 +82,19 @@ void link_read_end(struct link *link, redis_reply_fn *fn, void *ctx);
  */
 bool link_read_is_good(struct link *link, const struct resp *reply, size_t count);
 
-/* May what is remembered be used now? */
+/* May what is remembered be used now? One look at the clock. */
 bool link_lease_runs(const struct link *link);
+
+/* And if not, is it the grace that was declared for a time without Redis? */
+enum link_memory { MEMORY_NONE, MEMORY_GRACE, MEMORY_LEASE };
+enum link_memory link_memory(const struct link *link);
+
+/*
+ * Tell whoever sent this barrier that we are done with it, and keep no lease
+ * longer than they think we have. One that belongs to an ended session, or was
+ * never told, is passed over. May end the session.
+ */
+void link_acknowledge(struct link *link, uint64_t epoch, const char *nonce);
 
 /* Whoever read something impossible ends the session with it; lost_fn is called from inside. */
 void link_fail(struct link *link, const struct fault *why);
@@ -64,13 +103,19 @@ void link_fail(struct link *link, const struct fault *why);
 const char *link_trouble(const struct link *link);
 
 uint64_t link_epoch(const struct link *link); /* the highest seen */
+const struct node *link_node(const struct link *link);
+
+enum link_alarm { ALARM_MAP, ALARM_NODE, ALARM_REPLICAS, ALARM_SCHEMA, LINK_ALARMS };
 
 struct link_status {
 	const char *phase, *server, *run_id, *map_id;
 	uint64_t epoch, lease_left_ms, lease_ms, sessions, heartbeats, messages;
 	const char *trouble; /* the last one, "" = none yet; trouble_ms ago */
 	uint64_t trouble_ago_ms;
-	const char *alarm; /* what an operator must look at, or "" */
+	const char *alarms[LINK_ALARMS]; /* what an operator must look at, or "" */
+	const char *node, *run, *memory, *refuses; /* "" = no slot yet; it does not */
+	bool is_entered; /* in the roster, on all servers, as far as we know */
+	uint64_t grace_ms, grace_left_ms, acknowledged;
 };
 void link_count(const struct link *link, struct link_status *status_r);
 

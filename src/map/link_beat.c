@@ -2,7 +2,10 @@
  * link_beat.c - what keeps a session alive, and what it hears         (driver)
  *
  * A heartbeat is a PING on T, whose echo says that all that was queued before it
- * has been heard, and a reading of the map's head on H. Several may be on their
+ * has been heard, and a transaction on H: are we in the roster, was our last beat
+ * still there, here is the next, is this a master, what does the map's head say;
+ * and where there are replicas, WAIT for as many as make a majority. A master that
+ * was cut off from them can so renew nothing. Several heartbeats may be on their
  * way. When both halves of the first are in, the session is live.
  */
 #include "map/link_inside.h"
@@ -12,12 +15,16 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
 	HEARTBEAT_MS = 1000,
 	SILENCE_MOST_MS = 15000, /* without a heartbeat; the lease's length where that is less */
-	DATA_SILENCE_MOST_MS = 3000 /* of D, when asked, while heartbeats are younger than that */
+	DATA_SILENCE_MOST_MS = 3000, /* of D, when asked, while heartbeats are younger than that */
+	WAIT_MOST_MS = 500 /* for replicas */
 };
+
+enum beat_reply { BEAT_ENTRY, BEAT_LAST, BEAT_WRITTEN, BEAT_ROLE, BEAT_HEAD, BEAT_REPLIES };
 
 /* ---- heartbeats */
 
@@ -49,7 +56,7 @@ on_echo(void *ctx, const struct resp *reply)
 	char expected[24];
 	bool right = false, renewed = false;
 
-	if (reply == NULL)
+	if (reply == NULL || !link_beats(link))
 		return;
 	snprintf(expected, sizeof(expected), "h%" PRIu64, link->lease.echoed + 1);
 	if (resp_count(reply) == 2 && str_is(resp_str(resp_at(reply, 0)), "pong") &&
@@ -63,15 +70,6 @@ on_echo(void *ctx, const struct resp *reply)
 	}
 }
 
-static void
-on_queued(void *ctx, const struct resp *reply)
-{
-	struct wire *wire = ctx;
-
-	if (reply != NULL && resp_type(reply) != RESP_STATUS)
-		link_refuse(wire->link, reply, "the heartbeat");
-}
-
 /* Is this still our map? Ends the session where not. */
 int
 head_take(struct link *link, const struct resp *reply)
@@ -79,20 +77,27 @@ head_take(struct link *link, const struct resp *reply)
 	struct map_head head;
 	struct fault fault;
 
-	if (map_head_read(reply, link->prefix, &head, &fault) == -1 ||
-	    head_readable(&head, link->prefix, &fault) == -1)
+	if (map_head_read(reply, link->prefix, &head, &fault) == -1)
 		goto refused;
 	if (identity_check(link->identity, &head, &fault) == -1) {
-		alarm_raise(link, &fault);
+		alarm_raise(link, ALARM_MAP, &fault);
 		goto refused;
 	}
 	link->head = head;
+	if (head_readable(&head, link->prefix, &link->refuses) == -1) {
+		if (link->phase == LINK_CHECKING)
+			return 0; /* check_done() looks again */
+		if (link->phase != LINK_REFUSING)
+			refuse_start(link);
+		return -1;
+	}
 	if (link->phase == LINK_CHECKING)
 		return 0; /* nothing is learned from a server that has not passed all checks */
 	if (identity_note(link->identity, &head, &fault) == -1)
-		alarm_raise(link, &fault); /* it is tried again with the next heartbeat */
+		alarm_raise(link, ALARM_MAP,
+		    &fault); /* it is tried again with the next heartbeat */
 	else
-		link->alarm.text[0] = '\0';
+		alarm_clear(link, ALARM_MAP);
 	return 0;
 refused:
 	link_lost(link, &fault);
@@ -100,21 +105,86 @@ refused:
 }
 
 static void
-on_head(void *ctx, const struct resp *reply)
+renew(struct link *link, uint32_t length_ms)
+{
+	if (lease_confirm(&link->lease, length_ms))
+		link_granted(link);
+}
+
+/* False: the session was ended, or does not care for heartbeats any more. */
+static bool
+beat_is_good(struct link *link, const struct resp *reply)
+{
+	struct fault fault;
+
+	if (reply == NULL || !link_beats(link))
+		return false;
+	if (resp_count(reply) != BEAT_REPLIES) {
+		link_refuse(link, reply, "the heartbeat");
+		return false;
+	}
+	if (server_is_master(resp_at(reply, BEAT_ROLE), &fault) == -1) {
+		link_lost(link, &fault);
+		return false;
+	}
+	return head_take(link, resp_at(reply, BEAT_HEAD)) == 0 &&
+	       roster_check(link, resp_at(reply, BEAT_ENTRY), resp_at(reply, BEAT_LAST)) == 0;
+}
+
+/* A heartbeat that is followed by WAIT. */
+static void
+on_beat_first(void *ctx, const struct resp *reply)
+{
+	struct wire *wire = ctx;
+
+	(void)beat_is_good(wire->link, reply);
+}
+
+static void
+on_beat_alone(void *ctx, const struct resp *reply)
 {
 	struct wire *wire = ctx;
 	struct link *link = wire->link;
-	struct fault fault;
 
-	if (reply == NULL)
+	/* Replicas that the map has since a moment ago are waited for from the next one on. */
+	if (beat_is_good(link, reply))
+		renew(link, head_replicas_most(&link->head) == 0 ? link->head.lease_ms : 0);
+}
+
+static void
+replicas_lack(struct link *link, int64_t there, unsigned needed)
+{
+	bool continues = link->settings->redis.replicas_lacking == REPLICAS_CONTINUE;
+
+	fault_set(&link->lacking, VERDICT_TEMP,
+	    "only %" PRId64 " of %u replicas that make a majority confirmed the heartbeat: %s",
+	    there, needed,
+	    continues ? "redis.replicas_lacking says to go on, and a failover may lose changes"
+		      : "the lease is not renewed");
+	trouble_note(link, &link->lacking);
+	if (continues)
+		alarm_raise(link, ALARM_REPLICAS, &link->lacking);
+	renew(link, continues ? link->head.lease_ms : 0);
+}
+
+static void
+on_wait(void *ctx, const struct resp *reply)
+{
+	struct wire *wire = ctx;
+	struct link *link = wire->link;
+	unsigned needed = head_replicas_most(&link->head);
+
+	if (reply == NULL || !link_beats(link))
 		return;
-	if (resp_count(reply) != 2)
-		link_refuse(link, reply, "the heartbeat");
-	else if (server_is_master(resp_at(reply, 0), &fault) == -1)
-		link_lost(link, &fault);
-	else if (head_take(link, resp_at(reply, 1)) == 0 &&
-		 lease_confirm(&link->lease, link->head.lease_ms))
-		link_granted(link);
+	if (resp_type(reply) != RESP_INTEGER) {
+		link_refuse(link, reply, "WAIT");
+	} else if (resp_int(reply) < (int64_t)needed) {
+		replicas_lack(link, resp_int(reply), needed);
+	} else {
+		link->lacking.text[0] = '\0';
+		alarm_clear(link, ALARM_REPLICAS);
+		renew(link, link->head.lease_ms);
+	}
 }
 
 static uint64_t
@@ -124,25 +194,48 @@ heartbeat_ms(const struct link *link)
 }
 
 static void
+beat_send(struct link *link)
+{
+	struct wire *h = &link->wires[WIRE_H];
+	unsigned replicas = head_replicas_most(&link->head);
+	uint64_t wait_ms = heartbeat_ms(link) / 2;
+	char *beat = roster_beat(link, link->phase == LINK_LIVE ? "live" : "echoing");
+	const char *id = node_id(link->node);
+	char count[16], most[24];
+
+	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
+	redis_words(h->redis, on_beat_queued, h, "HGET", link->nodes_key, id, NULL);
+	redis_words(h->redis, on_beat_queued, h, "HGET", link->beats_key, id, NULL);
+	redis_words(h->redis, on_beat_queued, h, "HSET", link->beats_key, id, beat, NULL);
+	/* A master that is demoted says no word. */
+	redis_words(h->redis, on_beat_queued, h, "ROLE", NULL);
+	redis_words(h->redis, on_beat_queued, h, "HGETALL", link->head_key, NULL);
+	redis_words(h->redis, replicas > 0 ? on_beat_first : on_beat_alone, h, "EXEC", NULL);
+	free(beat);
+	if (replicas > 0) {
+		snprintf(count, sizeof(count), "%u", replicas);
+		snprintf(most, sizeof(most), "%" PRIu64,
+		    wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
+		redis_words(h->redis, on_wait, h, "WAIT", count, most, NULL);
+	}
+	redis_flush(h->redis);
+}
+
+static void
 heartbeat(struct link *link)
 {
-	struct wire *t = &link->wires[WIRE_T], *h = &link->wires[WIRE_H];
-	uint64_t now_ms = clock_ms(), number = lease_beat(&link->lease, now_ms);
+	struct wire *t = &link->wires[WIRE_T];
+	uint64_t now_ms = clock_ms(), number;
 	char echo[24];
 
 	timer_start(link->timer, heartbeat_ms(link));
-	if (number == 0)
+	roster_tick(link);
+	if ((number = lease_beat(&link->lease, now_ms, link->roster.grace_ms)) == 0)
 		return;
 	snprintf(echo, sizeof(echo), "h%" PRIu64, number);
 	redis_words(t->redis, on_echo, t, "PING", echo, NULL);
-	redis_words(h->redis, on_queued, h, "MULTI", NULL);
-	/* A master that is demoted says no word. */
-	redis_words(h->redis, on_queued, h, "ROLE", NULL);
-	redis_words(h->redis, on_queued, h, "HGETALL", link->head_key, NULL);
-	redis_words(h->redis, on_head, h, "EXEC", NULL);
 	redis_flush(t->redis);
-	if (h->redis != NULL)
-		redis_flush(h->redis);
+	beat_send(link);
 }
 
 void
@@ -154,7 +247,9 @@ link_beat(struct link *link)
 	uint64_t data_ms = redis_silence_ms(link->wires[WIRE_D].redis, now_ms);
 	struct fault fault;
 
-	if (silence_ms >= most_ms) {
+	if (silence_ms >= most_ms && link->lacking.text[0] != '\0') {
+		fault = link->lacking;
+	} else if (silence_ms >= most_ms) {
 		fault_set(&fault, VERDICT_TEMP, "Redis at %s has not answered for %" PRIu64 " ms",
 		    redis_target_name(link->target), silence_ms);
 	} else if (data_ms >= DATA_SILENCE_MOST_MS && silence_ms < DATA_SILENCE_MOST_MS) {
@@ -173,6 +268,7 @@ void
 link_listens(struct link *link)
 {
 	link_enter(link, LINK_ECHOING);
+	link->lacking.text[0] = '\0';
 	lease_session(&link->lease, clock_ms());
 	heartbeat(link);
 }
@@ -187,8 +283,10 @@ on_push(void *ctx, const struct resp *message)
 	struct str channel = resp_str(resp_at(message, 1));
 	const struct resp *payload = resp_at(message, 2);
 
-	if (str_is(channel, link->barrier))
-		return; /* a writer waits for registered nodes only */
+	if (str_is(channel, link->barrier)) {
+		barriers_hear(link, resp_str(payload));
+		return;
+	}
 	link->messages++;
 	for (size_t i = 0; i < resp_count(payload); i++) {
 		if (resp_type(resp_at(payload, i)) != RESP_STRING) {

@@ -32,7 +32,7 @@ on_subscribed(void *ctx, const struct resp *reply)
 	}
 	if (!str_is(resp_str(resp_at(reply, 1)), link->barrier))
 		return; /* the first of two */
-	link_listens(link);
+	roster_enter(link);
 }
 
 static void
@@ -97,7 +97,10 @@ check_done(struct link *link)
 		link_lost(link, &fault);
 		return;
 	}
-	listen_start(link);
+	if (link->refuses.text[0] != '\0')
+		refuse_start(link);
+	else
+		listen_start(link);
 }
 
 static void
@@ -159,6 +162,7 @@ check_start(struct link *link)
 	link_enter(link, LINK_CHECKING);
 	timer_start(link->timer, (uint64_t)link->settings->redis.connect_timeout_ms);
 	link->checks_left = CHECKS;
+	link->refuses.text[0] = '\0';
 	identity_refresh(link->identity);
 	for (int i = 0; i < WIRES; i++)
 		redis_words(wires[i].redis, on_info, &wires[i], "INFO", "server", NULL);
@@ -240,6 +244,8 @@ link_hear(void *ctx, const struct endpoint *address)
 	struct link *link = ctx;
 	struct fault fault;
 
+	if (link->phase == LINK_LEAVING || link->phase == LINK_LEFT)
+		return;
 	if (link->phase != LINK_AWAY) {
 		if (redis_target_is_at(link->target, address))
 			return;

@@ -1,17 +1,23 @@
 /*
  * link_inside.h - the parts of a session                              (driver)
  *
- * link.c has its life and its end, link_begin.c how it comes about, link_beat.c
- * what keeps it alive and what it hears, link_read.c how others read through it.
+ * link.c has its life and its end, link_begin.c how it comes about, link_roster.c
+ * how it enters the roster, link_beat.c what keeps it alive and what it hears,
+ * link_barrier.c how it says that it has heard, link_leave.c how it takes itself
+ * out of the roster, link_read.c how others read through it.
  */
 #ifndef MAP_LINK_INSIDE_H
 #define MAP_LINK_INSIDE_H
 
+#include "map/barrier.h"
 #include "map/identity.h"
 #include "map/lease.h"
 #include "map/link.h"
+#include "map/node.h"
 #include "map/sentinel.h"
 #include "map/server.h"
+
+#include <sys/queue.h>
 
 enum link_phase {
 	LINK_AWAY,
@@ -19,8 +25,12 @@ enum link_phase {
 	LINK_CONNECTING,
 	LINK_CHECKING,
 	LINK_LISTENING,
+	LINK_ENTERING,
 	LINK_ECHOING,
 	LINK_LIVE,
+	LINK_REFUSING,
+	LINK_LEAVING,
+	LINK_LEFT,
 	LINK_PHASES
 };
 
@@ -33,6 +43,37 @@ struct wire {
 	char run_id[SERVER_RUN_ID_BYTES];
 };
 
+/* What this process is in the map, and what a session found of it there. */
+struct link_roster {
+	uint32_t drain_ms; /* of the role */
+	uint32_t grace_ms; /* of the settings */
+	char *found; /* our entry when the session began; NULL = none */
+	char *entry; /* as we wrote it */
+	uint32_t entry_grace_ms, entry_drain_ms; /* what it says; no less than ours */
+	char *lower; /* written, not yet answered */
+	uint64_t
+	    lower_ms; /* when an entry that says more than is true may say it; 0 = it does not */
+	char *beat; /* the one that we found; NULL = none */
+	uint64_t still_ms; /* since when we see it unchanged */
+	bool is_watching; /* it is another's: is that one alive? */
+	bool is_beating; /* a beat of this session has been written */
+	uint64_t acks_from_ms; /* the id was another's; before that we speak for it to nobody */
+	uint64_t beats; /* of this run */
+};
+
+struct barrier_wait; /* link_barrier.c: one on its way */
+struct barrier_heard; /* one that the map has been told of */
+TAILQ_HEAD(barrier_waits, barrier_wait);
+TAILQ_HEAD(barrier_heards, barrier_heard);
+
+struct link_barriers {
+	struct barrier_waits waits;
+	struct barrier_heards heards;
+	size_t wait_count, heard_count;
+	uint64_t sent, echoed; /* PINGs of this session */
+	uint64_t acknowledged; /* the highest epoch */
+};
+
 struct link {
 	struct loop *loop;
 	const struct settings *settings; /* the redis group and state_dir never change */
@@ -41,34 +82,73 @@ struct link {
 	struct redis_target *target;
 	struct sentinel *sentinel; /* NULL: target never moves */
 	struct identity *identity;
+	struct node *node;
 	struct timer *timer;
 	enum link_phase phase;
 	struct wire wires[WIRES];
 	unsigned checks_left, attempt;
 	struct map_head head;
 	struct lease lease;
-	char *head_key, *prefix, *barrier;
+	struct link_roster roster;
+	struct link_barriers barriers;
+	char *head_key, *nodes_key, *beats_key, *prefix, *barrier, *ack;
 	uint64_t live_ms;
 	uint64_t sessions, heartbeats, messages;
-	struct fault trouble, alarm;
+	struct fault trouble, alarms[LINK_ALARMS];
+	struct fault lacking; /* replicas, at the last heartbeat; "" = none */
+	struct fault refuses; /* the map: why; "" = we understand it */
 	uint64_t trouble_ms, logged_ms;
+	link_left_fn *left_fn;
+	void *left_ctx;
 };
 
 void link_enter(struct link *link, enum link_phase phase);
-void alarm_raise(struct link *link, const struct fault *why);
+bool link_beats(const struct link *link); /* ECHOING or LIVE */
+void alarm_raise(struct link *link, enum link_alarm alarm, const struct fault *why);
+void alarm_clear(struct link *link, enum link_alarm alarm);
+void trouble_note(struct link *link, const struct fault *why);
+
+/* Nothing that is remembered may be used from now on. */
+void link_forget(struct link *link);
 
 /* The session is over, or did not come about: pause, then try again. */
 void link_lost(struct link *link, const struct fault *why);
 void link_refuse(struct link *link, const struct resp *reply, const char *doing);
+void wires_close(struct link *link);
+void on_beat_queued(void *ctx, const struct resp *reply); /* of a wire: "QUEUED", or the end */
 
 /* link_begin.c */
 void link_connect(struct link *link);
 void link_hear(void *ctx, const struct endpoint *address); /* a sentinel: the master has moved */
 
+/* link_roster.c */
+void roster_enter(struct link *link); /* into the roster; then link_listens() */
+void roster_timer(struct link *link);
+void roster_tick(struct link *link); /* with each heartbeat */
+void roster_forget(struct link *link); /* the session is over */
+char *roster_beat(struct link *link, const char *phase); /* the text of the next; the caller's */
+
+/*
+ * What a heartbeat read of ourselves, before it wrote: is it what we left there?
+ * -1: the session was ended.
+ */
+int roster_check(struct link *link, const struct resp *entry, const struct resp *beat);
+
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */
 void link_beat(struct link *link); /* the next, or the end of a session that is silent */
-int head_take(struct link *link, const struct resp *reply); /* -1: the session was ended */
+int head_take(struct link *link,
+    const struct resp *reply); /* -1: the session was ended, or refuses */
 void on_push(void *ctx, const struct resp *message);
+
+/* link_barrier.c */
+void barriers_init(struct link *link);
+void barriers_hear(struct link *link, struct str message);
+void barriers_forget(struct link *link); /* the session is over */
+
+/* link_leave.c */
+void refuse_start(struct link *link); /* link->refuses says why */
+void refuse_timer(struct link *link);
+void leave_done(struct link *link);
 
 #endif

@@ -99,6 +99,27 @@ on_change_all(void *ctx)
 	survey_pump(map->survey);
 }
 
+/* Nothing that was begun with an answer is followed further here: it was forgotten, and that is
+ * all. */
+static void
+on_barrier(void *ctx, const struct barrier *barrier)
+{
+	struct map *map = ctx;
+
+	link_acknowledge(map->link, barrier->epoch, barrier->nonce);
+}
+
+static void
+on_beat(void *ctx, struct roster_beat *beat)
+{
+	struct map *map = ctx;
+	struct cache_counters counters;
+
+	cache_count(map->cache, &counters);
+	beat->entries = counters.entries;
+	beat->answers = map->counters.asked;
+}
+
 /* ---- deadlines */
 
 static void
@@ -288,8 +309,15 @@ map_reload(struct map *map, const struct settings *settings)
 	survey_pump(map->survey);
 }
 
+void
+map_leave(struct map *map, map_left_fn *fn, void *ctx)
+{
+	link_leave(map->link, fn, ctx);
+}
+
 struct map *
-map_new(struct loop *loop, const struct settings *settings, struct fault *fault_r)
+map_new(struct loop *loop, const struct settings *settings, const struct map_role *role,
+    struct fault *fault_r)
 {
 	static const struct link_events events = {
 	    .live_fn = on_live,
@@ -297,10 +325,13 @@ map_new(struct loop *loop, const struct settings *settings, struct fault *fault_
 	    .lost_fn = on_lost,
 	    .change_fn = on_change,
 	    .change_all_fn = on_change_all,
+	    .barrier_fn = on_barrier,
+	    .beat_fn = on_beat,
 	};
 	struct map *map = xnew(struct map);
 
-	if ((map->link = link_new(loop, settings, &events, map, fault_r)) == NULL) {
+	map->link = link_new(loop, settings, role->name, role->drain_ms, &events, map, fault_r);
+	if (map->link == NULL) {
 		free(map);
 		return NULL;
 	}

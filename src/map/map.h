@@ -24,12 +24,28 @@ struct map_question; /* one that is waiting */
 
 typedef void map_found_fn(void *ctx, const struct finding *finding);
 
+/* What kind of program asks; writers read it in the roster. */
+struct map_role {
+	const char *name; /* "policyd" */
+	uint32_t drain_ms; /* how long it goes on with what it began, when answers have run out */
+};
+
 /*
  * Starts connecting at once. "settings" is lent until map_free() or the next
  * map_reload(). NULL and *fault_r for what settings alone make impossible.
  */
-struct map *map_new(struct loop *loop, const struct settings *settings, struct fault *fault_r);
+struct map *map_new(struct loop *loop, const struct settings *settings, const struct map_role *role,
+    struct fault *fault_r);
 void map_free(struct map **map); /* waiting questions get TEMP first */
+
+/*
+ * The clean end, when nobody asks any more: nothing is answered from now on, and
+ * the roster of the map is left if that can be done safely. fn is called once,
+ * perhaps from inside, within 1.5 s. Without it, map_free() is a crash: writers
+ * wait for us until our lease must be over.
+ */
+typedef void map_left_fn(void *ctx);
+void map_leave(struct map *map, map_left_fn *fn, void *ctx);
 
 /* New settings that change nothing of the redis group: domains, sizes, times. */
 void map_reload(struct map *map, const struct settings *settings);

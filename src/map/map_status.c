@@ -26,6 +26,19 @@ link_status_json(const struct map *map)
 	    text_json(s.trouble), "trouble_ago_ms", (json_int_t)s.trouble_ago_ms);
 }
 
+/* What this process is to those who change the map. */
+static json_t *
+node_status_json(const struct map *map)
+{
+	struct link_status s;
+
+	link_count(map->link, &s);
+	return json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:o}", "id", text_json(s.node), "run",
+	    s.run, "entered", (int)s.is_entered, "memory", s.memory, "grace_ms",
+	    (json_int_t)s.grace_ms, "grace_left_ms", (json_int_t)s.grace_left_ms, "acknowledged",
+	    (json_int_t)s.acknowledged, "refuses", text_json(s.refuses));
+}
+
 static json_t *
 cache_status_json(const struct map *map)
 {
@@ -59,8 +72,10 @@ alarms_json(const struct map *map)
 	struct link_status s;
 
 	link_count(map->link, &s);
-	if (s.alarm[0] != '\0')
-		json_array_append_new(alarms, text_json(s.alarm));
+	for (int i = 0; i < LINK_ALARMS; i++) {
+		if (s.alarms[i][0] != '\0')
+			json_array_append_new(alarms, text_json(s.alarms[i]));
+	}
 	for (size_t i = 0; i < MAP_ALARMS; i++) {
 		if (map->alarms[i][0] != '\0')
 			json_array_append_new(alarms, text_json(map->alarms[i]));
@@ -71,9 +86,10 @@ alarms_json(const struct map *map)
 json_t *
 map_status(const struct map *map)
 {
-	return json_pack("{s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link", link_status_json(map),
-	    "cache", cache_status_json(map), "questions", questions_status_json(map), "domains",
-	    "known", (json_int_t)domains_count(map->domains), "complete",
+	return json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link",
+	    link_status_json(map), "node", node_status_json(map), "cache", cache_status_json(map),
+	    "questions", questions_status_json(map), "domains", "known",
+	    (json_int_t)domains_count(map->domains), "complete",
 	    (int)domains_are_complete(map->domains), "unreadable",
 	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map));
 }

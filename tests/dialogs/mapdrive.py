@@ -31,7 +31,7 @@ class Drive:
         redis = {"reconnect_least": 20, "reconnect_most": 200, "connect_timeout": 500, **settings.pop("redis", {})}
         if url:
             redis["url"] = url
-        self.settings = {"state_dir": self.state_dir, "user": "", "group": "", "log": {"level": "info"}, "redis": redis,
+        self.settings = {"instance": name, "state_dir": self.state_dir, "user": "", "group": "", "log": {"level": "info"}, "redis": redis,
                          "destinations": [{"name": "old"}, {"name": "new"}],
                          "maps": [{"name": "transport", "owners": {"new": "lmtp:a", "old": "relay:b"}}], **settings}
         self.config = lab.write(f"{name}.conf", conf_file(self.settings))
@@ -137,6 +137,8 @@ class FakeRedis:
         self.path = lab.path(name, "s")
         self.url = "unix://" + self.path
         self.strings, self.head, self.refuse = {}, dict(HEAD), {}
+        self.nodes, self.beats = {}, {}
+        self.replicas, self.published = 0, []
         self.role, self.run_id, self.on_exec = "master", lambda connection: "a" * 40, None
         self.silent, self.slow_s, self.echo = False, 0, None
         self.lock = threading.RLock()
@@ -175,6 +177,13 @@ class FakeRedis:
         elif payload is None:
             payload = b"*-1\r\n"
         self.tracker.send(b"*3\r\n" + bulk("message") + bulk("__redis__:invalidate") + payload)
+
+    def bark(self, epoch, nonce, *names):
+        """A barrier."""
+        self.tracker.send(array(bulk("message"), bulk("splitmx.barrier"), bulk(" ".join([str(epoch), nonce, *(names or "*")]))))
+
+    def hash(self, key):
+        return {"splitmx.map": self.head, "splitmx.nodes": self.nodes, "splitmx.beats": self.beats}[key]
 
     def set(self, key, value, tell=True):
         with self.lock:
@@ -294,9 +303,19 @@ class FakeConnection:
         if command == "ROLE":
             return array(bulk(fake.role), b":0\r\n", array())
         if command == "HGETALL":
-            return array(*[bulk(x) for pair in fake.head.items() for x in pair])
+            return array(*[bulk(x) for pair in fake.hash(words[1]).items() for x in pair])
         if command == "HGET":
-            return bulk(fake.head.get(words[2]))
+            return bulk(fake.hash(words[1]).get(words[2]))
+        if command == "HSET":
+            fake.hash(words[1])[words[2]] = words[3]
+            return b":0\r\n"
+        if command == "HDEL":
+            return b":%d\r\n" % (fake.hash(words[1]).pop(words[2], None) is not None)
+        if command == "WAIT":
+            return b":%d\r\n" % fake.replicas
+        if command == "PUBLISH":
+            fake.published.append((words[1], words[2]))
+            return b":1\r\n"
         if command == "GET":
             return bulk(fake.strings.get(words[1]))
         if command == "EXISTS":

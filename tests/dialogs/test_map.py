@@ -238,9 +238,9 @@ class Doors(LabCase):
     def test_A12_passwords(self):
         redis = Redis(self.lab, name="locked", password="sesame-1",
                       acl=["user default on >sesame-1 ~* &* +@all", "user reader on >sesame-2 resetkeys resetchannels "
-                           "%R~splitmx:* %R~splitmx.map &__redis__:invalidate &splitmx.barrier -@all +hello +auth +ping "
-                           "+client|id +client|setname +client|tracking +subscribe +unsubscribe +get +exists +scan +hget "
-                           "+hgetall +multi +exec +info +role"])
+                           "%R~splitmx:* %R~splitmx.map %RW~splitmx.nodes %RW~splitmx.beats &__redis__:invalidate &splitmx.barrier "
+                           "&splitmx.ack -@all +hello +auth +ping +client|id +client|setname +client|tracking +subscribe "
+                           "+unsubscribe +publish +get +exists +scan +hget +hset +hdel +hgetall +multi +exec +wait +info +role"])
         fill(redis)
         good, bad, reader = [self.lab.write(name, text + "\n", 0o600) for name, text in
                              (("good", "sesame-1"), ("bad", "wrong"), ("reader", "sesame-2"))]

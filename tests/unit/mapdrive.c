@@ -1,11 +1,11 @@
 /*
  * mapdrive.c - the map alone, asked from standard input
  *
- *	mapdrive FILE			settings
+ *	mapdrive FILE [ROLE [DRAIN_MS]]	settings
  *	mapdrive --ensure FILE		private_ensure(), then ends
  *
- * A line is "ask N ADDRESS", "domain NAME", "status", "reload FILE" or "quit"; an
- * answer is a JSON object in a line. The dialogues in tests/dialogs use it.
+ * A line is "ask N ADDRESS", "domain NAME", "status", "reload FILE", "leave" or
+ * "quit"; an answer is a JSON object in a line. The dialogues in tests/dialogs use it.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -85,6 +85,12 @@ ask_one(const char *words)
 }
 
 static void
+left(void *ctx)
+{
+	say(json_pack("{s:b}", "left", 1));
+}
+
+static void
 line_take(const char *line)
 {
 	if (strncmp(line, "ask ", 4) == 0) {
@@ -101,6 +107,8 @@ line_take(const char *line)
 		map_reload(map, settings);
 		settings_free(&older);
 		say(json_pack("{s:b}", "reloaded", 1));
+	} else if (strcmp(line, "leave") == 0) {
+		map_leave(map, left, NULL);
 	} else if (strcmp(line, "quit") == 0) {
 		loop_stop(loop);
 	} else {
@@ -131,14 +139,19 @@ on_stdin(int ready, void *ctx)
 int
 main(int argc, char **argv)
 {
+	struct map_role role = {.name = "drive"};
 	struct watch *watch;
 	struct fault fault;
 	bool ensure = argc == 3 && strcmp(argv[1], "--ensure") == 0;
 
-	if (argc != 2 && !ensure)
-		errx(EX_USAGE, "usage: mapdrive [--ensure] FILE");
+	if (argc < 2 || argc > 4)
+		errx(EX_USAGE, "usage: mapdrive --ensure FILE | FILE [ROLE [DRAIN_MS]]");
+	if (argc > 2 && !ensure)
+		role.name = argv[2];
+	if (argc > 3)
+		role.drain_ms = (uint32_t)strtoul(argv[3], NULL, 10);
 	signal(SIGPIPE, SIG_IGN);
-	settings = settings_load(argv[argc - 1]);
+	settings = settings_load(argv[ensure ? 2 : 1]);
 	for (size_t i = 0; i < settings_problem_count(settings); i++)
 		warnx("%s", settings_problem_text(settings, i));
 	if (settings_problem_count(settings) > 0)
@@ -151,7 +164,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	loop = loop_new();
-	if ((map = map_new(loop, settings, &fault)) == NULL)
+	if ((map = map_new(loop, settings, &role, &fault)) == NULL)
 		errx(EX_CONFIG, "%s", fault.text);
 	watch = watch_new(loop, STDIN_FILENO, on_stdin, NULL);
 	watch_set(watch, WATCH_READ);

@@ -53,7 +53,8 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(rows[i].steps) && rows[i].steps[k].what; k++) {
 			switch (rows[i].steps[k].what) {
 			case 'b':
-				assert_int_not_equal(lease_beat(&lease, rows[i].steps[k].at_ms), 0);
+				assert_int_not_equal(lease_beat(&lease, rows[i].steps[k].at_ms, 0),
+				    0);
 				break;
 			case 'e':
 				lease_echo(&lease, ++echo, &right);
@@ -88,8 +89,8 @@ an_echo_that_was_not_asked_for_is_wrong(void **state)
 	lease_session(&lease, 0);
 	lease_echo(&lease, 1, &right);
 	assert_false(right);
-	lease_beat(&lease, 1);
-	lease_beat(&lease, 2);
+	lease_beat(&lease, 1, 0);
+	lease_beat(&lease, 2, 0);
 	lease_echo(&lease, 2, &right);
 	assert_false(right);
 	lease_echo(&lease, 1, &right);
@@ -104,7 +105,7 @@ silence_counts_from_the_last_success(void **state)
 
 	lease_session(&lease, 1000);
 	assert_int_equal(lease_silence_ms(&lease, 1500), 500);
-	lease_beat(&lease, 2000);
+	lease_beat(&lease, 2000, 0);
 	lease_echo(&lease, 1, &right);
 	assert_int_equal(lease_silence_ms(&lease, 2500), 1500);
 	assert_true(lease_confirm(&lease, 100));
@@ -119,12 +120,99 @@ heartbeats_on_their_way_are_bounded(void **state)
 
 	lease_session(&lease, 0);
 	for (uint64_t i = 1; i <= LEASE_BEATS_MOST; i++)
-		assert_int_equal(lease_beat(&lease, i), i);
-	assert_int_equal(lease_beat(&lease, 1000), 0);
+		assert_int_equal(lease_beat(&lease, i, 0), i);
+	assert_int_equal(lease_beat(&lease, 1000, 0), 0);
 	lease_echo(&lease, 1, &right);
 	assert_true(lease_confirm(&lease, 500));
 	assert_int_equal(lease.until_ms, 501);
-	assert_int_equal(lease_beat(&lease, 1000), LEASE_BEATS_MOST + 1);
+	assert_int_equal(lease_beat(&lease, 1000, 0), LEASE_BEATS_MOST + 1);
+}
+
+/* One heartbeat that is sent at sent_ms and succeeds. */
+static void
+beat(struct lease *lease, uint64_t sent_ms, uint32_t length_ms, uint32_t grace_ms)
+{
+	uint64_t number = lease_beat(lease, sent_ms, grace_ms);
+	bool right;
+
+	lease_echo(lease, number, &right);
+	assert_true(right);
+	assert_true(lease_confirm(lease, length_ms));
+}
+
+static void
+grace_follows_the_lease_as_it_was_declared_when_sent(void **state)
+{
+	struct lease lease = {0};
+
+	lease_session(&lease, 0);
+	beat(&lease, 100, 1000, 5000);
+	assert_true(lease_runs(&lease, 1099));
+	assert_false(lease_runs(&lease, 1100));
+	assert_true(lease_grace_runs(&lease, 1100));
+	assert_true(lease_grace_runs(&lease, 6099));
+	assert_false(lease_grace_runs(&lease, 6100));
+	assert_int_equal(lease_grace_left_ms(&lease, 6000), 100);
+	beat(&lease, 200, 1000, 10); /* less is declared now; what was granted stays */
+	assert_false(lease_runs(&lease, 1200));
+	assert_true(lease_grace_runs(&lease, 6099));
+	assert_false(lease_grace_runs(&lease, 6100));
+}
+
+static void
+a_cut_holds_for_what_was_sent_before_it_and_not_after(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0);
+	beat(&lease, 100, 15000, 500);
+	lease_beat(&lease, 200, 500); /* on its way, and it will say 15000 */
+	lease_cut(&lease, 1000);
+	assert_int_equal(lease.until_ms, 1000);
+	assert_int_equal(lease.grace_until_ms, 1500);
+	lease_echo(&lease, 2, &right);
+	lease_confirm(&lease, 15000);
+	assert_int_equal(lease.until_ms, 1000);
+	assert_int_equal(lease.grace_until_ms, 1500);
+	lease_cut(&lease, 9000); /* it lengthens nothing */
+	assert_int_equal(lease.until_ms, 1000);
+	beat(&lease, 300, 2000, 500);
+	assert_int_equal(lease.until_ms, 2300);
+	assert_int_equal(lease.grace_until_ms, 2800);
+}
+
+static void
+the_end_is_the_end_of_both_until_the_next_heartbeat(void **state)
+{
+	struct lease lease = {0};
+
+	lease_session(&lease, 0);
+	beat(&lease, 100, 1000, 5000);
+	lease_end(&lease);
+	assert_false(lease_runs(&lease, 101));
+	assert_false(lease_grace_runs(&lease, 101));
+	beat(&lease, 200, 1000, 0);
+	assert_true(lease_runs(&lease, 1199));
+	assert_false(lease_grace_runs(&lease, 1200));
+}
+
+static void
+what_an_earlier_process_was_granted_is_a_grace(void **state)
+{
+	struct lease lease = {0};
+
+	lease_restore(&lease, 700);
+	assert_false(lease_runs(&lease, 1));
+	assert_true(lease_grace_runs(&lease, 699));
+	assert_false(lease_grace_runs(&lease, 700));
+}
+
+static void
+who_waits_for_a_lease_waits_a_little_longer(void **state)
+{
+	assert_int_equal(lease_wait_ms(15000), 15250);
+	assert_int_equal(lease_wait_ms(86400000), 87264100);
 }
 
 int
@@ -135,6 +223,11 @@ main(void)
 	    cmocka_unit_test(an_echo_that_was_not_asked_for_is_wrong),
 	    cmocka_unit_test(silence_counts_from_the_last_success),
 	    cmocka_unit_test(heartbeats_on_their_way_are_bounded),
+	    cmocka_unit_test(grace_follows_the_lease_as_it_was_declared_when_sent),
+	    cmocka_unit_test(a_cut_holds_for_what_was_sent_before_it_and_not_after),
+	    cmocka_unit_test(the_end_is_the_end_of_both_until_the_next_heartbeat),
+	    cmocka_unit_test(what_an_earlier_process_was_granted_is_a_grace),
+	    cmocka_unit_test(who_waits_for_a_lease_waits_a_little_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,243 @@
+/*
+ * link_barrier.c - saying that we have heard                          (driver)
+ *
+ * A barrier is published after its change has reached every Redis server. The
+ * message may still overtake the invalidation of that change, so a PING goes out
+ * on T, and its echo comes behind it for certain. Meanwhile D is asked how long
+ * leases are now: an acknowledgement promises that none of ours is longer.
+ *
+ * Where the session is not live, what we remember is of a former one, whose
+ * successor never heard of this change: it is dropped before anybody is told.
+ * Barriers that come before we are in the roster are passed over. Whoever waits
+ * for us says it again, five times a second.
+ */
+#include "map/link_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	WAITS_MOST = 256, /* on their way; beyond that somebody floods us */
+	HEARDS_MOST = 1024 /* not acknowledged; the oldest is forgotten, and heard again */
+};
+
+struct barrier_wait {
+	TAILQ_ENTRY(barrier_wait) entry;
+	struct barrier barrier;
+	uint64_t number; /* of its PING */
+	uint32_t lease_ms; /* 0: D has not answered yet */
+};
+
+struct barrier_heard {
+	TAILQ_ENTRY(barrier_heard) entry;
+	uint64_t epoch;
+	char nonce[HEAD_NONCE_BYTES];
+	uint32_t lease_ms;
+};
+
+void
+barriers_init(struct link *link)
+{
+	TAILQ_INIT(&link->barriers.waits);
+	TAILQ_INIT(&link->barriers.heards);
+}
+
+/* ---- told, and not yet acknowledged */
+
+static struct barrier_heard *
+heard_find(struct link *link, uint64_t epoch, const char *nonce)
+{
+	struct barrier_heard *heard;
+
+	TAILQ_FOREACH (heard, &link->barriers.heards, entry) {
+		if (heard->epoch == epoch && strcmp(heard->nonce, nonce) == 0)
+			return heard;
+	}
+	return NULL;
+}
+
+static void
+heard_free(struct link *link, struct barrier_heard *heard)
+{
+	TAILQ_REMOVE(&link->barriers.heards, heard, entry);
+	link->barriers.heard_count--;
+	free(heard);
+}
+
+static void
+heard_add(struct link *link, const struct barrier *barrier, uint32_t lease_ms)
+{
+	struct barrier_heard *heard = heard_find(link, barrier->epoch, barrier->nonce);
+
+	if (heard == NULL) {
+		if (link->barriers.heard_count == HEARDS_MOST)
+			heard_free(link, TAILQ_FIRST(&link->barriers.heards));
+		heard = xnew(struct barrier_heard);
+		heard->epoch = barrier->epoch;
+		memcpy(heard->nonce, barrier->nonce, sizeof(heard->nonce));
+		TAILQ_INSERT_TAIL(&link->barriers.heards, heard, entry);
+		link->barriers.heard_count++;
+	}
+	heard->lease_ms = lease_ms;
+}
+
+static void
+on_published(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+
+	if (reply != NULL && resp_type(reply) != RESP_INTEGER)
+		link_refuse(h->link, reply, "an acknowledgement");
+}
+
+void
+link_acknowledge(struct link *link, uint64_t epoch, const char *nonce)
+{
+	struct wire *h = &link->wires[WIRE_H];
+	struct barrier_heard *heard = heard_find(link, epoch, nonce);
+	struct str argv[3] = {STR("PUBLISH"), str_of(link->ack)};
+	struct buf text = BUF_INIT;
+
+	if (heard == NULL)
+		return;
+	lease_cut(&link->lease, clock_ms() + heard->lease_ms);
+	heard_free(link, heard);
+	if (epoch > link->barriers.acknowledged)
+		link->barriers.acknowledged = epoch;
+	barrier_ack_write(&text, epoch, nonce, node_id(link->node));
+	argv[2] = buf_str(&text);
+	redis_command(h->redis, on_published, h, argv, ARRAY_LEN(argv));
+	redis_flush(h->redis); /* somebody waits for it */
+	buf_fini(&text);
+}
+
+/* ---- on their way */
+
+static void
+wait_free(struct link *link, struct barrier_wait *wait)
+{
+	TAILQ_REMOVE(&link->barriers.waits, wait, entry);
+	link->barriers.wait_count--;
+	barrier_fini(&wait->barrier);
+	free(wait);
+}
+
+void
+barriers_forget(struct link *link)
+{
+	while (!TAILQ_EMPTY(&link->barriers.waits))
+		wait_free(link, TAILQ_FIRST(&link->barriers.waits));
+	while (!TAILQ_EMPTY(&link->barriers.heards))
+		heard_free(link, TAILQ_FIRST(&link->barriers.heards));
+	link->barriers.sent = link->barriers.echoed = 0;
+}
+
+/* What both connections have answered. Any callback may end the session. */
+static void
+barriers_tell(struct link *link)
+{
+	struct barrier_wait *wait;
+	struct barrier barrier;
+
+	while ((wait = TAILQ_FIRST(&link->barriers.waits)) != NULL &&
+	       wait->number <= link->barriers.echoed && wait->lease_ms != 0) {
+		heard_add(link, &wait->barrier, wait->lease_ms);
+		barrier = wait->barrier;
+		wait->barrier = (struct barrier){0};
+		wait_free(link, wait);
+		if (link->phase != LINK_LIVE)
+			link_forget(link);
+		link->events.barrier_fn(link->ctx, &barrier);
+		barrier_fini(&barrier);
+	}
+}
+
+/* The reply to "PING b<n>" of a subscribed connection: ["pong", "b<n>"]. */
+static void
+on_barrier_echo(void *ctx, const struct resp *reply)
+{
+	struct wire *t = ctx;
+	struct link *link = t->link;
+	char expected[24];
+
+	if (reply == NULL || !link_beats(link))
+		return;
+	snprintf(expected, sizeof(expected), "b%" PRIu64, link->barriers.echoed + 1);
+	if (resp_count(reply) != 2 || !str_is(resp_str(resp_at(reply, 0)), "pong") ||
+	    !str_is(resp_str(resp_at(reply, 1)), expected)) {
+		link_refuse(link, reply, "PING");
+		return;
+	}
+	link->barriers.echoed++;
+	barriers_tell(link);
+}
+
+/* The first that has no length yet is the one that was asked for first. */
+static void
+on_lease(void *ctx, const struct resp *reply)
+{
+	struct wire *d = ctx;
+	struct link *link = d->link;
+	struct barrier_wait *wait;
+	uint64_t lease_ms;
+
+	if (reply == NULL || !link_beats(link))
+		return;
+	if (resp_type(reply) != RESP_STRING ||
+	    !str_number(resp_str(reply), LEASE_MOST_MS, &lease_ms) || lease_ms < LEASE_LEAST_MS) {
+		link_refuse(link, reply, "the length of a lease");
+		return;
+	}
+	TAILQ_FOREACH (wait, &link->barriers.waits, entry) {
+		if (wait->lease_ms == 0)
+			break;
+	}
+	must(wait != NULL);
+	wait->lease_ms = (uint32_t)lease_ms;
+	barriers_tell(link);
+}
+
+static void
+wait_send(struct link *link, const struct barrier *barrier)
+{
+	struct wire *t = &link->wires[WIRE_T], *d = &link->wires[WIRE_D];
+	struct barrier_wait *wait = xnew(struct barrier_wait);
+	char echo[24];
+
+	wait->barrier = *barrier;
+	wait->number = ++link->barriers.sent;
+	TAILQ_INSERT_TAIL(&link->barriers.waits, wait, entry);
+	link->barriers.wait_count++;
+	snprintf(echo, sizeof(echo), "b%" PRIu64, wait->number);
+	redis_words(t->redis, on_barrier_echo, t, "PING", echo, NULL);
+	redis_words(d->redis, on_lease, d, "HGET", link->head_key, "lease_ms", NULL);
+	redis_flush(t->redis);
+	redis_flush(d->redis);
+}
+
+void
+barriers_hear(struct link *link, struct str message)
+{
+	struct barrier barrier;
+	struct fault fault;
+
+	if (!link_beats(link) || clock_ms() < link->roster.acks_from_ms)
+		return;
+	if (!barrier_read(message, &barrier)) {
+		log_warning("barrier_unread", "text=%s", log_quote(message));
+		return;
+	}
+	if (link->barriers.wait_count < WAITS_MOST) {
+		wait_send(link, &barrier);
+		return;
+	}
+	barrier_fini(&barrier);
+	fault_set(&fault, VERDICT_TEMP, "%d barriers came faster than Redis at %s answers",
+	    WAITS_MOST, redis_target_name(link->target));
+	link_lost(link, &fault);
+}

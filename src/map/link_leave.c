@@ -1,0 +1,205 @@
+/*
+ * link_leave.c - out of the roster                                    (driver)
+ *
+ * Who is in the roster is waited for, so a process that ends takes itself out:
+ * but only where every Redis server is there to hear it. Otherwise one that did
+ * not would bring the entry back when it becomes the master, and the file of the
+ * node would say that it is not there. Staying in it is always right: then this
+ * was a crash, and the slot's next process finds its entry again.
+ *
+ * Who does not understand the map remembers nothing and answers nothing, and
+ * whoever upgrades the others should see it: it leaves too, but goes on beating,
+ * with the reason in its beat, until there is a map that it understands.
+ */
+#include "map/link_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	LEAVE_MOST_MS = 1500,
+	PROBE_MS = 500, /* for all replicas */
+	REFUSE_MS = 1000, /* between two looks at the map */
+	REFUSE_SILENCE_MOST_MS = 15000
+};
+
+static void
+wait_replicas(struct link *link, redis_reply_fn *fn)
+{
+	struct wire *h = &link->wires[WIRE_H];
+	char count[16], most[16];
+
+	snprintf(count, sizeof(count), "%u", head_replicas_all(&link->head));
+	snprintf(most, sizeof(most), "%d", PROBE_MS);
+	redis_words(h->redis, fn, h, "WAIT", count, most, NULL);
+}
+
+static void
+beat_write(struct link *link, redis_reply_fn *fn, const char *phase)
+{
+	struct wire *h = &link->wires[WIRE_H];
+	char *beat = roster_beat(link, phase);
+
+	redis_words(h->redis, fn, h, "HSET", link->beats_key, node_id(link->node), beat, NULL);
+	free(beat);
+}
+
+static void
+hdel(struct link *link, redis_reply_fn *fn, const char *key)
+{
+	struct wire *h = &link->wires[WIRE_H];
+
+	redis_words(h->redis, fn, h, "HDEL", key, node_id(link->node), NULL);
+}
+
+/* ---- for good: from the end to the beginning */
+
+void
+leave_done(struct link *link)
+{
+	link_left_fn *fn = link->left_fn;
+
+	timer_stop(link->timer);
+	wires_close(link);
+	link_enter(link, LINK_LEFT);
+	link->left_fn = NULL;
+	fn(link->left_ctx);
+}
+
+static void
+on_out(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+
+	if (reply == NULL || link->phase != LINK_LEAVING)
+		return;
+	log_info("node_left", "node=%s", node_id(link->node));
+	leave_done(link);
+}
+
+static void
+on_probed(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+	struct fault fault;
+
+	if (reply == NULL || link->phase != LINK_LEAVING)
+		return;
+	if (resp_type(reply) != RESP_INTEGER ||
+	    resp_int(reply) < (int64_t)head_replicas_all(&link->head))
+		fault_set(&fault, VERDICT_TEMP, "not every Redis server is there to hear it");
+	else if (node_note_left(link->node, &fault) == 0) {
+		hdel(link, NULL, link->nodes_key);
+		hdel(link, NULL, link->beats_key);
+		wait_replicas(link, on_out);
+		redis_flush(h->redis);
+		return;
+	}
+	log_warning("node_stays", "node=%s why=%s", node_id(link->node),
+	    log_quote_text(fault.text));
+	leave_done(link);
+}
+
+void
+link_leave(struct link *link, link_left_fn *fn, void *ctx)
+{
+	bool was_live = link->phase == LINK_LIVE;
+	bool can = link_beats(link) && clock_ms() >= link->roster.acks_from_ms;
+
+	link->left_fn = fn;
+	link->left_ctx = ctx;
+	link_forget(link);
+	link_enter(link, LINK_LEAVING);
+	if (was_live)
+		link->events.lost_fn(link->ctx);
+	if (!can) {
+		leave_done(link);
+		return;
+	}
+	barriers_forget(link);
+	timer_start(link->timer, LEAVE_MOST_MS);
+	beat_write(link, NULL, "leaving"); /* so that there is something to WAIT for */
+	wait_replicas(link, on_probed);
+	redis_flush(link->wires[WIRE_H].redis);
+}
+
+/* ---- a map that we do not understand */
+
+static void
+on_refused(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+	struct fault fault;
+
+	if (reply == NULL || link->phase != LINK_REFUSING)
+		return;
+	if (resp_count(reply) != 3) {
+		link_refuse(link, reply, "the beat of a node that refuses the map");
+	} else if (server_is_master(resp_at(reply, 1), &fault) == -1) {
+		link_lost(link, &fault);
+	} else if (head_take(link, resp_at(reply, 2)) == 0) {
+		fault_set(&fault, VERDICT_TEMP, "the map can be read now: begin anew");
+		link->refuses.text[0] = '\0';
+		alarm_clear(link, ALARM_SCHEMA);
+		link->attempt = 0;
+		link_lost(link, &fault);
+	}
+}
+
+static void
+refuse_beat(struct link *link)
+{
+	struct wire *h = &link->wires[WIRE_H];
+
+	timer_start(link->timer, REFUSE_MS);
+	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
+	beat_write(link, on_beat_queued, "refusing");
+	redis_words(h->redis, on_beat_queued, h, "ROLE", NULL);
+	redis_words(h->redis, on_beat_queued, h, "HGETALL", link->head_key, NULL);
+	redis_words(h->redis, on_refused, h, "EXEC", NULL);
+	redis_flush(h->redis);
+}
+
+void
+refuse_timer(struct link *link)
+{
+	struct fault fault;
+
+	if (redis_silence_ms(link->wires[WIRE_H].redis, clock_ms()) < REFUSE_SILENCE_MOST_MS) {
+		refuse_beat(link);
+		return;
+	}
+	fault_set(&fault, VERDICT_TEMP, "Redis at %s has not answered for %d ms",
+	    redis_target_name(link->target), REFUSE_SILENCE_MOST_MS);
+	link_lost(link, &fault);
+}
+
+void
+refuse_start(struct link *link)
+{
+	bool was_live = link->phase == LINK_LIVE;
+	struct fault fault;
+
+	alarm_raise(link, ALARM_SCHEMA, &link->refuses);
+	trouble_note(link, &link->refuses);
+	link_forget(link);
+	barriers_forget(link);
+	link_enter(link, LINK_REFUSING);
+	if (was_live)
+		link->events.lost_fn(link->ctx);
+	/* Nothing is remembered: nobody need wait for us. The file says it before the roster. */
+	if (node_hold(link->node, &fault) == -1 || node_note_left(link->node, &fault) == -1) {
+		alarm_raise(link, ALARM_NODE, &fault);
+		link_lost(link, &fault);
+		return;
+	}
+	hdel(link, NULL, link->nodes_key);
+	refuse_beat(link);
+}
