@@ -34,6 +34,10 @@ struct client {
 	struct redis_target *target;
 	struct sentinel *sentinel; /* NULL: none */
 	struct redis *redis;
+	struct redis *ear; /* subscribed; NULL: not yet */
+	bool subscribed, heard;
+	client_message_fn *message_fn; /* NULL: nobody listens */
+	void *message_ctx;
 	bool found, open, lost;
 	struct fault why; /* of the loss, or of the first refused command without a function */
 	bool refused;
@@ -44,7 +48,7 @@ struct client {
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
 	bool wrote; /* since it was noted there */
-	char *map_key;
+	char *map_key, *ack_channel;
 };
 
 static void
@@ -55,15 +59,24 @@ on_open(void *ctx, struct redis *redis)
 	client->open = true;
 }
 
+/* Both connections live and die together. */
+static void
+lose(struct client *client, const struct fault *why)
+{
+	client->lost = true;
+	client->count = 0;
+	client->why = *why;
+	redis_close(&client->redis);
+	redis_close(&client->ear);
+}
+
 static void
 on_closed(void *ctx, const struct fault *why)
 {
 	struct client *client = ctx;
 
-	client->lost = true;
-	client->count = 0;
-	client->why = *why;
 	client->redis = NULL; /* gone by itself */
+	lose(client, why);
 }
 
 static void
@@ -156,12 +169,12 @@ client_wait(struct client *client, size_t open_most, struct fault *fault_r)
 			break;
 	} while (client->replies != before);
 	if (!few_enough(client)) {
-		client->lost = true;
-		client->count = 0;
-		redis_close(&client->redis);
-		fault_set(&client->why, VERDICT_TEMP,
+		struct fault why;
+
+		fault_set(&why, VERDICT_TEMP,
 		    "Redis at %s has not answered for %d s; is it stopped, loading or overloaded?",
 		    client_target(client), CLIENT_TIMEOUT_MS / 1000);
+		lose(client, &why);
 	}
 	if (!client->lost && !client->refused)
 		return 0;
@@ -237,7 +250,8 @@ check_identity(struct client *client, struct fault *fault_r)
 {
 	struct fault unimportant;
 
-	client->identity = identity_open(client->settings->state_dir);
+	if (client->identity == NULL)
+		client->identity = identity_open(client->settings->state_dir);
 	if (identity_check(client->identity, &client->map.head, fault_r) == -1)
 		return -1;
 	identity_note(client->identity, &client->map.head, &unimportant);
@@ -370,6 +384,9 @@ reach(struct client *client, struct fault *fault_r)
 	uint64_t end_ms = clock_ms() + (uint64_t)client->settings->redis.connect_timeout_ms;
 	unsigned tries = 1;
 
+	if (settings_redis_is_private(client->settings) && client->need != CLIENT_LOOKS &&
+	    private_ensure(client->settings, fault_r) == -1)
+		return -1;
 	while (try_master(client, fault_r) == -1) {
 		if (client->sentinel == NULL || (tries >= TRIES_LEAST && clock_ms() >= end_ms))
 			return -1;
@@ -387,9 +404,6 @@ begin(struct client *client, struct fault *fault_r)
 
 	if ((client->target = redis_target_new(settings, fault_r)) == NULL)
 		return -1;
-	if (settings_redis_is_private(settings) && client->need != CLIENT_LOOKS &&
-	    private_ensure(settings, fault_r) == -1)
-		return -1;
 	if (settings->redis.sentinel_count > 0 &&
 	    (client->sentinel = sentinel_new(client->loop, settings, fault_r)) == NULL)
 		return -1;
@@ -405,9 +419,119 @@ client_open(const struct settings *settings, enum client_need need, struct fault
 	client->need = need;
 	client->loop = loop_new();
 	client->map_key = xasprintf("%s.map", settings->redis.prefix);
+	client->ack_channel = xasprintf("%s.ack", settings->redis.prefix);
 	if (begin(client, fault_r) == -1 || check_map(client, need, fault_r) == -1)
 		client_close(&client);
 	return client;
+}
+
+int
+client_reopen(struct client *client, struct fault *fault_r)
+{
+	redis_close(&client->redis);
+	redis_close(&client->ear);
+	client->open = client->lost = client->refused = false;
+	client->subscribed = false;
+	client->count = 0;
+	client->map = (struct client_map){0};
+	if (reach(client, fault_r) == 0 && check_map(client, client->need, fault_r) == 0)
+		return 0;
+	if (!client->lost)
+		lose(client, fault_r);
+	return -1;
+}
+
+/* ---- what is published */
+
+static void
+on_subscribed(void *ctx, const struct resp *reply)
+{
+	struct client *client = ctx;
+	struct fault fault;
+
+	if (reply == NULL)
+		return; /* told to on_ear_closed() */
+	client->subscribed = resp_type(reply) == RESP_ARRAY;
+	if (client->subscribed)
+		return;
+	server_error(reply, "SUBSCRIBE", &fault);
+	lose(client, &fault);
+}
+
+static void
+on_ear_open(void *ctx, struct redis *ear)
+{
+	struct client *client = ctx;
+
+	redis_words(ear, on_subscribed, client, "SUBSCRIBE", client->ack_channel, NULL);
+}
+
+static void
+on_ear_closed(void *ctx, const struct fault *why)
+{
+	struct client *client = ctx;
+
+	client->ear = NULL;
+	lose(client, why);
+}
+
+static void
+on_message(void *ctx, const struct resp *message)
+{
+	struct client *client = ctx;
+
+	if (client->message_fn == NULL)
+		return;
+	client->heard = true;
+	client->message_fn(client->message_ctx, resp_str(resp_at(message, 2)));
+}
+
+static bool
+is_subscribed(void *ctx)
+{
+	const struct client *client = ctx;
+
+	return client->subscribed || client->lost;
+}
+
+static bool
+has_heard(void *ctx)
+{
+	const struct client *client = ctx;
+
+	return client->heard || client->lost;
+}
+
+int
+client_hear_acks(struct client *client, client_message_fn *fn, void *ctx, struct fault *fault_r)
+{
+	static const struct redis_events events = {
+	    .open_fn = on_ear_open, .push_fn = on_message, .closed_fn = on_ear_closed};
+	uint64_t patience_ms = (uint64_t)client->settings->redis.connect_timeout_ms;
+	struct fault why;
+
+	client->message_fn = fn;
+	client->message_ctx = ctx;
+	if (fn == NULL)
+		return 0;
+	if (!client->lost && client->ear == NULL)
+		client->ear =
+		    redis_open(client->loop, client->target, "splitmx-listens", &events, client);
+	if (!loop_run_until(client->loop, is_subscribed, client, patience_ms + CLIENT_TIMEOUT_MS)) {
+		fault_set(&why, VERDICT_TEMP, "Redis at %s does not answer SUBSCRIBE",
+		    client_target(client));
+		lose(client, &why);
+	}
+	if (client->lost)
+		*fault_r = client->why;
+	return client->lost ? -1 : 0;
+}
+
+void
+client_listen(struct client *client, uint64_t ms)
+{
+	client->heard = false;
+	loop_run_until(client->loop, has_heard, client, ms);
 }
 
 void
@@ -423,9 +547,11 @@ client_close(struct client **client)
 	identity_close(&c->identity);
 	redis_close(&c->redis);
 	sentinel_free(&c->sentinel);
+	redis_close(&c->ear);
 	loop_free(&c->loop);
 	redis_target_free(&c->target);
 	free(c->map_key);
+	free(c->ack_channel);
 	free(c->ring);
 	free(c);
 	*client = NULL;

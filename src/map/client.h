@@ -79,4 +79,26 @@ void client_words(struct client *client, client_reply_fn *fn, void *ctx, ...)
 int client_wait(struct client *client, size_t open_most, struct fault *fault_r);
 bool client_is_lost(const struct client *client);
 
+/*
+ * After a loss, or to follow a master that moved: connect again and check as
+ * client_open() does. Nothing of before is remembered but what the host has seen:
+ * no WATCH, no subscription. -1 and *fault_r: the client is lost, and may be
+ * reopened again; client_map() is what could still be read.
+ */
+int client_reopen(struct client *client, struct fault *fault_r);
+
+/* A published message, lent for the call. */
+typedef void client_message_fn(void *ctx, struct str message);
+
+/*
+ * Subscribe to "prefix.ack", on a second connection that is opened for it once
+ * and stays; fn is called while the client waits or listens. NULL: no more calls.
+ * When either connection is lost, so is the client. -1 and *fault_r: likewise.
+ */
+int client_hear_acks(struct client *client, client_message_fn *fn, void *ctx,
+    struct fault *fault_r);
+
+/* Wait for messages: until one was heard, the client is lost, or ms have passed. */
+void client_listen(struct client *client, uint64_t ms);
+
 #endif

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
+
 static const struct {
 	const char *word, *advice;
 } errors[] = {
@@ -87,6 +89,80 @@ server_keeps_all(const struct resp *reply, struct fault *fault_r)
 	return fault_set(fault_r, VERDICT_TEMP,
 	    "Redis may drop owners and holds when it is full: set maxmemory-policy to noeviction, not %s",
 	    log_quote(policy));
+}
+
+/* The next "name=value" of a replica's line. */
+static struct str
+pair_next(struct str *rest, struct str *value_r)
+{
+	struct str pair = str_make(rest->ptr, str_find(*rest, ','));
+	struct str name = str_make(pair.ptr, str_find(pair, '='));
+
+	*rest = str_from(*rest, pair.len < rest->len ? pair.len + 1 : pair.len);
+	*value_r = str_from(pair, name.len < pair.len ? name.len + 1 : name.len);
+	return name;
+}
+
+/* ip=10.0.0.2,port=6379,state=online,offset=4711,lag=0 */
+static bool
+replica_read(struct str line, struct server_replica *replica_r)
+{
+	struct str value, ip = STR("");
+	uint64_t port = 0;
+	bool has_offset = false;
+	int len;
+
+	*replica_r = (struct server_replica){0};
+	while (line.len > 0) {
+		struct str name = pair_next(&line, &value);
+
+		if (str_is(name, "ip"))
+			ip = value;
+		else if (str_is(name, "port") && !str_number(value, UINT16_MAX, &port))
+			return false;
+		else if (str_is(name, "state"))
+			replica_r->is_online = str_is(value, "online");
+		else if (str_is(name, "offset"))
+			has_offset = str_number(value, INT64_MAX, &replica_r->offset);
+	}
+	if (ip.len == 0 || port == 0 || !has_offset)
+		return false;
+	len = snprintf(replica_r->address, HEAD_ADDRESS_BYTES,
+	    str_find(ip, ':') < ip.len ? "[%.*s]:%u" : "%.*s:%u", STR_FMT(ip), (unsigned)port);
+	return len > 0 && len < HEAD_ADDRESS_BYTES;
+}
+
+int
+server_replication_read(const struct resp *reply, struct server_replication *replication_r,
+    struct fault *fault_r)
+{
+	struct str info = resp_str(reply), value;
+	uint64_t count = 0;
+
+	*replication_r = (struct server_replication){0};
+	if (resp_type(reply) != RESP_STRING)
+		return server_error(reply, "INFO", fault_r);
+	if (!info_value(info, "role", &value) || !str_is(value, "master"))
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "Redis does not say that it is a master any more");
+	if (!info_value(info, "master_repl_offset", &value) ||
+	    !str_number(value, INT64_MAX, &replication_r->offset))
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "Redis answered INFO replication without an offset");
+	if (info_value(info, "connected_slaves", &value))
+		str_number(value, INT32_MAX, &count);
+	for (uint64_t i = 0; i < count && replication_r->replica_count < SERVER_REPLICAS_MOST;
+	     i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "slave%u", (unsigned)i);
+		if (info_value(info, name, &value) &&
+		    replica_read(value, &replication_r->replicas[replication_r->replica_count]))
+			replication_r->replica_count++;
+		if (i >= SERVER_REPLICAS_MOST * 4)
+			break; /* a count that no lines stand behind */
+	}
+	return 0;
 }
 
 int
