@@ -8,6 +8,7 @@
  * as it is, and everything else is done.
  */
 #include "admin/admin.h"
+#include "admin/confirming.h"
 #include "admin/guard.h"
 #include "admin/load.h"
 #include "admin/progress.h"
@@ -28,6 +29,7 @@ static const struct option_row options[] = {
     {"domain", "DOMAIN", "only rows of this domain"},
     {"force", NULL, "change owners that mail is routed by too, without a hold"},
     {"yes", NULL, "change without asking"},
+    CONFIRMING_OPTIONS,
     {"reason", "TEXT", "why; stands in the audit stream"},
     {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
     {0},
@@ -49,9 +51,13 @@ struct import {
 	struct guard guard;
 	struct change_note note;
 	struct counts counts;
-	uint64_t epoch, slowest_us;
+	struct seal seal; /* of the last batch that was written */
+	uint64_t slowest_us;
 	bool show; /* --dry-run: every difference is printed */
 	struct change batch[CHANGE_BATCH_MOST];
+	struct confirming confirming;
+	struct str written[BARRIER_NAMES_MOST]; /* for the barrier; more is everything */
+	size_t written_count;
 };
 
 static bool
@@ -129,7 +135,8 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 	progress_start(&progress, doing, "accounts", total, import->admin->json);
 	while (from < total && rc == 0) {
 		size_t count = total - from < CHANGE_BATCH_MOST ? total - from : CHANGE_BATCH_MOST;
-		uint64_t start = clock_us(), epoch = 0;
+		uint64_t start = clock_us();
+		struct seal seal = {.epoch = 0};
 
 		for (size_t i = 0; i < count; i++)
 			import->batch[i] =
@@ -137,17 +144,21 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 				.writes = CHANGE_OWNER,
 				.owner = load_owner(import->load, from + i)};
 		rc = write ? change_run(client, import->batch, count, &import->note, guard_owner,
-				 &import->guard, &epoch, fault_r)
+				 &import->guard, &seal, fault_r)
 			   : change_try(client, import->batch, count, guard_owner, &import->guard,
 				 fault_r);
 		if (rc == -1)
 			break;
 		if (clock_us() - start > import->slowest_us)
 			import->slowest_us = clock_us() - start;
-		if (epoch > 0)
-			import->epoch = epoch;
-		for (size_t i = 0; i < count; i++)
+		if (seal.epoch > 0)
+			import->seal = seal;
+		for (size_t i = 0; i < count; i++) {
+			if (write && import->batch[i].result == CHANGE_DONE &&
+			    import->written_count++ < BARRIER_NAMES_MOST)
+				import->written[import->written_count - 1] = import->batch[i].name;
 			count_one(import, &import->batch[i], from + i);
+		}
 		from += count;
 		progress_step(&progress, from);
 	}
@@ -160,18 +171,27 @@ summary(const struct import *import, bool written)
 {
 	const struct counts *counts = &import->counts;
 
-	if (import->admin->json)
-		admin_print_json(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "written",
+	int code;
+
+	if (import->admin->json) {
+		json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "written",
 		    written, "added", (json_int_t)counts->added, "changed",
 		    (json_int_t)counts->changed, "unchanged", (json_int_t)counts->unchanged,
-		    "refused", (json_int_t)counts->refused, "epoch", (json_int_t)import->epoch,
-		    "slowest_ms", (double)import->slowest_us / 1000));
-	else
+		    "refused", (json_int_t)counts->refused, "epoch", (json_int_t)import->seal.epoch,
+		    "slowest_ms", (double)import->slowest_us / 1000);
+
+		if (import->seal.epoch > 0)
+			confirming_json(&import->confirming, object);
+		admin_print_json(object);
+	} else {
 		printf("%s%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64 " unchanged, %" PRIu64
-		       " refused (slowest batch %.1f ms)\n",
+		       " refused (slowest batch %.1f ms)%s\n",
 		    written ? "" : "would be: ", counts->added, counts->changed, counts->unchanged,
-		    counts->refused, (double)import->slowest_us / 1000);
-	return counts->refused > 0 ? EX_DATAERR : 0;
+		    counts->refused, (double)import->slowest_us / 1000,
+		    import->seal.epoch > 0 ? confirming_words(&import->confirming) : "");
+	}
+	code = confirming_end(&import->confirming, "the import", "");
+	return code != 0 ? code : counts->refused > 0 ? EX_DATAERR : 0;
 }
 
 static int
@@ -180,7 +200,8 @@ broken(const struct import *import, const struct fault *fault, size_t done)
 	admin_fault(import->admin, fault);
 	if (done > 0)
 		admin_note(import->admin,
-		    "%zu rows were done; start the same import again, it goes on where it stopped",
+		    "%zu rows were done; start the same import again, it goes on where it stopped, "
+		    "and run \"splitmx barrier\" when it is done: these were not confirmed",
 		    done);
 	return EX_TEMPFAIL;
 }
@@ -215,6 +236,8 @@ work(struct import *import)
 	import->slowest_us = 0;
 	if (pass(import, true, "importing", &fault) == -1)
 		return broken(import, &fault, done_so_far(&import->counts));
+	confirming_wait(&import->confirming, &import->seal, import->written,
+	    import->written_count <= BARRIER_NAMES_MOST ? import->written_count : 0);
 	return summary(import, true);
 }
 
@@ -227,6 +250,10 @@ from_file(struct admin *admin, FILE *file, const char *name)
 	int code = 0;
 
 	import->admin = admin;
+	if ((code = confirming_init(&import->confirming, admin)) != 0) {
+		free(import);
+		return code;
+	}
 	if (filter_init(&filter, &admin->args, &fault) == -1) {
 		free(import);
 		return admin_fail(admin, EX_USAGE, "%s", fault.text);
@@ -240,6 +267,7 @@ from_file(struct admin *admin, FILE *file, const char *name)
 		import->note = (struct change_note){admin_who(admin), "import", admin_why(admin)};
 		code = work(import);
 	}
+	confirming_fini(&import->confirming);
 	load_free(&import->load);
 	filter_fini(&filter);
 	free(import);

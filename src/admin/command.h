@@ -39,7 +39,7 @@ const struct command *command_find(const char *name); /* NULL: no such command *
 /* Says so, and which one was perhaps meant; returns EX_USAGE. */
 int command_unknown(const struct admin *admin, const char *name);
 
-extern const struct command cmd_init, cmd_explain, cmd_set, cmd_unset, cmd_list, cmd_import,
-    cmd_export, cmd_check, cmd_status, cmd_node, cmd_help, cmd_version;
+extern const struct command cmd_init, cmd_explain, cmd_set, cmd_unset, cmd_barrier, cmd_list,
+    cmd_import, cmd_export, cmd_check, cmd_status, cmd_node, cmd_help, cmd_version;
 
 #endif

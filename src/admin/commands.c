@@ -13,6 +13,7 @@ const struct command *const commands[] = {
     &cmd_explain,
     &cmd_set,
     &cmd_unset,
+    &cmd_barrier,
     &cmd_list,
     &cmd_import,
     &cmd_export,

@@ -3,6 +3,7 @@
  */
 #include "admin/owner.h"
 
+#include "admin/confirming.h"
 #include "admin/guard.h"
 #include "admin/progress.h"
 #include "admin/reading.h"
@@ -31,7 +32,8 @@ struct owner_work {
 	bool own_hold;
 	bool routed_elsewhere; /* see find_route() */
 	char *before, *after; /* for what is said; NULL: nobody's */
-	uint64_t epoch;
+	struct seal seal;
+	struct confirming confirming;
 };
 
 const struct option_row owner_options[] = {
@@ -40,6 +42,7 @@ const struct option_row owner_options[] = {
     {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
     {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
     {"yes", NULL, "change a whole domain without asking"},
+    CONFIRMING_OPTIONS,
     {0},
 };
 
@@ -101,7 +104,7 @@ place_hold(struct owner_work *work)
 	struct change change = {.name = work->subject->name,
 	    .writes = CHANGE_HOLD,
 	    .hold_matters = true,
-	    .hold_ms = OWNER_HOLD_MS + OWNER_HOLD_SPARE_MS};
+	    .hold_ms = OWNER_HOLD_MS + OWNER_HOLD_SPARE_MS + work->confirming.wait_ms};
 	struct change_note note = work->note;
 	unsigned char random[8];
 	struct fault fault;
@@ -112,7 +115,7 @@ place_hold(struct owner_work *work)
 	buf_addf(&work->hold, "mail:set-%s", hex);
 	change.hold = buf_str(&work->hold);
 	note.what = "hold";
-	if (change_run(admin->client, &change, 1, &note, guard_new_hold, work, &work->epoch,
+	if (change_run(admin->client, &change, 1, &note, guard_new_hold, work, &work->seal,
 		&fault) == -1)
 		return admin_fault(admin, &fault);
 	if (change.result == CHANGE_REFUSED)
@@ -169,6 +172,33 @@ watch_hold(struct owner_work *work)
 	return 0;
 }
 
+/*
+ * A hold that a node has not heard of holds nothing there, so its time begins
+ * when it is confirmed; one that somebody else placed may never have been.
+ */
+static int
+confirm_hold(struct owner_work *work)
+{
+	struct admin *admin = work->admin;
+	struct str name = work->subject->name;
+	struct fault fault;
+	struct buf what = BUF_INIT;
+	int code = 0;
+
+	if (!work->confirming.waits)
+		return 0;
+	if (!work->own_hold &&
+	    confirming_seal(admin, "barrier", &name, 1, &work->seal, &fault) == -1)
+		return admin_fault(admin, &fault);
+	if (!confirming_wait(&work->confirming, &work->seal, &name, 1)) {
+		buf_addf(&what, "the hold of %s", log_quote(name));
+		code = confirming_end(&work->confirming, buf_cstr(&what), log_quote(name));
+		buf_fini(&what);
+		admin_note(admin, "the owner was not changed");
+	}
+	return code;
+}
+
 /* Is a hold needed, and is one there or wanted? work->guard.hold is then the one to insist on. */
 static int
 see_to_hold(struct owner_work *work)
@@ -187,6 +217,8 @@ see_to_hold(struct owner_work *work)
 		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s",
 		    log_quote(work->subject->name), or_nobody(work->before), guard_needs_hold);
 	}
+	if (code == 0)
+		code = confirm_hold(work);
 	if (code == 0)
 		code = watch_hold(work);
 	work->guard.hold = buf_str(&work->hold);
@@ -248,16 +280,21 @@ say_result(const struct owner_work *work)
 	if (change->result == CHANGE_REFUSED)
 		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name,
 		    or_nobody(work->before), change->why);
-	if (admin->json)
-		admin_print_json(json_pack("{s:o, s:s, s:s?, s:s?, s:I}", "address",
+	if (admin->json) {
+		json_t *object = json_pack("{s:o, s:s, s:s?, s:s?, s:I}", "address",
 		    admin_json_text(change->name), "result", result, "before", work->before,
-		    "after", work->after, "epoch", (json_int_t)work->epoch));
-	else if (change->result == CHANGE_UNCHANGED)
+		    "after", work->after, "epoch", (json_int_t)work->seal.epoch);
+
+		if (change->result == CHANGE_DONE)
+			confirming_json(&work->confirming, object);
+		admin_print_json(object);
+	} else if (change->result == CHANGE_UNCHANGED) {
 		printf("%s: unchanged, %s\n", name, or_nobody(work->before));
-	else
-		printf("%s: %s -> %s (epoch %" PRIu64 ")\n", name, or_nobody(work->before),
-		    or_nobody(work->after), work->epoch);
-	return 0;
+	} else {
+		printf("%s: %s -> %s (epoch %" PRIu64 ")%s\n", name, or_nobody(work->before),
+		    or_nobody(work->after), work->seal.epoch, confirming_words(&work->confirming));
+	}
+	return confirming_end(&work->confirming, name, name);
 }
 
 /* The owner that counts afterwards, for what is said. */
@@ -287,10 +324,10 @@ release_hold(struct owner_work *work)
 	    .name = work->subject->name, .writes = CHANGE_RELEASE, .hold_matters = true};
 	struct change_note note = work->note;
 	struct fault unimportant; /* it ends by itself */
-	uint64_t epoch;
+	struct seal seal;
 
 	note.what = "release";
-	change_run(work->admin->client, &change, 1, &note, guard_hold_stays, work, &epoch,
+	change_run(work->admin->client, &change, 1, &note, guard_hold_stays, work, &seal,
 	    &unimportant);
 }
 
@@ -301,9 +338,11 @@ write_owner(struct owner_work *work)
 	int code;
 
 	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner,
-		&work->guard, &work->epoch, &fault) == -1)
+		&work->guard, &work->seal, &fault) == -1)
 		return admin_fault(work->admin, &fault);
 	note_owners(work);
+	if (work->change.result == CHANGE_DONE)
+		confirming_wait(&work->confirming, &work->seal, &work->subject->name, 1);
 	code = say_result(work);
 	if (work->own_hold && work->change.result != CHANGE_DONE)
 		release_hold(work);
@@ -390,13 +429,14 @@ owner_change(struct admin *admin, const struct subject *subject, struct str dest
 		.hold_matters = true},
 	    .guard = {.settings = admin->settings},
 	    .note = {.what = destination.len > 0 ? "set" : "unset"}};
-	int code = admin_need_map(admin);
+	int code = confirming_init(&work.confirming, admin);
 
-	if (code != 0)
+	if (code != 0 || (code = admin_need_map(admin)) != 0)
 		return code;
 	work.note.who = admin_who(admin);
 	work.note.why = admin_why(admin);
 	code = owner_work(&work);
+	confirming_fini(&work.confirming);
 	buf_fini(&work.hold);
 	free(work.before);
 	free(work.after);

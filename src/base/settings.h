@@ -51,6 +51,9 @@ struct listen_settings {
 	int line;
 };
 
+/* Which Redis servers a change must have reached to be confirmed. */
+enum confirm_members { CONFIRM_MEMBERS_ALL, CONFIRM_MEMBERS_MAJORITY, CONFIRM_MEMBERS_NONE };
+
 struct redis_tls_settings {
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
 };
@@ -71,6 +74,7 @@ struct redis_settings {
 	struct redis_tls_settings tls;
 	enum replicas_lacking replicas_lacking;
 	int64_t connect_timeout_ms, reconnect_least_ms, reconnect_most_ms;
+	enum confirm_members confirm_members;
 };
 
 struct policyd_settings {
@@ -85,7 +89,7 @@ struct settings {
 	enum log_target log_to;
 	enum log_level log_level;
 	struct redis_settings redis;
-	int64_t cache_size_bytes, question_timeout_ms, grace_ms;
+	int64_t cache_size_bytes, question_timeout_ms, grace_ms, confirm_timeout_ms;
 	const char **domains;
 	size_t domain_count;
 	bool domains_complete, fold_local;

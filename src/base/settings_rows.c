@@ -34,6 +34,13 @@ static const char *const replicas_lacking[] = {
     NULL,
 };
 
+static const char *const confirm_member_words[] = {
+    [CONFIRM_MEMBERS_ALL] = "all",
+    [CONFIRM_MEMBERS_MAJORITY] = "majority",
+    [CONFIRM_MEMBERS_NONE] = "none",
+    NULL,
+};
+
 /* The struct that a group's fields are in, and what its settings' names begin with. */
 #define IN_main struct settings
 #define IN_log struct settings

@@ -3,8 +3,8 @@
  */
 #include "map/change.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "map/change_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,9 @@
 
 /* Owner and hold of a name, and the same two of its domain where the one before has another. */
 enum { KEYS_MOST = CHANGE_BATCH_MOST * 4 };
+
+/* For a Redis that went away in the middle of a change: as long as for one that is silent. */
+enum { PATIENCE_MS = CLIENT_TIMEOUT_MS };
 
 /*
  * One attempt. Values are copied into "values"; as the buffer moves while it
@@ -29,7 +32,7 @@ struct attempt {
 		size_t at, len;
 	} places[KEYS_MOST];
 	bool disturbed;
-	uint64_t epoch;
+	struct seal *seal;
 	struct fault fault;
 	bool failed;
 };
@@ -232,46 +235,6 @@ read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 
 /* ---- writing */
 
-/* What is stored may be anything; an entry's line or field holds no other one. */
-static struct str
-or_dash(struct change_value value)
-{
-	return value.there ? str_of(log_quote(value.text)) : STR("-");
-}
-
-static struct change_value
-owner_after(const struct change *change)
-{
-	if ((change->writes & CHANGE_OWNER) == 0)
-		return change->seen.owner;
-	return (struct change_value){change->owner.len > 0, change->owner};
-}
-
-static struct change_value
-hold_after(const struct change *change)
-{
-	if (change->writes & CHANGE_HOLD)
-		return (struct change_value){true, change->hold};
-	if (change->writes & CHANGE_RELEASE)
-		return (struct change_value){false, STR("")};
-	return change->seen.hold;
-}
-
-void
-change_describe(struct buf *out, const struct change *changes, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (changes[i].result != CHANGE_DONE)
-			continue;
-		buf_add_str(out, changes[i].name);
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(changes[i].seen.owner));
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(owner_after(&changes[i])));
-		buf_add_byte(out, '\n');
-	}
-}
-
 static void
 write_one(struct client *client, const struct change *change)
 {
@@ -305,73 +268,10 @@ write_one(struct client *client, const struct change *change)
 	buf_fini(&key);
 }
 
-static const struct change *
-only_one_done(const struct change *changes, size_t count, size_t *done_r)
-{
-	const struct change *found = NULL;
-
-	*done_r = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (changes[i].result == CHANGE_DONE) {
-			found = &changes[i];
-			++*done_r;
-		}
-	}
-	return found;
-}
-
-/* XADD splitmx.audit: the entry's id is the time. One change in fields, several as lines. */
-static void
-write_audit(struct client *client, const struct change *changes, size_t count,
-    const struct change_note *note)
-{
-	size_t done, argc = 0;
-	const struct change *one = only_one_done(changes, count, &done);
-	struct buf key = BUF_INIT, list = BUF_INIT;
-	struct str argv[24];
-	char number[24];
-
-	buf_addf(&key, "%s.audit", client_prefix(client));
-	argv[argc++] = STR("XADD");
-	argv[argc++] = buf_str(&key);
-	argv[argc++] = STR("*");
-	argv[argc++] = STR("who");
-	argv[argc++] = str_of(note->who);
-	argv[argc++] = STR("what");
-	argv[argc++] = str_of(note->what);
-	argv[argc++] = STR("why");
-	argv[argc++] = str_of(note->why);
-	if (done == 1) {
-		argv[argc++] = STR("account");
-		argv[argc++] = one->name;
-		argv[argc++] = STR("before");
-		argv[argc++] = or_dash(one->seen.owner);
-		argv[argc++] = STR("after");
-		argv[argc++] = or_dash(owner_after(one));
-		if (one->writes & (CHANGE_HOLD | CHANGE_RELEASE)) {
-			argv[argc++] = STR("hold_before");
-			argv[argc++] = or_dash(one->seen.hold);
-			argv[argc++] = STR("hold_after");
-			argv[argc++] = or_dash(hold_after(one));
-		}
-	} else {
-		snprintf(number, sizeof(number), "%zu", done);
-		change_describe(&list, changes, count);
-		argv[argc++] = STR("accounts");
-		argv[argc++] = str_of(number);
-		argv[argc++] = STR("changes");
-		argv[argc++] = buf_str(&list);
-	}
-	client_command(client, NULL, NULL, argv, argc);
-	buf_fini(&key);
-	buf_fini(&list);
-}
-
 static void
 on_exec(void *ctx, const struct resp *reply)
 {
 	struct attempt *attempt = ctx;
-	size_t count = resp_count(reply);
 
 	if (resp_type(reply) == RESP_NIL) {
 		attempt->disturbed = true;
@@ -381,12 +281,12 @@ on_exec(void *ctx, const struct resp *reply)
 		attempt_failed(attempt, "the change, and nothing was written", reply);
 		return;
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < resp_count(reply); i++) {
 		if (resp_type(resp_at(reply, i)) == RESP_ERROR)
 			attempt_failed(attempt, "a part of the change", resp_at(reply, i));
 	}
-	if (count >= 2) /* ..., HINCRBY, XADD */
-		attempt->epoch = (uint64_t)resp_int(resp_at(reply, count - 2));
+	if (!seal_take(attempt->client, attempt->seal, reply))
+		attempt_failed(attempt, "a part of the change", reply);
 }
 
 static void
@@ -397,11 +297,32 @@ on_queued(void *ctx, const struct resp *reply)
 		attempt_failed(ctx, "the change, and nothing was written", reply);
 }
 
+/* The connection was lost, and EXEC was sent. */
+static int
+look_back(struct attempt *attempt, struct fault *fault_r)
+{
+	struct client *client = attempt->client;
+	struct fault why;
+
+	switch (seal_find(client, attempt->seal, PATIENCE_MS, &why)) {
+	case SEAL_IS_THERE:
+		return 0;
+	case SEAL_IS_NOT:
+		attempt->disturbed = true;
+		return 0;
+	case SEAL_UNKNOWN:
+		break;
+	}
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "the connection to Redis at %s was lost while the change was under way, and nobody can "
+	    "say whether it was written (%s); look with \"splitmx explain\" and repeat it",
+	    client_target(client), why.text);
+}
+
 static int
 write_all(struct attempt *attempt, const struct change_note *note, struct fault *fault_r)
 {
 	struct client *client = attempt->client;
-	char *map_key = xasprintf("%s.map", client_prefix(client));
 	int rc;
 
 	client_words(client, on_queued, attempt, "MULTI", NULL);
@@ -409,16 +330,11 @@ write_all(struct attempt *attempt, const struct change_note *note, struct fault 
 		if (attempt->changes[i].result == CHANGE_DONE)
 			write_one(client, &attempt->changes[i]);
 	}
-	client_words(client, on_queued, attempt, "HINCRBY", map_key, "epoch", "1", NULL);
-	write_audit(client, attempt->changes, attempt->count, note);
+	change_seal(client, attempt->changes, attempt->count, attempt->seal, note);
 	client_words(client, on_exec, attempt, "EXEC", NULL);
 	rc = client_wait(client, 0, fault_r);
-	free(map_key);
 	if (rc == -1 && client_is_lost(client))
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "the connection to Redis at %s was lost while the change was under way: nobody "
-		    "can say whether it was written; look with \"splitmx explain\" and repeat it",
-		    client_target(client));
+		return look_back(attempt, fault_r);
 	if (attempt->failed)
 		*fault_r = attempt->fault;
 	return rc == -1 || attempt->failed ? -1 : 0;
@@ -452,7 +368,6 @@ attempt_start(struct client *client, struct change *changes, size_t count)
 	attempt->changes = changes;
 	attempt->count = count;
 	attempt->failed = attempt->disturbed = false;
-	attempt->epoch = 0;
 	return attempt;
 }
 
@@ -470,29 +385,27 @@ change_try(struct client *client, struct change *changes, size_t count, change_g
 
 int
 change_run(struct client *client, struct change *changes, size_t count,
-    const struct change_note *note, change_guard_fn *guard, void *ctx, uint64_t *epoch_r,
+    const struct change_note *note, change_guard_fn *guard, void *ctx, struct seal *seal_r,
     struct fault *fault_r)
 {
 	if (head_writable(&client_map(client)->head, client_prefix(client), fault_r) == -1)
 		return -1;
+	seal_begin(client, seal_r);
 	for (int tries = 0; tries < CHANGE_TRIES_MOST; tries++) {
 		struct attempt *attempt = attempt_start(client, changes, count);
 
+		attempt->seal = seal_r;
 		if (read_records(attempt, true, fault_r) == -1)
 			return -1;
 		if (ask_guard(attempt, guard, ctx) == 0) {
 			/* It leaves with what follows. */
 			client_words(client, NULL, NULL, "UNWATCH", NULL);
-			*epoch_r = 0;
 			return 0;
 		}
 		if (write_all(attempt, note, fault_r) == -1)
 			return -1;
-		if (!attempt->disturbed) {
-			*epoch_r = attempt->epoch;
-			client_saw_epoch(client, attempt->epoch);
+		if (!attempt->disturbed)
 			return 0;
-		}
 	}
 	return fault_set(fault_r, VERDICT_TEMP,
 	    "others change %.*s all the time (%d attempts): nothing was written, try again",

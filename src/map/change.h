@@ -10,13 +10,13 @@
  * accounts disturb nobody (FENCING, W2).
  *
  * That the change has reached every member and node is another question, asked
- * afterwards with the epoch that change_run() returns.
+ * afterwards, by confirm_run().
  */
 #ifndef MAP_CHANGE_H
 #define MAP_CHANGE_H
 
 #include "base/buf.h"
-#include "map/client.h"
+#include "map/seal.h"
 
 /*
  * One MULTI holds no more accounts than this, so Redis is never busy for long.
@@ -62,11 +62,6 @@ struct change {
 	const char *why; /* CHANGE_REFUSED; the guard's, lent as it says */
 };
 
-/* For the audit stream: who did what and why. "why" may be "". */
-struct change_note {
-	const char *who, *what, *why;
-};
-
 /*
  * May this change be written, now that its "seen" is known? Sets change->result
  * (and why). Asked again after each disturbance, with what is there then.
@@ -75,13 +70,15 @@ typedef void change_guard_fn(void *ctx, struct change *change);
 
 /*
  * Run up to CHANGE_BATCH_MOST changes as one transaction: those that the guard
- * lets through are written together or not at all. 0, and *epoch_r the epoch of
- * the change, or 0 when there was nothing to write. -1 and *fault_r
- * (VERDICT_TEMP): nothing was written, or, where the connection was lost after
- * EXEC was sent, nobody can say; the sentence tells which.
+ * lets through are written together or not at all. 0, and *seal_r names the change
+ * for confirm_run(); its epoch is 0 when there was nothing to write. Where the
+ * connection is lost before the answer comes, the map itself is asked, and what
+ * was not written is tried again. -1 and *fault_r (VERDICT_TEMP): nothing was
+ * written, or, where Redis does not come back, nobody can say; the sentence tells
+ * which.
  */
 int change_run(struct client *client, struct change *changes, size_t count,
-    const struct change_note *note, change_guard_fn *guard, void *ctx, uint64_t *epoch_r,
+    const struct change_note *note, change_guard_fn *guard, void *ctx, struct seal *seal_r,
     struct fault *fault_r);
 
 /* Only the first half: fills "seen" of each, and asks the guard; writes nothing. */

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -62,10 +63,19 @@ class AdminCase(unittest.TestCase):
     def owner(self, name):
         return self.redis.cli("GET", f"splitmx:owner:{name}")
 
+    def audits(self, most=100):
+        """The newest entries of the audit stream as dicts, newest first; no value may hold a line feed."""
+        entries = []
+        for line in self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", most).split("\n"):
+            if re.fullmatch(r"\d{13,}-\d+", line):
+                entries.append([])
+            elif entries:
+                entries[-1].append(line)
+        return [dict(zip(words[0::2], words[1::2])) for words in entries]
+
     def audit(self):
-        """The newest entry of the audit stream as a dict."""
-        words = self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", "1").split("\n")[1:]
-        return dict(zip(words[0::2], words[1::2]))
+        """The newest entry that is about a change; what was confirmed stands in one behind it."""
+        return [entry for entry in self.audits() if entry["what"] != "confirmed"][0]
 
     def epoch(self):
         return int(self.redis.cli("HGET", "splitmx.map", "epoch"))

@@ -145,8 +145,10 @@ class Owners(AdminCase):
         epoch = self.epoch()
         told = self.tells(OK, "set", "Ann@EXAMPLE.org", "new", "--force", "--reason", "ticket 4711", "--by", "dave")[0]
         self.assertEqual("new", self.owner("ann@example.org"))
+        self.assertGreaterEqual(told.pop("ms"), 0)
         self.assertEqual({"address": "ann@example.org", "result": "changed", "before": "old", "after": "new",
-                          "epoch": epoch + 1}, told)
+                          "epoch": epoch + 1, "confirmed": True, "lost": False, "nodes": [],
+                          "members": {"wanted": 0, "reached": 0, "missing": []}}, told)
         entry = self.audit()
         self.assertEqual(("set", "ticket 4711", "ann@example.org", "-", "new"),
                          tuple(entry[k] for k in ("what", "why", "account", "before", "after")))

@@ -1,0 +1,102 @@
+/*
+ * cmd_barrier.c - splitmx barrier [ADDRESS|@DOMAIN ...]               (driver)
+ *
+ * After an edit with redis-cli, or a change that was not confirmed: asks every
+ * Redis member and every node whether they know what is in the map now.
+ */
+#include "admin/admin.h"
+#include "admin/confirming.h"
+#include "admin/owner.h"
+#include "admin/subject.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct option_row options[] = {
+    CONFIRMING_OPTIONS,
+    {"reason", "TEXT", "why; stands in the audit stream"},
+    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
+    {0},
+};
+
+static int
+say(const struct confirming *confirming, const struct seal *seal, const char *again)
+{
+	const char *what = again[0] != '\0' ? again : "everything";
+
+	if (confirming->admin->json) {
+		json_t *object =
+		    json_pack("{s:s, s:I}", "result", "barrier", "epoch", (json_int_t)seal->epoch);
+
+		confirming_json(confirming, object);
+		admin_print_json(object);
+	} else {
+		printf("%s: epoch %" PRIu64 "%s\n", what, seal->epoch,
+		    confirming_words(confirming));
+	}
+	return confirming_end(confirming, what, again);
+}
+
+static int
+take_barrier(struct admin *admin, const struct str *names, size_t count)
+{
+	struct confirming confirming;
+	struct buf again = BUF_INIT;
+	struct fault fault;
+	struct seal seal;
+	int code;
+
+	if ((code = confirming_init(&confirming, admin)) != 0)
+		return code;
+	if ((code = admin_need_map(admin)) != 0)
+		return code;
+	if (confirming_seal(admin, "barrier", names, count, &seal, &fault) == -1)
+		return admin_fault(admin, &fault);
+	for (size_t i = 0; i < count; i++)
+		buf_addf(&again, "%s%s", i > 0 ? " " : "", log_quote(names[i]));
+	confirming_wait(&confirming, &seal, names, count);
+	code = say(&confirming, &seal, buf_cstr(&again));
+	confirming_fini(&confirming);
+	buf_fini(&again);
+	return code;
+}
+
+static int
+run(struct admin *admin)
+{
+	struct subject subjects[ARGS_WORDS_MOST];
+	struct str names[ARGS_WORDS_MOST];
+	size_t count = 0;
+	int code;
+
+	if ((code = admin_need_settings(admin)) != 0)
+		return code;
+	while (code == 0 && count < admin->args.word_count) {
+		subject_init(&subjects[count]);
+		code = owner_subject(admin, &subjects[count], admin->args.words[count]);
+		count++;
+	}
+	for (size_t i = 0; code == 0 && i < count; i++)
+		names[i] = subjects[i].name;
+	if (code == 0)
+		code = take_barrier(admin, names, count);
+	while (count > 0)
+		subject_fini(&subjects[--count]);
+	return code;
+}
+
+const struct command cmd_barrier = {
+    .name = "barrier",
+    .usage = "[ADDRESS|@DOMAIN ...] [--wait SECONDS]",
+    .sentence = "Waits until every node and Redis member knows what is in the map now.",
+    .options = options,
+    .words_least = 0,
+    .words_most = ARGS_WORDS_MOST,
+    .run = run,
+    .asks = ASKS_NEVER,
+    .writes = WRITES_MAP,
+};
