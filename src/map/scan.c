@@ -4,16 +4,10 @@
 #include "map/scan.h"
 
 #include "base/mem.h"
+#include "map/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* The keys of one step, copied: they are needed until their values have come. */
-struct batch {
-	struct buf bytes;
-	struct str *keys;
-	size_t count, size;
-};
 
 struct scan {
 	struct client *client;
@@ -47,27 +41,6 @@ refused(struct scan *scan, const struct resp *reply)
 		fault_set(&scan->fault, VERDICT_TEMP, "Redis at %s refused to list: %.*s",
 		    client_target(scan->client), STR_FMT(resp_str(reply)));
 	scan->failed = true;
-}
-
-static void
-batch_fill(struct batch *batch, const struct resp *keys)
-{
-	size_t count = resp_count(keys), at = 0;
-
-	buf_clear(&batch->bytes);
-	if (count > batch->size) {
-		batch->size = count * 2;
-		batch->keys = xrealloc(batch->keys, batch->size * sizeof(batch->keys[0]));
-	}
-	for (size_t i = 0; i < count; i++) {
-		batch->keys[i] = resp_str(resp_at(keys, i));
-		buf_add_str(&batch->bytes, batch->keys[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		batch->keys[i].ptr = buf_str(&batch->bytes).ptr + at;
-		at += batch->keys[i].len;
-	}
-	batch->count = count;
 }
 
 static void
@@ -193,7 +166,7 @@ walk(struct scan *scan, struct fault *fault_r)
 
 		scan->found = scan->reading;
 		scan->reading = full;
-		scan->found->count = 0;
+		batch_clear(scan->found);
 		ask_values(scan);
 		if (!last)
 			ask_step(scan);
@@ -222,10 +195,8 @@ scan_owners(struct client *client, struct str glob, scan_row_fn *fn, void *ctx,
 	buf_add_text(&scan.match, ":owner:");
 	buf_add_str(&scan.match, glob.len > 0 ? glob : STR("*"));
 	rc = walk(&scan, fault_r);
-	for (size_t i = 0; i < 2; i++) {
-		buf_fini(&scan.batches[i].bytes);
-		free(scan.batches[i].keys);
-	}
+	for (size_t i = 0; i < 2; i++)
+		batch_fini(&scan.batches[i]);
 	buf_fini(&scan.match);
 	return rc;
 }
