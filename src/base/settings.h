@@ -89,7 +89,7 @@ struct settings {
 	enum log_target log_to;
 	enum log_level log_level;
 	struct redis_settings redis;
-	int64_t cache_size_bytes, question_timeout_ms, grace_ms, confirm_timeout_ms;
+	int64_t cache_size_bytes, cache_preload, question_timeout_ms, grace_ms, confirm_timeout_ms;
 	const char **domains;
 	size_t domain_count;
 	bool domains_complete, fold_local;

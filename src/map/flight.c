@@ -34,6 +34,12 @@ is_floor(void *ctx, struct str domain)
 	return domains_is_floor(map->domains, domain);
 }
 
+struct fetch *
+flight_fetch(struct map *map, const struct account *account)
+{
+	return fetch_new(map->settings->redis.prefix, account, &map->rules, is_floor, map);
+}
+
 struct flight *
 flight_new(struct map *map, const struct account *account)
 {
@@ -42,7 +48,7 @@ flight_new(struct map *map, const struct account *account)
 	flight->map = map;
 	flight->len = account->name.len;
 	memcpy(flight->name, account->name.ptr, account->name.len);
-	flight->fetch = fetch_new(map->settings->redis.prefix, account, &map->rules, is_floor, map);
+	flight->fetch = flight_fetch(map, account);
 	TAILQ_INIT(&flight->questions);
 	HASH_ADD_KEYPTR(hh, map->table, flight->name, flight->len, flight);
 	TAILQ_INSERT_TAIL(&map->queued, flight, entry);
@@ -88,8 +94,8 @@ flight_requeue(struct flight *flight)
 
 /* ---- the answer */
 
-static void
-unreadable_note(struct map *map, const char *reason)
+void
+flight_note_unreadable(struct map *map, const char *reason)
 {
 	const char *quoted = log_quote_text(reason);
 
@@ -111,7 +117,7 @@ flight_answer(struct flight *flight)
 
 	finding.epoch = link_epoch(map->link);
 	if (finding.verdict == VERDICT_TEMP)
-		unreadable_note(map, finding.reason);
+		flight_note_unreadable(map, finding.reason);
 	cache_put(map->cache, flight_name(flight), &finding, &flight->stamps);
 	flight_leave(flight); /* who asks from inside an answer finds memory, not us */
 	while ((question = TAILQ_FIRST(&flight->questions)) != NULL)
@@ -196,8 +202,7 @@ flight_renew(struct flight *flight)
 	account_init(&account);
 	if (account_parse(&account, flight_name(flight), &map->rules) == ACCOUNT_ADDRESS) {
 		fetch_free(&flight->fetch);
-		flight->fetch =
-		    fetch_new(map->settings->redis.prefix, &account, &map->rules, is_floor, map);
+		flight->fetch = flight_fetch(map, &account);
 	}
 	account_fini(&account);
 	flight->is_outdated = false;

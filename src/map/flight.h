@@ -20,6 +20,12 @@ struct flight {
 	char name[];
 };
 
+/* The fetch for an account under the map's present rules; the caller's. */
+struct fetch *flight_fetch(struct map *map, const struct account *account);
+
+/* A record of the map is unreadable: counted, and told to the operator once. */
+void flight_note_unreadable(struct map *map, const char *reason);
+
 /* In the map's table and queue from here, without questions. */
 struct flight *flight_new(struct map *map, const struct account *account);
 struct str flight_name(const struct flight *flight);

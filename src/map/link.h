@@ -76,6 +76,17 @@ void link_read_begin(struct link *link);
 void link_read(struct link *link, const struct str *argv, size_t argc);
 void link_read_end(struct link *link, redis_reply_fn *fn, void *ctx);
 
+/* What was queued on D leaves now, not at the end of the turn: before the caller goes on to work.
+ */
+void link_flush(struct link *link);
+
+/*
+ * One command on D by itself, while a session is live. Its reply may be an error,
+ * and says nothing that may be believed of the map; NULL as above.
+ */
+void link_ask(struct link *link, const struct str *argv, size_t argc, redis_reply_fn *fn,
+    void *ctx);
+
 /*
  * Is that reply from our map, with "count" replies from element 1 on? Where not,
  * the session has been ended and lost_fn was called from inside.

@@ -36,6 +36,19 @@ link_read_end(struct link *link, redis_reply_fn *fn, void *ctx)
 	redis_words(link->wires[WIRE_D].redis, fn, ctx, "EXEC", NULL);
 }
 
+void
+link_flush(struct link *link)
+{
+	redis_flush(link->wires[WIRE_D].redis);
+}
+
+void
+link_ask(struct link *link, const struct str *argv, size_t argc, redis_reply_fn *fn, void *ctx)
+{
+	must(link->phase == LINK_LIVE);
+	redis_command(link->wires[WIRE_D].redis, fn, ctx, argv, argc);
+}
+
 bool
 link_read_is_good(struct link *link, const struct resp *reply, size_t count)
 {

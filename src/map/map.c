@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "map/fetch.h"
 #include "map/flight.h"
+#include "map/recall.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ on_live(void *ctx)
 
 	cache_change_all(map->cache);
 	survey_start(map->survey);
+	preload_start(map->preload);
 }
 
 static void
@@ -73,6 +75,7 @@ on_lost(void *ctx)
 	struct map *map = ctx;
 
 	survey_stop(map->survey);
+	preload_stop(map->preload);
 	flights_recall(map);
 }
 
@@ -86,6 +89,7 @@ on_change(void *ctx, struct str key)
 		return;
 	cache_change(map->cache, name);
 	domains_change(map->domains, key);
+	preload_change(map->preload, key);
 	survey_pump(map->survey);
 }
 
@@ -96,6 +100,7 @@ on_change_all(void *ctx)
 
 	cache_change_all(map->cache);
 	domains_change_all(map->domains);
+	preload_change_all(map->preload);
 	survey_pump(map->survey);
 }
 
@@ -200,7 +205,8 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 		    .epoch = link_epoch(map->link)};
 		return NULL;
 	}
-	if (link_lease_runs(map->link) && cache_get(map->cache, account->name, finding_r)) {
+	if (link_lease_runs(map->link) &&
+	    (cache_get(map->cache, account->name, finding_r) || recall(map, account, finding_r))) {
 		map->counters.remembered++;
 		finding_r->source = SOURCE_MEMORY;
 		finding_r->epoch = link_epoch(map->link);
@@ -300,6 +306,7 @@ map_reload(struct map *map, const struct settings *settings)
 	map->rules = (struct account_rules){settings->fold_local, settings->recipient_delimiter};
 	link_set_settings(map->link, settings);
 	cache_set_size(map->cache, (size_t)settings->cache_size_bytes);
+	preload_set_most(map->preload, (uint64_t)settings->cache_preload);
 	if (alike)
 		return;
 	floor_set(map, settings);
@@ -341,6 +348,8 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	map->cache = cache_new((size_t)settings->cache_size_bytes);
 	map->domains = domains_new(settings->redis.prefix);
 	map->survey = survey_new(map->domains, map->link, settings->redis.prefix);
+	map->preload =
+	    preload_new(loop, map->link, settings->redis.prefix, (uint64_t)settings->cache_preload);
 	map->deadline = timer_new(loop, on_deadline, map);
 	TAILQ_INIT(&map->queued);
 	TAILQ_INIT(&map->sent);
@@ -368,6 +377,8 @@ map_free(struct map **mapp)
 	HASH_ITER (hh, map->table, flight, next)
 		flight_drop(flight);
 	survey_free(&map->survey);
+	preload_free(&map->preload);
+	fetch_free(&map->recalled);
 	domains_free(&map->domains);
 	cache_free(&map->cache);
 	timer_free(&map->deadline);

@@ -1,5 +1,5 @@
 /*
- * map_inside.h - what map.c, flight.c and map_status.c share          (driver)
+ * map_inside.h - what map.c, flight.c, recall.c and map_status.c share         (driver)
  */
 #ifndef MAP_MAP_INSIDE_H
 #define MAP_MAP_INSIDE_H
@@ -8,6 +8,7 @@
 #include "map/domains.h"
 #include "map/link.h"
 #include "map/map.h"
+#include "map/preload.h"
 #include "map/survey.h"
 
 #include <sys/queue.h>
@@ -28,7 +29,8 @@ struct map_question {
 };
 
 struct map_counters {
-	uint64_t asked, unmanaged, remembered, fetched, shared, poisoned, late, refused, unreadable;
+	uint64_t asked, unmanaged, remembered, recalled, fetched, shared, poisoned, late, refused,
+	    unreadable;
 };
 
 struct map {
@@ -39,6 +41,8 @@ struct map {
 	struct cache *cache;
 	struct domains *domains;
 	struct survey *survey;
+	struct preload *preload;
+	struct fetch *recalled; /* of the last recall(), whose finding is lent */
 
 	struct flight *table; /* by address */
 	struct flights queued; /* to be sent */

@@ -57,12 +57,12 @@ questions_status_json(const struct map *map)
 {
 	const struct map_counters *c = &map->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked",
 	    (json_int_t)c->asked, "unmanaged", (json_int_t)c->unmanaged, "remembered",
-	    (json_int_t)c->remembered, "fetched", (json_int_t)c->fetched, "shared",
-	    (json_int_t)c->shared, "poisoned", (json_int_t)c->poisoned, "late", (json_int_t)c->late,
-	    "refused", (json_int_t)c->refused, "waiting", (json_int_t)map->question_count,
-	    "on_the_way", (json_int_t)map->sent_count);
+	    (json_int_t)c->remembered, "recalled", (json_int_t)c->recalled, "fetched",
+	    (json_int_t)c->fetched, "shared", (json_int_t)c->shared, "poisoned",
+	    (json_int_t)c->poisoned, "late", (json_int_t)c->late, "refused", (json_int_t)c->refused,
+	    "waiting", (json_int_t)map->question_count, "on_the_way", (json_int_t)map->sent_count);
 }
 
 static json_t *
@@ -86,10 +86,10 @@ alarms_json(const struct map *map)
 json_t *
 map_status(const struct map *map)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link",
 	    link_status_json(map), "node", node_status_json(map), "cache", cache_status_json(map),
-	    "questions", questions_status_json(map), "domains", "known",
-	    (json_int_t)domains_count(map->domains), "complete",
+	    "preload", preload_status(map->preload), "questions", questions_status_json(map),
+	    "domains", "known", (json_int_t)domains_count(map->domains), "complete",
 	    (int)domains_are_complete(map->domains), "unreadable",
 	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map));
 }

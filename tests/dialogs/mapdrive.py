@@ -128,6 +128,7 @@ class FakeRedis:
 
     strings: keys and values; head: the hash splitmx.map; refuse: {"GET": "-OOM no"} answers a command so;
     on_exec(fake, connection, reply): called with the bytes of D's EXEC reply, returns what is sent instead (None: nothing).
+    on_load: the same for the EXEC of a preload.
     silent, slow_s: no replies, or late ones; deafen(name): none on the connections that have this name now.
     """
 
@@ -139,7 +140,8 @@ class FakeRedis:
         self.strings, self.head, self.refuse = {}, dict(HEAD), {}
         self.nodes, self.beats = {}, {}
         self.replicas, self.published = 0, []
-        self.role, self.run_id, self.on_exec = "master", lambda connection: "a" * 40, None
+        self.role, self.run_id = "master", lambda connection: "a" * 40
+        self.on_exec = self.on_load = None
         self.silent, self.slow_s, self.echo = False, 0, None
         self.lock = threading.RLock()
         self.connections, self.tracker, self.execs = [], None, 0
@@ -263,12 +265,14 @@ class FakeConnection:
                 reply = array(*[self.answer(w) for w in self.queued])
             if "EXEC" in self.fake.refuse:
                 reply = self.fake.refuse["EXEC"].encode() + b"\r\n"
-            is_lookup = any(w[0] == "GET" for w in self.queued)
+            is_lookup, is_load = [any(w[0] == word for w in self.queued) for word in ("GET", "MGET")]
             self.queued = None
             if is_lookup:
                 self.fake.execs += 1
                 if self.fake.on_exec:
                     reply = self.fake.on_exec(self.fake, self, reply)
+            elif is_load and self.fake.on_load:
+                reply = self.fake.on_load(self.fake, self, reply)
         elif self.queued is not None and command not in self.fake.refuse:
             self.queued.append(words)
             reply = b"+QUEUED\r\n"
@@ -318,10 +322,14 @@ class FakeConnection:
             return b":1\r\n"
         if command == "GET":
             return bulk(fake.strings.get(words[1]))
+        if command == "MGET":
+            return array(*[bulk(fake.strings.get(w)) for w in words[1:]])
+        if command == "DBSIZE":
+            return b":%d\r\n" % len(fake.strings)
         if command == "EXISTS":
             return b":%d\r\n" % sum(w in fake.strings for w in words[1:])
         if command == "SCAN":
-            return array(bulk("0"), array(*[bulk(k) for k in fake.strings if ":@" in k]))
+            return array(bulk("0"), array(*[bulk(k) for k in fake.strings if ":@" in k or ":@" not in " ".join(words)]))
         return b"-ERR unknown command\r\n"
 
 

@@ -22,6 +22,7 @@ class Scripted(LabCase):
         self.fake = FakeRedis(self.lab, f"f{Scripted.numbers}")
         self.fake.head["lease_ms"] = str(lease_ms)
         self.fake.strings.update({"splitmx:owner:@example.org": "old", ANN: "old"})
+        settings.setdefault("cache", {"preload": 0})  # each question is to reach the fake
         self.drive = Drive(self.lab, self.fake.url, name=f"c{Scripted.numbers}", **settings)
         if wait:
             self.drive.wait_complete()

@@ -100,6 +100,10 @@ class FewSeatsTest(PolicydCase):
 class ShortTimesTest(PolicydCase):
     policyd_settings = {"idle_timeout": 600}
 
+    @classmethod
+    def settings(cls):
+        return {**super().settings(), "cache": {"preload": 0}}  # a question is to wait
+
     def assert_ends(self, client):
         began = time.monotonic()
         self.assertTrue(client.is_closed(5))
