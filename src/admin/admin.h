@@ -39,6 +39,7 @@ void admin_fini(struct admin *admin);
 int admin_need_settings(struct admin *admin); /* rules too: all problems are printed */
 int admin_need_redis(struct admin *admin); /* whatever answers there */
 int admin_need_map(struct admin *admin); /* an initialised map, see map/client.h */
+int admin_look_at_map(struct admin *admin); /* the same, but nothing is started for it */
 
 /* Settings and rules without a word; problems stay in admin->settings. For check. */
 void admin_load(struct admin *admin);

@@ -280,7 +280,7 @@ remove_node(struct removal *removal, const char *id)
 	if ((removal->node = nodes_find(removal->nodes, id)) == NULL)
 		return admin_fail(admin, EX_DATAERR,
 		    "there is no node %s in the map: see splitmx node list", log_quote_text(id));
-	if (nodes_watch(removal->nodes, admin->client, NODES_LOOK_MS, &fault) == -1)
+	if (nodes_watch(removal->nodes, admin->client, NODES_LOOK_MS, admin->json, &fault) == -1)
 		return admin_fault(admin, &fault);
 	if ((code = check_node(removal)) != 0)
 		return code;
@@ -317,7 +317,7 @@ list(struct admin *admin)
 	int code = 0;
 
 	if (nodes_read(&nodes, admin->client, &fault) == -1 ||
-	    nodes_watch(&nodes, admin->client, NODES_LOOK_MS, &fault) == -1)
+	    nodes_watch(&nodes, admin->client, NODES_LOOK_MS, admin->json, &fault) == -1)
 		code = admin_fault(admin, &fault);
 	else
 		status_nodes(admin, &nodes);

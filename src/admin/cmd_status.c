@@ -1,225 +1,87 @@
 /*
  * cmd_status.c - splitmx status                                       (driver)
  *
- * Asks every process of this host that has a control socket in run_dir.
+ * The whole house, from above: the map as Redis tells it, the Redis servers that
+ * hold it, the nodes that answer from it, and then the processes of this host,
+ * which say more of themselves. Those answer when Redis is away, too.
  */
 #include "admin/admin.h"
 
-#include "base/log.h"
-#include "base/mem.h"
-#include "net/control.h"
+#include "admin/members.h"
+#include "admin/nodes.h"
+#include "admin/status_map.h"
+#include "admin/status_nodes.h"
+#include "admin/status_processes.h"
 
-#include <errno.h>
-#include <glob.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct option_row options[] = {
     {"all", NULL, "show everything that each process says, not only the table"},
+    {"local", NULL, "only the processes of this host: Redis is not asked"},
     {0},
 };
 
-enum { STATUS_TIMEOUT_MS = 3000 };
-
-struct counts {
-	size_t answered, silent;
-};
-
-/* "/run/splitmx/policyd.ctl" -> "policyd"; the caller's. */
-static char *
-id_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	slash = slash != NULL ? slash + 1 : path;
-	return xstrndup(slash, strlen(slash) - strlen(".ctl"));
-}
-
-static const char *
-text_of(const json_t *value, char *room, size_t size)
-{
-	if (json_is_string(value))
-		return log_quote_text(json_string_value(value));
-	if (json_is_integer(value))
-		snprintf(room, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	else if (json_is_real(value))
-		snprintf(room, size, "%.3f", json_real_value(value));
-	else
-		snprintf(room, size, "%s",
-		    json_is_true(value)    ? "yes"
-		    : json_is_false(value) ? "no"
-					   : "-");
-	return room;
-}
-
-/* "map.lease.left_ms  1234", one line for each value, groups and lists by their path. */
 static void
-print_tree(const json_t *value, const char *path)
+empty_line(const struct admin *admin)
 {
-	char room[64];
-	const char *name;
-	json_t *member;
-	size_t i;
-
-	if (json_is_object(value)) {
-		/* jansson's iteration macros want an object that could change. */
-		json_t *object = json_deep_copy(value);
-
-		json_object_foreach (object, name, member) {
-			char *deeper = xasprintf("%s%s%s", path, path[0] ? "." : "", name);
-
-			print_tree(member, deeper);
-			free(deeper);
-		}
-		json_decref(object);
-	} else if (json_is_array(value)) {
-		json_array_foreach (value, i, member) {
-			char *deeper = xasprintf("%s[%zu]", path, i);
-
-			print_tree(member, deeper);
-			free(deeper);
-		}
-	} else {
-		printf("  %-36s %s\n", path, text_of(value, room, sizeof(room)));
-	}
-}
-
-/* The columns of the table: where in the answer, and how wide. */
-static const struct {
-	const char *head, *path; /* "map.link.state" */
-	int width;
-} columns[] = {
-    {"PROGRAM", "program", 17},
-    {"VERSION", "version", 8},
-    {"PID", "pid", 8},
-    {"READY", "ready", 6},
-    {"CLIENTS", "connections", 8},
-    {"REDIS", "map.link.state", 8},
-    {"LEASE_MS", "map.link.lease_left_ms", 9},
-    {"EPOCH", "map.link.epoch", 10},
-    {"REMEMBERED", "map.cache.entries", 10},
-};
-
-static const json_t *
-find(const json_t *reply, const char *path)
-{
-	char name[32];
-	size_t len;
-
-	for (;;) {
-		len = strcspn(path, ".");
-		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		reply = json_object_get(reply, name);
-		if (path[len] == '\0')
-			return reply;
-		path += len + 1;
-	}
-}
-
-static void
-print_heads(void)
-{
-	printf("%-16s", "ID");
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		printf(" %-*s", columns[i].width, columns[i].head);
-	putchar('\n');
-}
-
-/* What an operator must look at: why Redis is away, and every alarm. */
-static void
-print_trouble(const json_t *reply)
-{
-	const char *state = json_string_value(find(reply, "map.link.state"));
-	const char *trouble = json_string_value(find(reply, "map.link.trouble"));
-	const json_t *alarms = find(reply, "map.alarms");
-	char room[64];
-
-	if (state != NULL && strcmp(state, "live") != 0 && trouble != NULL && trouble[0] != '\0')
-		printf("  Redis: %s\n", log_quote_text(trouble));
-	for (size_t i = 0; i < json_array_size(alarms); i++)
-		printf("  alarm: %s\n", text_of(json_array_get(alarms, i), room, sizeof(room)));
-}
-
-static void
-print_row(const char *id, const json_t *reply)
-{
-	char room[64];
-
-	printf("%-16s", id);
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		printf(" %-*s", columns[i].width,
-		    text_of(find(reply, columns[i].path), room, sizeof(room)));
-	putchar('\n');
-	print_trouble(reply);
-}
-
-static void
-print_one(struct admin *admin, const char *id, json_t *reply)
-{
-	if (admin->json) {
-		json_object_set_new(reply, "id", admin_json_text(str_of(id)));
-		json_dumpf(reply, stdout, JSON_COMPACT);
+	if (!admin->json)
 		putchar('\n');
-	} else if (args_has(&admin->args, "all")) {
-		printf("%s\n", id);
-		print_tree(reply, "");
-	} else {
-		print_row(id, reply);
-	}
+	fflush(stdout);
 }
 
-static void
-ask_one(struct admin *admin, const char *path, struct counts *counts)
+/* Returns whether an operator must look at something; -1 and *fault_r. */
+static int
+show_map(struct admin *admin, struct nodes *nodes, struct fault *fault_r)
 {
-	json_t *request = json_pack("{s:s}", "do", "status"), *reply = NULL;
-	struct fault fault;
-	char *id = id_of(path);
+	struct members members;
+	bool any = status_head(admin);
 
-	if (control_ask(path, request, STATUS_TIMEOUT_MS, &reply, &fault) == -1) {
-		counts->silent++;
-		admin_fail(admin, EX_UNAVAILABLE, "%s does not answer: %s", id, fault.text);
-	} else {
-		counts->answered++;
-		print_one(admin, id, reply);
-	}
-	json_decref(request);
-	json_decref(reply);
-	free(id);
+	empty_line(admin);
+	if (members_read(&members, admin->client, fault_r) == -1)
+		return -1;
+	any = status_members(admin, &members) || any;
+	empty_line(admin);
+	if (nodes_read(nodes, admin->client, fault_r) == -1 ||
+	    nodes_watch(nodes, admin->client, NODES_LOOK_MS, admin->json, fault_r) == -1)
+		return -1;
+	any = status_nodes(admin, nodes) > 0 || any;
+	empty_line(admin);
+	return any;
+}
+
+static int
+status_map(struct admin *admin)
+{
+	struct nodes nodes = {0};
+	struct fault fault;
+	int code = admin_look_at_map(admin), any;
+
+	if (code != 0)
+		return code;
+	any = show_map(admin, &nodes, &fault);
+	nodes_fini(&nodes);
+	if (any == -1)
+		return admin_fault(admin, &fault);
+	return any ? EX_UNAVAILABLE : 0;
 }
 
 static int
 run(struct admin *admin)
 {
-	struct counts counts = {0};
-	char *pattern;
-	glob_t paths;
-	int code;
+	int code = admin_need_settings(admin), local_code;
 
-	if ((code = admin_need_settings(admin)) != 0)
+	if (code != 0)
 		return code;
-	pattern = xasprintf("%s/*.ctl", admin->settings->run_dir);
-	if (glob(pattern, 0, NULL, &paths) == 0) {
-		if (!admin->json && !args_has(&admin->args, "all"))
-			print_heads();
-		for (size_t i = 0; i < paths.gl_pathc; i++)
-			ask_one(admin, paths.gl_pathv[i], &counts);
-		globfree(&paths);
-	}
-	if (counts.answered + counts.silent == 0)
-		code = admin_fail(admin, EX_UNAVAILABLE,
-		    "no process of splitmx runs here (no %s); start splitmx-policyd", pattern);
-	else if (counts.silent > 0)
-		code = EX_UNAVAILABLE;
-	free(pattern);
-	return code;
+	if (!args_has(&admin->args, "local"))
+		code = status_map(admin);
+	local_code = status_processes(admin, args_has(&admin->args, "all"));
+	return code != 0 ? code : local_code;
 }
 
 const struct command cmd_status = {
     .name = "status",
-    .usage = "[--all]",
-    .sentence = "Shows the processes of this host and how they are.",
+    .usage = "[--all] [--local]",
+    .sentence = "Shows the map, its Redis servers, its nodes, and the processes of this host.",
     .options = options,
     .words_least = 0,
     .words_most = 0,

@@ -2,16 +2,63 @@
  * members.h - the Redis servers that hold the map                     (driver)
  *
  * FENCING: what is to outlive a failover must be on every member that may be
- * promoted, which is each one that is not declared dead.
+ * promoted, which is each one that is not declared dead. Which they are stands
+ * in the head of the map, by name or only by number; who is there, the master
+ * tells.
  */
 #ifndef ADMIN_MEMBERS_H
 #define ADMIN_MEMBERS_H
 
 #include "map/client.h"
+#include "map/server.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { MEMBERS_WAIT_MS = 10000 };
+enum {
+	MEMBERS_WAIT_MS = 10000,
+	MEMBERS_ROWS_MOST = 2 * HEAD_MEMBERS_MOST + SERVER_REPLICAS_MOST + 1
+};
+
+enum member_state {
+	MEMBER_MASTER,
+	MEMBER_ONLINE, /* a replica that follows */
+	MEMBER_SYNCS, /* a replica that is still being filled */
+	MEMBER_MISSING, /* named, and not there */
+	MEMBER_DEAD, /* the same, and declared dead: nobody waits for it */
+	MEMBER_STATES
+};
+
+const char *member_state_name(enum member_state state);
+
+struct member {
+	char address[HEAD_ADDRESS_BYTES]; /* "" = the master's, which is not known */
+	enum member_state state;
+	bool is_stranger; /* the map names its members, and not this one */
+	bool is_declared_dead;
+	uint64_t behind_bytes; /* a replica that is there */
+	int64_t heard_s; /* and how long ago it said so; -1: not known */
+};
+
+struct members {
+	struct member list[MEMBERS_ROWS_MOST];
+	unsigned count;
+	unsigned wanted, majority; /* FENCING: ALL and K */
+	unsigned online; /* replicas that follow and count for ALL */
+	unsigned online_dead; /* and those that count for K only */
+};
+
+/*
+ * Put together what the head says, what the master told, and where we reached it
+ * ("redis://10.0.0.1:6379").                                           (pure)
+ */
+void members_judge(struct members *members_r, const struct map_head *head,
+    const struct server_replication *replication, const char *target);
+
+const struct member *members_find(const struct members *members, const char *address);
+
+/* Ask the master, then judge. -1 and *fault_r: it did not answer. */
+int members_read(struct members *members_r, struct client *client, struct fault *fault_r);
 
 /*
  * Wait until what was written on this connection is on all replicas that count.

@@ -3,6 +3,7 @@
  */
 #include "admin/nodes.h"
 
+#include "admin/progress.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -181,27 +182,32 @@ nodes_look(struct nodes *nodes, struct client *client, struct fault *fault_r)
 	return look_end(&look, fault_r);
 }
 
-static bool
-all_beat(const struct nodes *nodes)
+static size_t
+count_beating(const struct nodes *nodes)
 {
-	for (size_t i = 0; i < nodes->count; i++) {
-		if (!nodes->list[i].beats)
-			return false;
-	}
-	return true;
+	size_t count = 0;
+
+	for (size_t i = 0; i < nodes->count; i++)
+		count += nodes->list[i].beats;
+	return count;
 }
 
 int
-nodes_watch(struct nodes *nodes, struct client *client, uint64_t most_ms, struct fault *fault_r)
+nodes_watch(struct nodes *nodes, struct client *client, uint64_t most_ms, bool quiet,
+    struct fault *fault_r)
 {
 	uint64_t start = clock_ms();
+	struct progress progress;
+	int rc = 0;
 
-	while (!all_beat(nodes) && clock_ms() - start < most_ms) {
+	progress_start(&progress, "looking for beats", "nodes", nodes->count, quiet);
+	while (rc == 0 && count_beating(nodes) < nodes->count && clock_ms() - start < most_ms) {
 		usleep(LOOK_EVERY_MS * 1000);
-		if (nodes_look(nodes, client, fault_r) == -1)
-			return -1;
+		rc = nodes_look(nodes, client, fault_r);
+		progress_step(&progress, count_beating(nodes));
 	}
-	return 0;
+	progress_end(&progress);
+	return rc;
 }
 
 uint64_t

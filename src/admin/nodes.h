@@ -42,8 +42,8 @@ void nodes_fini(struct nodes *nodes);
 /* Look again at all beats. Nodes that came meanwhile are not added. */
 int nodes_look(struct nodes *nodes, struct client *client, struct fault *fault_r);
 
-/* Look again and again, until all beat or most_ms are over. */
-int nodes_watch(struct nodes *nodes, struct client *client, uint64_t most_ms,
+/* Look again and again, until all beat or most_ms are over; says so on a terminal unless quiet. */
+int nodes_watch(struct nodes *nodes, struct client *client, uint64_t most_ms, bool quiet,
     struct fault *fault_r);
 
 struct node *nodes_find(const struct nodes *nodes, const char *id); /* NULL: no such node */

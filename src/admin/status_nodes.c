@@ -3,6 +3,7 @@
  */
 #include "admin/status_nodes.h"
 
+#include "admin/trouble.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -32,22 +33,6 @@ find_newest(const struct nodes *nodes)
 	return newest;
 }
 
-static void add_trouble(json_t *troubles, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-add_trouble(json_t *troubles, const char *format, ...)
-{
-	struct buf text = BUF_INIT;
-	va_list args;
-
-	va_start(args, format);
-	buf_vaddf(&text, format, args);
-	va_end(args);
-	json_array_append_new(troubles, admin_json_text(buf_str(&text)));
-	buf_fini(&text);
-}
-
 /* Is it there at all, and what does that mean for a change? */
 static void
 presence_troubles(const struct admin *admin, const struct node *node, json_t *troubles)
@@ -56,21 +41,21 @@ presence_troubles(const struct admin *admin, const struct node *node, json_t *tr
 	const char *id = log_quote_text(node->id);
 
 	if (node->on_roster && !node->has_entry)
-		add_trouble(troubles,
+		trouble_add(troubles,
 		    "its entry in the roster cannot be read (%s): nobody knows how long to wait for "
 		    "it, so no change is confirmed; restart it, or stop it and run splitmx node rm "
 		    "%s --force",
 		    node->why.text, id);
 	else if (node->on_roster && !node->beats)
-		add_trouble(troubles,
+		trouble_add(troubles,
 		    "silent: a change waits for it, up to %" PRIu64
 		    " s; if it will not come back: splitmx node rm %s",
 		    (node_wait_ms(head, &node->entry) + 999) / 1000, id);
 	else if (!node->on_roster && !node->beats)
-		add_trouble(troubles,
+		trouble_add(troubles,
 		    "not in the roster, and silent: left over; splitmx node rm %s", id);
 	else if (!node->on_roster && node->beat.refuses[0] == '\0')
-		add_trouble(troubles, "not in the roster yet: it does not answer before it is");
+		trouble_add(troubles, "not in the roster yet: it does not answer before it is");
 }
 
 static void
@@ -79,11 +64,11 @@ age_troubles(const struct node *node, struct newest newest, json_t *troubles)
 	if (!node->has_entry)
 		return;
 	if (node->entry.schema_most < newest.schema)
-		add_trouble(troubles,
+		trouble_add(troubles,
 		    "before an upgrade of the map: it knows schema %u to %u, another node %u",
 		    node->entry.schema_least, node->entry.schema_most, newest.schema);
 	if (strverscmp(node->entry.version, newest.version) < 0)
-		add_trouble(troubles, "before an upgrade: it runs %s, another node %s",
+		trouble_add(troubles, "before an upgrade: it runs %s, another node %s",
 		    log_quote_text(node->entry.version), log_quote_text(newest.version));
 }
 
@@ -95,9 +80,9 @@ find_troubles(const struct admin *admin, const struct node *node, struct newest 
 
 	presence_troubles(admin, node, troubles);
 	if (node->has_beat && node->beat.refuses[0] != '\0')
-		add_trouble(troubles, "does not answer from this map: %s", node->beat.refuses);
+		trouble_add(troubles, "does not answer from this map: %s", node->beat.refuses);
 	if (node->has_beat && node->beat.alarm[0] != '\0')
-		add_trouble(troubles, "alarm: %s", node->beat.alarm);
+		trouble_add(troubles, "alarm: %s", node->beat.alarm);
 	age_troubles(node, newest, troubles);
 	return troubles;
 }
@@ -201,16 +186,6 @@ print_row(const struct admin *admin, const struct node *node)
 		printf("%8s %8s %10s %6s %12s %10s\n", "-", grace, "-", "-", "-", "-");
 }
 
-static void
-print_troubles(const json_t *troubles)
-{
-	for (size_t i = 0; i < json_array_size(troubles); i++) {
-		fputs("  ", stdout);
-		admin_print_text(stdout, str_of(json_string_value(json_array_get(troubles, i))));
-		putchar('\n');
-	}
-}
-
 size_t
 status_nodes(const struct admin *admin, const struct nodes *nodes)
 {
@@ -231,7 +206,7 @@ status_nodes(const struct admin *admin, const struct nodes *nodes)
 			continue;
 		}
 		print_row(admin, node);
-		print_troubles(troubles);
+		troubles_print(troubles);
 		json_decref(troubles);
 	}
 	return count;

@@ -108,11 +108,11 @@ static bool
 replica_read(struct str line, struct server_replica *replica_r)
 {
 	struct str value, ip = STR("");
-	uint64_t port = 0;
+	uint64_t port = 0, lag;
 	bool has_offset = false;
 	int len;
 
-	*replica_r = (struct server_replica){0};
+	*replica_r = (struct server_replica){.heard_s = -1};
 	while (line.len > 0) {
 		struct str name = pair_next(&line, &value);
 
@@ -124,6 +124,8 @@ replica_read(struct str line, struct server_replica *replica_r)
 			replica_r->is_online = str_is(value, "online");
 		else if (str_is(name, "offset"))
 			has_offset = str_number(value, INT64_MAX, &replica_r->offset);
+		else if (str_is(name, "lag") && str_number(value, INT32_MAX, &lag))
+			replica_r->heard_s = (int64_t)lag;
 	}
 	if (ip.len == 0 || port == 0 || !has_offset)
 		return false;

@@ -29,6 +29,7 @@ struct server_replica {
 	    address[HEAD_ADDRESS_BYTES]; /* "host:port", IPv6 in brackets, as it announces itself */
 	bool is_online;
 	uint64_t offset; /* how far it has said that it has come */
+	int64_t heard_s; /* and how long ago; -1: it did not yet */
 };
 
 struct server_replication {

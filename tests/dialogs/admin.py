@@ -4,13 +4,41 @@ import json
 import os
 import re
 import signal
+import socketserver
 import subprocess
+import threading
 import unittest
 
 from lab import Lab, Redis
 from lab.policyd import conf_file, program
 
 OK, USAGE, DATAERR, NOINPUT, NOUSER, UNAVAILABLE, IOERR, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 66, 67, 69, 74, 75, 77, 78
+
+
+class Peer(socketserver.ThreadingUnixStreamServer):
+    """Answers each connection with what answer(request bytes) returns, once."""
+
+    daemon_threads = True
+    request_queue_size = 16
+
+    def __init__(self, path, answer):
+        self.answer = answer
+        super().__init__(path, Handler)
+        os.chmod(path, 0o666)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        said = self.server.answer(b"") or b""
+        if said:
+            self.request.sendall(said)
+            return
+        self.request.sendall(self.server.answer(self.request.recv(4096)))
 
 
 class AdminCase(unittest.TestCase):

@@ -4,40 +4,12 @@ import json
 import os
 import pwd
 import shutil
-import socketserver
 import subprocess
-import threading
 import unittest
 
-from admin import CONFIG, IOERR, OK, UNAVAILABLE, USAGE, AdminCase
+from admin import CONFIG, IOERR, OK, UNAVAILABLE, USAGE, AdminCase, Peer
 from lab import wait_for
 from lab.policyd import program
-
-
-class Peer(socketserver.ThreadingUnixStreamServer):
-    """Answers each connection with what answer(request bytes) returns, once."""
-
-    daemon_threads = True
-    request_queue_size = 16
-
-    def __init__(self, path, answer):
-        self.answer = answer
-        super().__init__(path, Handler)
-        os.chmod(path, 0o666)
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
-
-
-class Handler(socketserver.BaseRequestHandler):
-    def handle(self):
-        said = self.server.answer(b"") or b""
-        if said:
-            self.request.sendall(said)
-            return
-        self.request.sendall(self.server.answer(self.request.recv(4096)))
 
 
 def socketmap(request):
@@ -154,7 +126,7 @@ class Status(AdminCase):
     initialised = False
 
     def test_nobody_runs(self):
-        self.says(UNAVAILABLE, "status")
+        self.says(UNAVAILABLE, "status", "--local")
 
     def test_who_answers_and_who_does_not(self):
         def status(request):
@@ -165,13 +137,13 @@ class Status(AdminCase):
 
         peer = Peer(os.path.join(self.settings["run_dir"], "policyd.ctl"), status)
         self.addCleanup(peer.stop)
-        self.assertIn("77", self.says(OK, "status").splitlines()[1])
-        self.assertIn("map.epoch", self.says(OK, "status", "--all"))
-        told = self.tells(OK, "status")[0]
+        self.assertIn("77", self.says(OK, "status", "--local").splitlines()[1])
+        self.assertIn("map.epoch", self.says(OK, "status", "--local", "--all"))
+        told = self.tells(OK, "status", "--local")[0]["process"]
         self.assertEqual(("policyd", 9), (told["id"], told["map"]["epoch"]))
         dead = os.path.join(self.settings["run_dir"], "dead.ctl")
         Peer(dead, status).stop()
-        self.says(UNAVAILABLE, "status")
+        self.says(UNAVAILABLE, "status", "--local")
         self.assertIn("dead does not answer", self.error)
 
 

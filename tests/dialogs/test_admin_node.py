@@ -1,60 +1,17 @@
 """splitmx node: who is in the roster, who beats, and taking out one that is gone."""
 
-import json
 import signal
-import threading
 import unittest
 
-from admin import DATAERR, NOPERM, OK, TEMPFAIL, USAGE, AdminCase
+from admin import DATAERR, NOPERM, OK, TEMPFAIL, USAGE
+from admin_nodes import BEAT, Beating, NodeCase
 from lab import wait_for
-
-ENTRY = {"host": "mx1", "role": "policyd", "pid": 7, "version": "0.1.0", "schema": [1, 1], "grace_ms": 0, "drain_ms": 0,
-         "run": "0123456789abcdef", "since": "2026-11-21T13:00:00Z"}
-BEAT = {"run": "0123456789abcdef", "beat": 1, "epoch": 1, "lease_left_ms": 100, "phase": "live", "answers": 5, "entries": 3}
-
-
-class Beating:
-    """Writes a beat of a node every 200 ms until it is stopped."""
-
-    def __init__(self, case, node, **members):
-        self.case, self.node, self.beat = case, node, {**BEAT, **members}
-        self.ended = threading.Event()
-        case.put("beats", node, self.beat)
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-        case.addCleanup(self.stop)
-
-    def run(self):
-        while not self.ended.wait(0.2):
-            self.beat["beat"] += 1
-            self.case.put("beats", self.node, self.beat)
-
-    def stop(self):
-        self.ended.set()
-        self.thread.join()
-
-
-class NodeCase(AdminCase):
-    def setUp(self):
-        super().setUp()
-        self.says(OK, "init", "--force", "--lease", 100)
-
-    def put(self, hash_name, node, members):
-        self.redis.cli("HSET", f"splitmx.{hash_name}", node, members if isinstance(members, str) else json.dumps(members))
-
-    def enter(self, node, beat=True, **members):
-        self.put("nodes", node, {**ENTRY, **members})
-        if beat:
-            self.put("beats", node, BEAT)
-
-    def nodes(self):
-        return [row["node"] for row in self.tells(OK, "node", "list")]
-
-    def roster(self):
-        return set(self.redis.cli("HKEYS", "splitmx.nodes").split())
 
 
 class List(NodeCase):
+    def nodes(self):
+        return [row["node"] for row in self.tells(OK, "node", "list")]
+
     def test_who_beats_and_who_is_silent(self):
         self.assertEqual([], self.nodes())
         self.enter("mx1/policyd/0")

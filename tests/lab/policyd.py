@@ -186,4 +186,5 @@ class Policyd(Logged):
         return last[0]
 
     def status(self):
-        return json.loads(self.splitmx("--json", "status").stdout)
+        """What the process says of itself."""
+        return json.loads(self.splitmx("--json", "status", "--local").stdout)["process"]
