@@ -214,8 +214,9 @@ admin_confirm(const struct admin *admin, const char *format, ...)
 		return 0;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return admin_fail(admin, EX_NOPERM,
-		    "more than one account would change and nobody is here to be asked: nothing was "
-		    "changed; say --yes");
+		    "%s and nobody is here to be asked: nothing was changed; say --yes",
+		    admin->command->asks == ASKS_WHERE_MANY ? "more than one account would change"
+							    : "this asks first");
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);

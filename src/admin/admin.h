@@ -65,7 +65,7 @@ void admin_print_json(json_t *object);
 void admin_print_text(FILE *file, struct str text);
 
 /*
- * Before more than one account changes: 0 when the operator agrees, by --yes or
+ * Before what a person must agree to (see command.h): 0 when the operator agrees, by --yes or
  * at the terminal; else EX_NOPERM, said. The question ends with "?".
  */
 int admin_confirm(const struct admin *admin, const char *format, ...)

@@ -20,6 +20,8 @@ show_one(const struct command *command)
 	    command->sentence);
 	if (command->asks == ASKS_WHERE_MANY)
 		puts("Asks before more than one account changes; --yes answers.");
+	if (command->asks == ASKS_FIRST)
+		puts("Asks for what only you can know; --yes answers.");
 	if (command->writes == WRITES_MAP)
 		puts("Changes the ownership map, and says so in its audit stream.");
 	if (command->options != NULL)

@@ -7,6 +7,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/edit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/identity.h"
@@ -17,18 +18,19 @@
 
 static const struct option_row options[] = {
     {"lease", "MILLISECONDS", "how long a node trusts its memory unheard (default 15000)"},
-    {"members", "N", "how many Redis servers hold the map: 1, or 3, 5, 7 (default 1)"},
-    {"force", NULL, "give an initialised map this lease and these members; its id and epoch stay"},
+    {"members", "N|LIST",
+	"how many Redis servers hold the map: 1 (default), 3, 5 or 7; or \"host:port ...\""},
+    {"force", NULL, "give an initialised map this lease or these members; all else stays"},
     {"reason", "TEXT", "why; stands in the audit stream"},
     {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
     {0},
 };
 
-enum { MEMBERS_MOST = 7 };
-
 struct birth {
 	struct admin *admin;
-	long long lease_ms, members;
+	long long lease_ms;
+	const char *members; /* as it is stored */
+	struct head_servers named;
 	char id[HEAD_ID_BYTES];
 	bool anew; /* there was no map */
 	bool disturbed;
@@ -51,41 +53,27 @@ on_exec(void *ctx, const struct resp *reply)
 static void
 write_map(const struct birth *birth, const char *map_key)
 {
-	struct client *client = birth->admin->client;
 	char *lease = xasprintf("%lld", birth->lease_ms);
-	char *members = xasprintf("%lld", birth->members);
 
-	if (birth->anew)
-		client_words(client, NULL, NULL, "HSET", map_key, "id", birth->id, "epoch", "1",
-		    "schema", "1", "lease_ms", lease, "members", members, NULL);
-	else
-		client_words(client, NULL, NULL, "HSET", map_key, "lease_ms", lease, "members",
-		    members, NULL);
-	if (!birth->anew)
-		client_words(client, NULL, NULL, "HINCRBY", map_key, "epoch", "1", NULL);
+	client_words(birth->admin->client, NULL, NULL, "HSET", map_key, "id", birth->id, "epoch",
+	    "1", "schema", "1", "lease_ms", lease, "members", birth->members, NULL);
 	free(lease);
-	free(members);
 }
 
 static void
 write_audit(const struct birth *birth)
 {
 	struct admin *admin = birth->admin;
-	const struct client_map *map = client_map(admin->client);
 	char *key = xasprintf("%s.audit", client_prefix(admin->client));
-	char *before = birth->anew ? xstrdup("-")
-				   : xasprintf("lease_ms=%" PRIu32 " members=%u",
-					 map->head.lease_ms, map->head.members);
-	char *after = xasprintf("lease_ms=%lld members=%lld", birth->lease_ms, birth->members);
+	char *after = xasprintf("lease_ms=%lld members=%s", birth->lease_ms, birth->members);
 
 	client_words(admin->client, NULL, NULL, "XADD", key, "*", "who", admin_who(admin), "what",
-	    "init", "why", admin_why(admin), "before", before, "after", after, NULL);
+	    "init", "why", admin_why(admin), "head", after, NULL);
 	free(key);
-	free(before);
 	free(after);
 }
 
-/* Written only if the map is what it was when we looked. */
+/* Written only if there still is no map. */
 static int
 give_birth(struct birth *birth, struct fault *fault_r)
 {
@@ -95,7 +83,7 @@ give_birth(struct birth *birth, struct fault *fault_r)
 
 	client_words(client, NULL, NULL, "WATCH", map_key, NULL);
 	rc = client_read_map(client, fault_r);
-	if (rc == 0 && client_map(client)->initialised == birth->anew) {
+	if (rc == 0 && client_map(client)->initialised) {
 		birth->disturbed = true;
 	} else if (rc == 0) {
 		client_words(client, NULL, NULL, "MULTI", NULL);
@@ -125,7 +113,7 @@ check_host(const struct birth *birth, struct identity *identity)
 	struct admin *admin = birth->admin;
 	const char *known = identity_id(identity);
 
-	if (!birth->anew || known[0] == '\0')
+	if (known[0] == '\0')
 		return 0;
 	return admin_fail(admin, EX_NOPERM,
 	    "this host knows map %s (epoch %" PRIu64
@@ -136,22 +124,110 @@ check_host(const struct birth *birth, struct identity *identity)
 	    admin->settings->state_dir);
 }
 
+static json_t *
+addresses_json(const struct head_servers *servers)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < servers->count; i++)
+		json_array_append_new(array, admin_json_text(str_of(servers->address[i])));
+	return array;
+}
+
 static int
 say(const struct birth *birth, const char *what)
 {
 	struct admin *admin = birth->admin;
-	const struct client_map *map = client_map(admin->client);
+	const struct map_head *head = &client_map(admin->client)->head;
 
 	if (admin->json)
-		admin_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "result", what, "id",
-		    map->head.id, "epoch", (json_int_t)map->head.epoch, "schema",
-		    (json_int_t)MAP_SCHEMA, "lease_ms", (json_int_t)map->head.lease_ms, "members",
-		    (json_int_t)map->head.members));
+		admin_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "result", what,
+		    "id", head->id, "epoch", (json_int_t)head->epoch, "schema",
+		    (json_int_t)head->schema_least_reader, "lease_ms", (json_int_t)head->lease_ms,
+		    "members", (json_int_t)head->members, "addresses",
+		    addresses_json(&head->named)));
 	else
 		printf("%s: map %s %s (lease %" PRIu32 " ms, members %u)\n",
-		    client_target(admin->client), map->head.id, what, map->head.lease_ms,
-		    map->head.members);
+		    client_target(admin->client), head->id, what, head->lease_ms, head->members);
 	return 0;
+}
+
+/* ---- a map that is there */
+
+/* Those that are dead and still members; all, where members have no names. */
+static void
+keep_dead(struct edit *edit, const struct head_servers *named)
+{
+	const struct head_servers *dead = &edit->head.dead;
+	struct buf text = BUF_INIT;
+
+	for (unsigned i = 0; i < dead->count; i++) {
+		if (named->count == 0 || head_servers_has(named, str_of(dead->address[i])))
+			buf_addf(&text, "%s%s", buf_len(&text) > 0 ? " " : "", dead->address[i]);
+	}
+	edit_put(edit, "dead", "%s", buf_cstr(&text));
+	buf_fini(&text);
+}
+
+/*
+ * A lease that gets shorter runs on at its former length for a while, and writers
+ * must go on waiting for that: "window open" sees to it.
+ */
+static int
+edit_map(void *ctx, struct edit *edit)
+{
+	struct birth *birth = ctx;
+	const struct args *args = &birth->admin->args;
+
+	if (args_has(args, "lease") && birth->lease_ms < edit->head.lease_most_ms)
+		return admin_fail(birth->admin, EX_NOPERM,
+		    "leases of %" PRIu32
+		    " ms may run, and writers wait for them: splitmx window open --lease %lld makes "
+		    "them shorter",
+		    edit->head.lease_most_ms, birth->lease_ms);
+	if (args_has(args, "lease")) {
+		edit_put(edit, "lease_ms", "%lld", birth->lease_ms);
+		edit_put(edit, "lease_most_ms", "%lld", birth->lease_ms);
+		edit_put(edit, "lease_epoch", "%" PRIu64, edit->head.epoch + 1);
+	}
+	if (args_has(args, "members")) {
+		edit_put(edit, "members", "%s", birth->members);
+		keep_dead(edit, &birth->named);
+	}
+	return edit->count > 0 ? 0 : EDIT_NOTHING;
+}
+
+static int
+change_and_say(struct birth *birth)
+{
+	struct seal seal;
+	struct fault fault;
+	int code = edit_head(birth->admin, "init", edit_map, birth, &seal);
+
+	if (code != 0)
+		return code;
+	if (client_read_map(birth->admin->client, &fault) == -1)
+		return admin_fault(birth->admin, &fault);
+	return say(birth, seal.epoch > 0 ? "changed" : "unchanged");
+}
+
+/* Only the map that this host knows, and no former state of it. */
+static int
+change_map(struct birth *birth)
+{
+	struct admin *admin = birth->admin;
+	struct identity *identity = identity_open(admin->settings->state_dir);
+	struct fault fault;
+	int code;
+
+	if (identity_check(identity, &client_map(admin->client)->head, &fault) == -1)
+		code = admin_fault(admin, &fault);
+	else
+		code = change_and_say(birth);
+	if (code == 0) /* where we may not write it, the daemons do it */
+		identity_note(identity, &client_map(admin->client)->head, &fault);
+	identity_close(&identity);
+	return code;
 }
 
 /* Whoever starts a private Redis gives it its map: that was all that is asked for. */
@@ -164,40 +240,41 @@ is_born_by_itself(const struct birth *birth)
 	       !args_has(args, "force") && !args_has(args, "lease") && !args_has(args, "members");
 }
 
+/* 0, or EX_USAGE, said. */
 static int
-run(struct admin *admin)
+read_options(struct birth *birth)
 {
-	struct birth birth = {.admin = admin};
-	const struct client_map *map;
-	struct identity *identity;
+	struct admin *admin = birth->admin;
+	unsigned count;
+	struct fault fault;
+
+	if (args_number(&admin->args, "lease", LEASE_LEAST_MS, LEASE_MOST_MS, LEASE_DEFAULT_MS,
+		&birth->lease_ms, &fault) == -1)
+		return admin_usage(admin, "%s", fault.text);
+	birth->members =
+	    args_has(&admin->args, "members") ? args_value(&admin->args, "members") : "1";
+	if (!head_members_read(str_of(birth->members), &count, &birth->named))
+		return admin_usage(admin,
+		    "--members is 1, 3, 5 or 7 (an even number has no majority), or so many "
+		    "addresses \"host:port host:port ...\", not %s",
+		    log_quote_text(birth->members));
+	return 0;
+}
+
+static int
+begin_map(struct birth *birth)
+{
+	struct admin *admin = birth->admin;
+	struct identity *identity = identity_open(admin->settings->state_dir);
 	struct fault fault;
 	int code;
 
-	if (args_number(&admin->args, "lease", LEASE_LEAST_MS, LEASE_MOST_MS, LEASE_DEFAULT_MS,
-		&birth.lease_ms, &fault) == -1 ||
-	    args_number(&admin->args, "members", 1, MEMBERS_MOST, 1, &birth.members, &fault) == -1)
-		return admin_usage(admin, "%s", fault.text);
-	if (birth.members % 2 == 0)
-		return admin_usage(admin,
-		    "--members is 1, 3, 5 or 7: an even number has no majority");
-	if ((code = admin_need_redis(admin)) != 0)
-		return code;
-	map = client_map(admin->client);
-	birth.anew = !map->initialised;
-	if (is_born_by_itself(&birth))
-		return say(&birth, "initialised");
-	if (map->initialised && !args_has(&admin->args, "force"))
-		return admin_fail(admin, EX_NOPERM,
-		    "%s has a map already, %s at epoch %" PRIu64
-		    ": it stays as it is (--force changes its lease and members)",
-		    client_target(admin->client), map->head.id, map->head.epoch);
-	identity = identity_open(admin->settings->state_dir);
-	map_id_new(birth.id);
-	if ((code = check_host(&birth, identity)) == 0) {
-		if (give_birth(&birth, &fault) == -1)
+	map_id_new(birth->id);
+	if ((code = check_host(birth, identity)) == 0) {
+		if (give_birth(birth, &fault) == -1)
 			code = admin_fault(admin, &fault);
 		else
-			code = say(&birth, birth.anew ? "initialised" : "changed");
+			code = say(birth, "initialised");
 	}
 	if (code == 0) /* where we may not write it, the daemons do it */
 		identity_note(identity, &client_map(admin->client)->head, &fault);
@@ -205,9 +282,32 @@ run(struct admin *admin)
 	return code;
 }
 
+static int
+run(struct admin *admin)
+{
+	struct birth birth = {.admin = admin};
+	const struct client_map *map;
+	int code;
+
+	if ((code = read_options(&birth)) != 0 || (code = admin_need_redis(admin)) != 0)
+		return code;
+	map = client_map(admin->client);
+	birth.anew = !map->initialised;
+	if (birth.anew)
+		return begin_map(&birth);
+	if (is_born_by_itself(&birth))
+		return say(&birth, "initialised");
+	if (!args_has(&admin->args, "force"))
+		return admin_fail(admin, EX_NOPERM,
+		    "%s has a map already, %s at epoch %" PRIu64
+		    ": it stays as it is (--force changes its lease and members)",
+		    client_target(admin->client), map->head.id, map->head.epoch);
+	return change_map(&birth);
+}
+
 const struct command cmd_init = {
     .name = "init",
-    .usage = "[--lease MILLISECONDS] [--members N] [--force]",
+    .usage = "[--lease MILLISECONDS] [--members N|LIST] [--force]",
     .sentence = "Makes a new ownership map in Redis: its identity, schema, lease and members.",
     .options = options,
     .words_least = 0,

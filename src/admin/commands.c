@@ -20,6 +20,8 @@ const struct command *const commands[] = {
     &cmd_check,
     &cmd_status,
     &cmd_node,
+    &cmd_member,
+    &cmd_window,
     &cmd_help,
     &cmd_version,
     NULL,

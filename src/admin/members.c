@@ -92,6 +92,7 @@ add_replica(struct members *members, const struct map_head *head,
 
 	member->is_stranger = head->named.count > 0 && !head_servers_has(&head->named, address);
 	member->is_declared_dead = head_servers_has(&head->dead, address);
+	member->offset = replica->offset;
 	member->behind_bytes = offset > replica->offset ? offset - replica->offset : 0;
 	member->heard_s = replica->heard_s;
 	if (!replica->is_online || member->is_stranger)
@@ -118,8 +119,9 @@ members_judge(struct members *members_r, const struct map_head *head,
 {
 	const char *master = find_master(head, replication, target);
 
-	*members_r = (struct members){
-	    .wanted = head_replicas_all(head), .majority = head_replicas_most(head)};
+	*members_r = (struct members){.offset = replication->offset,
+	    .wanted = head_replicas_all(head),
+	    .majority = head_replicas_most(head)};
 	add(members_r, master != NULL ? master : "", MEMBER_MASTER);
 	for (size_t i = 0; i < replication->replica_count; i++)
 		add_replica(members_r, head, &replication->replicas[i], replication->offset);

@@ -36,13 +36,14 @@ struct member {
 	enum member_state state;
 	bool is_stranger; /* the map names its members, and not this one */
 	bool is_declared_dead;
-	uint64_t behind_bytes; /* a replica that is there */
+	uint64_t offset, behind_bytes; /* a replica that is there */
 	int64_t heard_s; /* and how long ago it said so; -1: not known */
 };
 
 struct members {
 	struct member list[MEMBERS_ROWS_MOST];
 	unsigned count;
+	uint64_t offset; /* the master's */
 	unsigned wanted, majority; /* FENCING: ALL and K */
 	unsigned online; /* replicas that follow and count for ALL */
 	unsigned online_dead; /* and those that count for K only */

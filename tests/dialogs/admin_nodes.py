@@ -32,9 +32,13 @@ class Beating:
 
 
 class NodeCase(AdminCase):
+    """The lease is short, because what is silent is waited out."""
+
+    initialised = False
+
     def setUp(self):
         super().setUp()
-        self.says(OK, "init", "--force", "--lease", 100)
+        self.says(OK, "init", "--lease", 100)
 
     def put(self, hash_name, node, members):
         self.redis.cli("HSET", f"splitmx.{hash_name}", node, members if isinstance(members, str) else json.dumps(members))

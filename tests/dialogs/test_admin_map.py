@@ -29,8 +29,13 @@ class Init(AdminCase):
         self.assertEqual("first", self.audit()["why"])
         self.says(NOPERM, "init")
         again = self.tells(OK, "init", "--force", "--members", 3)[0]
-        self.assertEqual((told["id"], 2, 15000, 3), (again["id"], again["epoch"], again["lease_ms"], again["members"]))
-        self.says(USAGE, "init", "--force", "--members", 2)
+        self.assertEqual((told["id"], 2, 5000, 3), (again["id"], again["epoch"], again["lease_ms"], again["members"]))
+        self.assertEqual("unchanged", self.tells(OK, "init", "--force")[0]["result"])
+        self.says(NOPERM, "init", "--force", "--lease", 4999)
+        self.assertIn("window open --lease 4999", self.error)
+        self.assertEqual(7000, self.tells(OK, "init", "--force", "--lease", 7000)[0]["lease_ms"])
+        for members in (2, "a:1 b:1", "a b c", "x"):
+            self.says(USAGE, "init", "--force", "--members", members)
         self.says(USAGE, "init", "--force", "--lease", 1)
 
     def test_a_redis_that_lost_its_map_is_not_given_another(self):

@@ -16,6 +16,7 @@ class List(NodeCase):
         self.assertEqual([], self.nodes())
         self.enter("mx1/policyd/0")
         self.enter("mx2/policyd/0", host="mx2")
+        self.redis.cli("HSET", "splitmx.map", "epoch", "2")
         Beating(self, "mx1/policyd/0", epoch=2)
         told = {row["id"]: row for row in self.nodes()}
         self.assertEqual([True, False], [told[f"mx{n}/policyd/0"]["beats"] for n in (1, 2)])
@@ -105,7 +106,7 @@ class Remove(NodeCase):
             self.says(USAGE, *words)
 
     def test_replicas_that_do_not_have_it_are_named(self):
-        self.says(OK, "init", "--force", "--lease", 100, "--members", 3)
+        self.says(OK, "init", "--force", "--members", 3)
         self.enter("mx1/policyd/0")
         self.says(TEMPFAIL, "node", "rm", "mx1/policyd/0")
         self.assertIn("only 0 of 2 replicas have it", self.error)

@@ -4,12 +4,14 @@ import json
 import os
 import unittest
 
-from admin import CONFIG, OK, TEMPFAIL, UNAVAILABLE, Peer, Redis
+from admin import CONFIG, OK, TEMPFAIL, UNAVAILABLE, Peer
+from admin_members import MemberCase
 from admin_nodes import Beating, NodeCase
-from lab import wait_for
 
 
-class StatusCase(NodeCase):
+class Reads:
+    """Before a case: a process with a control socket, and what status says."""
+
     def setUp(self):
         super().setUp()
         peer = Peer(os.path.join(self.settings["run_dir"], "policyd.ctl"), self.process)
@@ -28,7 +30,7 @@ class StatusCase(NodeCase):
         return told
 
 
-class Status(StatusCase):
+class Status(Reads, NodeCase):
     def test_all_is_well(self):
         self.enter("mx1/policyd/0")
         Beating(self, "mx1/policyd/0")
@@ -75,32 +77,7 @@ class Status(StatusCase):
         self.assertFalse(os.path.exists(os.path.join(self.settings["state_dir"], "redis.sock")))
 
 
-class Members(StatusCase):
-    """Three Redis servers, of which only the master is asked."""
-
-    def setUp(self):
-        super().setUp()
-        self.master = Redis(self.lab, "master", tcp=True)
-        self.replicas = [self.replica(n) for n in (1, 2)]
-        self.addresses = [f"127.0.0.1:{redis.tcp_port}" for redis in (self.master, *self.replicas)]
-        self.settings["redis"]["url"] = self.master.tcp_url
-        self.settings["state_dir"] = os.path.dirname(self.lab.path("state2", "x"))
-        self.write_settings()
-        self.says(OK, "init", "--lease", 100)
-        self.name(" ".join(self.addresses))
-        self.follow(2)
-
-    def replica(self, number):
-        return Redis(self.lab, f"replica{number}", tcp=True,
-                     options={"replicaof": f"127.0.0.1 {self.master.tcp_port}", "repl-diskless-sync-delay": 0})
-
-    def follow(self, count):
-        wait_for("the replicas follow", 30,
-                 lambda: self.master.cli("INFO", "replication").count("state=online") == count)
-
-    def name(self, members):
-        self.master.cli("HSET", "splitmx.map", "members", members)
-
+class Members(Reads, MemberCase):
     def states(self, code):
         self.told = self.status(code)
         return {m["address"]: m["state"] for m in self.told["member"]}
@@ -115,21 +92,21 @@ class Members(StatusCase):
         self.assertIn(f"{replicas[1]} ", self.says(OK, "status"))
 
     def test_one_is_missing_and_then_dead(self):
-        self.replicas[1].stop()
+        self.two.stop()
         self.follow(1)
-        gone = self.addresses[2]
+        gone = self.gone
         self.assertEqual("missing", self.states(UNAVAILABLE)[gone])
         self.assertIn("1 of 2 replicas are here", self.troubles())
         self.assertIn(f"splitmx member dead {gone}", self.troubles())
         self.master.cli("HSET", "splitmx.map", "dead", gone)
         self.assertEqual("dead", self.states(OK)[gone])
-        self.replicas[1].start()
+        self.two.start()
         self.follow(2)
         self.assertEqual("online", self.states(UNAVAILABLE)[gone])
         self.assertIn(f"splitmx member alive {gone}", self.troubles())
 
     def test_no_majority(self):
-        for replica in self.replicas:
+        for replica in (self.one, self.two):
             replica.stop()
         self.follow(0)
         self.states(UNAVAILABLE)
@@ -137,7 +114,7 @@ class Members(StatusCase):
         self.assertIn("no majority", self.troubles())
 
     def test_a_stranger_is_named(self):
-        self.name(" ".join([*self.addresses[:2], "127.0.0.1:1"]))
+        self.master.cli("HSET", "splitmx.map", "members", " ".join([*self.addresses[:2], "127.0.0.1:1"]))
         self.assertEqual("missing", self.states(UNAVAILABLE)["127.0.0.1:1"])
         self.assertIn(f"{self.addresses[2]} follows the master and is no member", self.troubles())
 

@@ -1,0 +1,45 @@
+/*
+ * edit.h - a guarded change of the head of the map                    (driver)
+ *
+ * The lease and the members stand in the hash "prefix.map". Who changes them looks
+ * at what is there under WATCH, decides, and writes it with a seal in one MULTI;
+ * when somebody came between, nothing was written and it is decided anew.
+ */
+#ifndef ADMIN_EDIT_H
+#define ADMIN_EDIT_H
+
+#include "admin/admin.h"
+#include "map/seal.h"
+
+#include <stdint.h>
+
+enum { EDIT_FIELDS_MOST = 6, EDIT_NOTHING = -1 };
+
+struct edit {
+	struct map_head head; /* as it is, under WATCH */
+	uint64_t lease_epoch; /* of the change that set the lease last; 0: none did */
+	struct buf values;
+	size_t count;
+	struct edit_field {
+		const char *name;
+		size_t at, len; /* in values; an empty one is taken away */
+	} fields[EDIT_FIELDS_MOST];
+};
+
+/* Write this field too, with a value that is printed; "" takes it away. */
+void edit_put(struct edit *edit, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Decide what to write: 0 when fields were put, EDIT_NOTHING when all is as wanted,
+ * or a sysexits code after having said why not. May be called again.
+ */
+typedef int edit_fn(void *ctx, struct edit *edit);
+
+/*
+ * 0: written; seal_r names it for confirm_run(), with epoch 0 where there was
+ * nothing to write. Else a sysexits code, and it was said why.
+ */
+int edit_head(struct admin *admin, const char *what, edit_fn *fn, void *ctx, struct seal *seal_r);
+
+#endif

@@ -1,0 +1,69 @@
+"""splitmx member: Redis servers that are dead on somebody's word, and how that is taken back."""
+
+import unittest
+
+from admin import DATAERR, NOPERM, OK, TEMPFAIL, UNAVAILABLE, USAGE
+from admin_members import MemberCase
+
+
+class Members(MemberCase):
+    def test_a_dead_one_and_back(self):
+        self.two.stop()
+        self.follow(1)
+        self.says(UNAVAILABLE, "member", "list")
+        self.says(TEMPFAIL, "barrier", "--wait", 1)
+        self.says(NOPERM, "member", "dead", self.gone)
+        self.assertIn("--yes", self.error)
+        told = self.tells(OK, "member", "dead", self.gone, "--yes", "--reason", "disk")[0]
+        self.assertEqual((self.gone, "dead", True), tuple(told[k] for k in ("member", "declared", "changed")))
+        self.assertEqual(self.gone, self.dead())
+        self.says(OK, "barrier")  # is confirmed without it
+        self.says(OK, "member", "list")
+        self.assertIn("unchanged", self.says(OK, "member", "dead", self.gone))
+
+        self.says(NOPERM, "member", "alive", self.gone)
+        self.assertIn("stays dead", self.error)
+        self.two.start()
+        self.follow(2)
+        self.assertIn("declared alive", self.says(OK, "member", "alive", self.gone))
+        self.assertEqual("", self.dead())
+        self.assertIn("unchanged", self.says(OK, "member", "alive", self.gone))
+        self.says(OK, "member", "list")
+
+    def test_what_lives_is_not_dead(self):
+        self.says(NOPERM, "member", "dead", self.gone, "--yes")
+        self.assertIn("follows the master", self.error)
+        self.says(NOPERM, "member", "dead", self.address(self.master), "--yes")
+        self.assertIn("is the master", self.error)
+        self.assertEqual("", self.dead())
+
+    def test_a_majority_stays(self):
+        for redis in (self.one, self.two):
+            redis.stop()
+        self.follow(0)
+        self.says(OK, "member", "dead", self.gone, "--yes")
+        self.says(NOPERM, "member", "dead", self.address(self.one), "--yes")
+        self.assertIn("no majority", self.error)
+        self.assertEqual(self.gone, self.dead())
+
+    def test_a_slip_of_the_pen(self):
+        self.says(DATAERR, "member", "dead", "127.0.0.1:1", "--yes")
+        self.says(USAGE, "member", "dead", "host-without-port", "--yes")
+        for words in (("member",), ("member", "dead"), ("member", "list", "x"), ("member", "bury", "a:1")):
+            self.says(USAGE, *words)
+
+    def test_the_list_stays_with_its_members(self):
+        """init --force changes what is named and nothing else."""
+        self.two.stop()
+        self.follow(1)
+        self.says(OK, "member", "dead", self.gone, "--yes")
+        three = [self.address(self.master), self.address(self.one), "127.0.0.1:1"]
+        self.says(OK, "init", "--force", "--lease", 20000)
+        self.assertEqual(self.gone, self.dead())
+        told = self.tells(OK, "init", "--force", "--members", " ".join(three))[0]
+        self.assertEqual((3, three, 20000), tuple(told[k] for k in ("members", "addresses", "lease_ms")))
+        self.assertEqual("", self.dead())
+
+
+if __name__ == "__main__":
+    unittest.main()
