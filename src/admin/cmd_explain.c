@@ -8,6 +8,7 @@
  */
 #include "admin/admin.h"
 #include "admin/guard.h"
+#include "admin/origin.h"
 #include "admin/owner.h"
 #include "admin/reading.h"
 #include "admin/subject.h"
@@ -34,6 +35,7 @@ struct story {
 	const struct subject *subject;
 	const struct reading *reading;
 	const struct finding *finding;
+	const struct origin *origin; /* NULL: nobody owns it, or it cannot be told */
 };
 
 /* Somebody wrote an owner that the settings do not have: every map answers with trouble. */
@@ -123,6 +125,8 @@ print_json(const struct story *story)
 		json_object_set_new(root, "matched", admin_json_text(finding->matched));
 	if (finding->reason != NULL)
 		json_object_set_new(root, "reason", admin_json_text(str_of(finding->reason)));
+	if (story->origin != NULL)
+		json_object_set_new(root, "change", origin_json(story->origin));
 	json_object_set_new(root, "maps", maps_json(story));
 	json_object_set_new(root, "map",
 	    json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
@@ -225,10 +229,44 @@ print_words(const struct story *story)
 	if (story->subject->differs)
 		printf("asked as   %s\n", log_quote_text(story->asked));
 	print_owner(story->admin, story->finding);
+	if (story->origin != NULL)
+		origin_print(story->origin);
 	print_keys(story->reading);
 	print_maps(story);
 	printf("map        %s, epoch %" PRIu64 ", at %s\n", map->head.id, map->head.epoch,
 	    client_target(story->admin->client));
+}
+
+/* ---- how it came about */
+
+/* What was read from the owner key of a name. */
+static struct origin_key
+origin_key(const struct story *story, struct str name)
+{
+	const struct reading *reading = story->reading;
+	struct buf key = BUF_INIT;
+	struct origin_key found = {.name = name};
+
+	buf_addf(&key, "%s:owner:", client_prefix(story->admin->client));
+	buf_add_str(&key, name);
+	for (size_t i = 0; i < reading->count; i++) {
+		if (str_eq(reading->keys[i].key, buf_str(&key)))
+			found.value = (struct change_value){
+			    reading->keys[i].kind == FETCH_STRING, reading->keys[i].value};
+	}
+	buf_fini(&key);
+	return found;
+}
+
+static int
+find_origin(const struct story *story, struct origin *origin, struct fault *fault_r)
+{
+	struct str matched = story->finding->matched, account = story->finding->account;
+	struct str owner = str_from(matched, str_find(matched, ':') + 1);
+	struct origin_key own = origin_key(story, str_starts(owner, "@") ? account : owner);
+	struct origin_key domain = origin_key(story, str_from(own.name, str_rfind(own.name, '@')));
+
+	return origin_find(origin, story->admin->client, &own, &domain, fault_r);
 }
 
 /* ---- a domain: its own keys, and nobody's account */
@@ -246,7 +284,8 @@ domain_has_trouble(const struct admin *admin, const struct reading *reading)
 }
 
 static int
-explain_domain(struct admin *admin, const struct subject *subject, struct reading *reading)
+explain_domain(struct admin *admin, const struct subject *subject, const struct reading *reading,
+    const struct origin *origin)
 {
 	bool managed = reading->keys[0].kind != FETCH_ABSENT;
 	bool floor = guard_is_floor(admin->settings, subject->name);
@@ -255,9 +294,13 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 						      : EX_NOUSER;
 
 	if (admin->json) {
-		admin_print_json(json_pack("{s:o, s:b, s:b, s:o}", "canonical",
+		json_t *root = json_pack("{s:o, s:b, s:b, s:o}", "canonical",
 		    admin_json_text(subject->name), "managed", managed || floor, "in_settings",
-		    floor, "keys", keys_json(reading)));
+		    floor, "keys", keys_json(reading));
+
+		if (origin != NULL)
+			json_object_set_new(root, "change", origin_json(origin));
+		admin_print_json(root);
 		return code;
 	}
 	printf("domain     %s\n", log_quote(subject->domain));
@@ -270,6 +313,8 @@ explain_domain(struct admin *admin, const struct subject *subject, struct readin
 		printf("trouble    its accounts are answered \"try again later\": see the keys; "
 		       "destinations are %s\n",
 		    owner_destinations(admin));
+	if (origin != NULL)
+		origin_print(origin);
 	print_keys(reading);
 	return code;
 }
@@ -295,24 +340,47 @@ say(struct story *story)
 	return EX_DATAERR;
 }
 
+/* The story is told even where its beginning cannot be; that is said, and the status. */
+static int
+tell(struct story *story)
+{
+	struct admin *admin = story->admin;
+	const struct reading *reading = story->reading;
+	struct origin origin = {0};
+	struct origin_key domain;
+	struct fault fault;
+	int rc = 0, code;
+
+	if (story->subject->is_domain) {
+		domain = origin_key(story, story->subject->name);
+		rc = origin_find(&origin, admin->client, &domain, NULL, &fault);
+		code = explain_domain(admin, story->subject, reading, rc == 0 ? &origin : NULL);
+	} else {
+		story->finding = reading_finding(reading);
+		if (story->finding->verdict == VERDICT_FOUND)
+			rc = find_origin(story, &origin, &fault);
+		story->origin =
+		    rc == 0 && story->finding->verdict == VERDICT_FOUND ? &origin : NULL;
+		code = say(story);
+	}
+	origin_fini(&origin);
+	return rc == -1 ? admin_fault(admin, &fault) : code;
+}
+
 static int
 explain(struct admin *admin, const struct subject *subject)
 {
-	struct story story = {.admin = admin, .asked = admin->args.words[0], .subject = subject};
 	struct reading reading = {0};
+	struct story story = {
+	    .admin = admin, .asked = admin->args.words[0], .subject = subject, .reading = &reading};
 	struct fault fault;
-	int code = 0;
+	int code;
 
 	if ((subject->is_domain ? reading_domain(&reading, admin, subject, &fault)
-				: reading_account(&reading, admin, subject, &fault)) == -1) {
+				: reading_account(&reading, admin, subject, &fault)) == -1)
 		code = admin_fault(admin, &fault);
-	} else if (subject->is_domain) {
-		code = explain_domain(admin, subject, &reading);
-	} else {
-		story.reading = &reading;
-		story.finding = reading_finding(&reading);
-		code = say(&story);
-	}
+	else
+		code = tell(&story);
 	reading_fini(&reading);
 	return code;
 }
