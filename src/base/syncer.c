@@ -155,12 +155,15 @@ static int
 job_append(struct job *job)
 {
 	struct sync_file *file = job->file;
+	struct stat st;
 
 	if (file->error != 0)
 		return file->error;
 	file->error = write_all(file->fd, buf_str(&job->bytes));
-	if (file->error == 0 && fdatasync(file->fd) == -1)
+	if (file->error == 0 && (fdatasync(file->fd) == -1 || fstat(file->fd, &st) == -1))
 		file->error = errno;
+	if (file->error == 0 && st.st_nlink == 0)
+		file->error = ESTALE;
 	return file->error;
 }
 

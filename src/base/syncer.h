@@ -55,7 +55,8 @@ void sync_abandon(struct sync_file *file);
 /*
  * Append to what this sync_file has committed, durably. After an error nobody
  * knows what is on the disk, and no later fsync would tell (it reports an error
- * once): so every append fails from there, until the next commit.
+ * once): so every append fails from there, until the next commit. ESTALE: somebody
+ * has removed the file.
  */
 void sync_append(struct sync_file *file, struct buf *bytes, syncer_done_fn *fn, void *ctx);
 

@@ -321,6 +321,27 @@ link_memory(const struct link *link)
 	return lease_grace_runs(&link->lease, now_ms) ? MEMORY_GRACE : MEMORY_NONE;
 }
 
+int
+link_hold(struct link *link, struct fault *fault_r)
+{
+	return node_hold(link->node, fault_r);
+}
+
+char *
+link_node_path(const struct link *link)
+{
+	char *path = node_path(link->node, "");
+
+	path[strlen(path) - 1] = '\0'; /* the dot */
+	return path;
+}
+
+void
+link_restore(struct link *link, uint64_t grace_until_ms)
+{
+	lease_restore(&link->lease, grace_until_ms);
+}
+
 const struct node *
 link_node(const struct link *link)
 {

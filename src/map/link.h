@@ -114,6 +114,18 @@ void link_fail(struct link *link, const struct fault *why);
 const char *link_trouble(const struct link *link);
 
 uint64_t link_epoch(const struct link *link); /* the highest seen */
+/* To how much that will cut the lease; 0: it was never told. */
+uint32_t link_barrier_lease_ms(const struct link *link, uint64_t epoch, const char *nonce);
+
+/*
+ * Before the first session: take a slot now; then the place of this node's files
+ * ("STATE_DIR/nodes/policyd-0", the caller's), and what an earlier process of this
+ * node was granted.
+ */
+int link_hold(struct link *link, struct fault *fault_r);
+char *link_node_path(const struct link *link);
+void link_restore(struct link *link, uint64_t grace_until_ms);
+
 const struct node *link_node(const struct link *link);
 
 enum link_alarm { ALARM_MAP, ALARM_NODE, ALARM_REPLICAS, ALARM_SCHEMA, LINK_ALARMS };

@@ -50,7 +50,7 @@ barriers_init(struct link *link)
 /* ---- told, and not yet acknowledged */
 
 static struct barrier_heard *
-heard_find(struct link *link, uint64_t epoch, const char *nonce)
+heard_find(const struct link *link, uint64_t epoch, const char *nonce)
 {
 	struct barrier_heard *heard;
 
@@ -93,6 +93,14 @@ on_published(void *ctx, const struct resp *reply)
 
 	if (reply != NULL && resp_type(reply) != RESP_INTEGER)
 		link_refuse(h->link, reply, "an acknowledgement");
+}
+
+uint32_t
+link_barrier_lease_ms(const struct link *link, uint64_t epoch, const char *nonce)
+{
+	const struct barrier_heard *heard = heard_find(link, epoch, nonce);
+
+	return heard == NULL ? 0 : heard->lease_ms;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "map/fetch.h"
 #include "map/flight.h"
+#include "map/map_snapshot.h"
 #include "map/recall.h"
 
 #include <inttypes.h>
@@ -59,6 +60,7 @@ on_live(void *ctx)
 	struct map *map = ctx;
 
 	cache_change_all(map->cache);
+	map_snapshot_live(map);
 	survey_start(map->survey);
 	preload_start(map->preload);
 }
@@ -66,6 +68,7 @@ on_live(void *ctx)
 static void
 on_granted(void *ctx)
 {
+	map_snapshot_granted(ctx);
 	flights_send(ctx);
 }
 
@@ -74,6 +77,7 @@ on_lost(void *ctx)
 {
 	struct map *map = ctx;
 
+	map_snapshot_lost(map);
 	survey_stop(map->survey);
 	preload_stop(map->preload);
 	flights_recall(map);
@@ -88,6 +92,7 @@ on_change(void *ctx, struct str key)
 	if (!fetch_key_name(map->settings->redis.prefix, key, &name))
 		return;
 	cache_change(map->cache, name);
+	map_snapshot_change(map, name);
 	domains_change(map->domains, key);
 	preload_change(map->preload, key);
 	survey_pump(map->survey);
@@ -99,19 +104,22 @@ on_change_all(void *ctx)
 	struct map *map = ctx;
 
 	cache_change_all(map->cache);
+	map_snapshot_change_all(map);
 	domains_change_all(map->domains);
 	preload_change_all(map->preload);
 	survey_pump(map->survey);
 }
 
-/* Nothing that was begun with an answer is followed further here: it was forgotten, and that is
- * all. */
+/*
+ * Nothing that was begun with an answer is followed further here: it was forgotten, and when
+ * that is durable too, that is all.
+ */
 static void
 on_barrier(void *ctx, const struct barrier *barrier)
 {
 	struct map *map = ctx;
 
-	link_acknowledge(map->link, barrier->epoch, barrier->nonce);
+	map_snapshot_barrier(map, barrier);
 }
 
 static void
@@ -205,7 +213,7 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 		    .epoch = link_epoch(map->link)};
 		return NULL;
 	}
-	if (link_lease_runs(map->link) &&
+	if (link_memory(map->link) != MEMORY_NONE &&
 	    (cache_get(map->cache, account->name, finding_r) || recall(map, account, finding_r))) {
 		map->counters.remembered++;
 		finding_r->source = SOURCE_MEMORY;
@@ -311,6 +319,7 @@ map_reload(struct map *map, const struct settings *settings)
 		return;
 	floor_set(map, settings);
 	cache_change_all(map->cache);
+	map_snapshot_reload(map);
 	HASH_ITER (hh, map->table, flight, next)
 		flight->is_outdated = true;
 	survey_pump(map->survey);
@@ -319,7 +328,7 @@ map_reload(struct map *map, const struct settings *settings)
 void
 map_leave(struct map *map, map_left_fn *fn, void *ctx)
 {
-	link_leave(map->link, fn, ctx);
+	map_snapshot_leave(map, fn, ctx);
 }
 
 struct map *
@@ -355,6 +364,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	TAILQ_INIT(&map->sent);
 	TAILQ_INIT(&map->questions);
 	floor_set(map, settings);
+	map_snapshot_open(map);
 	return map;
 }
 
@@ -374,6 +384,7 @@ map_free(struct map **mapp)
 	}
 	*mapp = NULL;
 	link_free(&map->link);
+	map_snapshot_close(map);
 	HASH_ITER (hh, map->table, flight, next)
 		flight_drop(flight);
 	survey_free(&map->survey);

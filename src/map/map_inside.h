@@ -9,6 +9,7 @@
 #include "map/link.h"
 #include "map/map.h"
 #include "map/preload.h"
+#include "map/snapshot.h"
 #include "map/survey.h"
 
 #include <sys/queue.h>
@@ -33,6 +34,17 @@ struct map_counters {
 	    unreadable;
 };
 
+/* What map_snapshot.c has of a map. */
+struct map_kept {
+	struct snapshot *snapshot; /* NULL: none could be had yet */
+	uint64_t live_ms; /* when the last session began */
+	bool has_all_domains, is_at_findings; /* of the save under way */
+	struct account asked, account; /* parsed anew for each finding */
+	LIST_HEAD(, map_barrier) barriers; /* that wait for the disk */
+	map_left_fn *left_fn;
+	void *left_ctx;
+};
+
 struct map {
 	struct loop *loop;
 	const struct settings *settings;
@@ -43,6 +55,7 @@ struct map {
 	struct survey *survey;
 	struct preload *preload;
 	struct fetch *recalled; /* of the last recall(), whose finding is lent */
+	struct map_kept kept;
 
 	struct flight *table; /* by address */
 	struct flights queued; /* to be sent */

@@ -1,7 +1,7 @@
 /*
  * map_status.c - how the map is doing, for whoever runs it            (driver)
  */
-#include "map/map_inside.h"
+#include "map/map_snapshot.h"
 
 /* A sentence that may have been cut in the middle of a character. */
 static json_t *
@@ -76,6 +76,8 @@ alarms_json(const struct map *map)
 		if (s.alarms[i][0] != '\0')
 			json_array_append_new(alarms, text_json(s.alarms[i]));
 	}
+	if (map_snapshot_alarm(map)[0] != '\0')
+		json_array_append_new(alarms, text_json(map_snapshot_alarm(map)));
 	for (size_t i = 0; i < MAP_ALARMS; i++) {
 		if (map->alarms[i][0] != '\0')
 			json_array_append_new(alarms, text_json(map->alarms[i]));
@@ -86,10 +88,11 @@ alarms_json(const struct map *map)
 json_t *
 map_status(const struct map *map)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o}", "link",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o, s:o}", "link",
 	    link_status_json(map), "node", node_status_json(map), "cache", cache_status_json(map),
 	    "preload", preload_status(map->preload), "questions", questions_status_json(map),
 	    "domains", "known", (json_int_t)domains_count(map->domains), "complete",
 	    (int)domains_are_complete(map->domains), "unreadable",
-	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map));
+	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map), "snapshot",
+	    map_snapshot_json(map));
 }

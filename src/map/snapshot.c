@@ -33,8 +33,6 @@ struct snapshot_waiter {
 	void *ctx;
 };
 
-static void flush_due(void *ctx);
-
 /* ---- who waits */
 
 static void
@@ -84,6 +82,8 @@ on_removed(void *ctx, int error)
 	if (error == 0 || snapshot->remove_error == 0) {
 		snapshot->disk = DISK_NONE;
 		snapshot->synced = told;
+		if (snapshot->started)
+			timer_start(snapshot->save, snapshot->settings.first_save_ms);
 		waiters_call(snapshot, told, true);
 		return;
 	}
@@ -122,20 +122,21 @@ snapshot_appended(void *ctx, int error)
 	if (snapshot->disk != DISK_KEPT)
 		return; /* being removed: that will tell */
 	if (error != 0) {
-		snapshot_alarm(snapshot, error, "tombstones cannot be written");
+		if (error != ESTALE) /* removed by who knows that nobody waits for us: begin anew */
+			snapshot_alarm(snapshot, error, "tombstones cannot be written");
 		snapshot_spoil(snapshot);
 		return;
 	}
 	snapshot->synced = snapshot->sent;
 	waiters_call(snapshot, snapshot->synced, true);
 	if (!TAILQ_EMPTY(&snapshot->waiters))
-		flush_due(snapshot);
+		snapshot_flush(snapshot);
 	else if (buf_len(&snapshot->unwritten) > 0)
 		timer_start(snapshot->flush, FLUSH_MS);
 }
 
-static void
-flush_due(void *ctx)
+void
+snapshot_flush(void *ctx)
 {
 	struct snapshot *snapshot = ctx;
 
@@ -269,7 +270,7 @@ snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ct
 	waiter->fn = fn;
 	waiter->ctx = ctx;
 	TAILQ_INSERT_TAIL(&snapshot->waiters, waiter, entry);
-	flush_due(snapshot);
+	snapshot_flush(snapshot);
 	return false;
 }
 
@@ -359,7 +360,7 @@ snapshot_new(struct loop *loop, const struct snapshot_settings *settings,
 	snapshot->tombs_path = xasprintf("%s.tombs", settings->path);
 	snapshot->rows = sync_file_new(snapshot->syncer, snapshot->rows_path);
 	snapshot->tombs = sync_file_new(snapshot->syncer, snapshot->tombs_path);
-	snapshot->flush = timer_new(loop, flush_due, snapshot);
+	snapshot->flush = timer_new(loop, snapshot_flush, snapshot);
 	snapshot->save = timer_new(loop, snapshot_save, snapshot);
 	snapshot->watch = watch_new(loop, syncer_fd(snapshot->syncer), on_done, snapshot);
 	watch_set(snapshot->watch, WATCH_READ);
@@ -383,7 +384,7 @@ snapshot_free(struct snapshot **snapshotp)
 		free(waiter);
 	}
 	syncer_wait(snapshot->syncer);
-	flush_due(snapshot);
+	snapshot_flush(snapshot);
 	sync_file_free(&snapshot->rows);
 	sync_file_free(&snapshot->tombs);
 	syncer_free(&snapshot->syncer);

@@ -37,7 +37,7 @@ struct snapshot_settings {
 	uint64_t grace_ms; /* what is declared now; 0: findings are not kept */
 	uint64_t first_save_ms, save_every_ms; /* SNAPSHOT_FIRST_MS and SNAPSHOT_EVERY_MS */
 };
-enum { SNAPSHOT_FIRST_MS = 10000, SNAPSHOT_EVERY_MS = 60000 };
+enum { SNAPSHOT_FIRST_MS = 3000, SNAPSHOT_EVERY_MS = 60000 };
 
 struct snapshot_owner {
 	/*

@@ -74,6 +74,7 @@ void snapshot_alarm(struct snapshot *snapshot, int error, const char *doing);
 void snapshot_spoil(struct snapshot *snapshot);
 void snapshot_tell(struct snapshot *snapshot, const struct tomb *tomb);
 void snapshot_end_note(struct snapshot *snapshot, const struct snapshot_end *end);
+void snapshot_flush(void *snapshot); /* write what was told now */
 void snapshot_appended(void *snapshot, int error); /* what tombs was given last, or an errno */
 
 /* snapshot_save.c */

@@ -185,10 +185,16 @@ static void
 save_begin(struct snapshot *snapshot, struct snapshot_head *head)
 {
 	const struct snapshot_settings *settings = &snapshot->settings;
+	const struct tomb here = {
+	    .kind = TOMB_END, .end = {head->end.lease_until_ms, settings->grace_ms, clock_ms()}};
 	struct buf out = BUF_INIT;
 
-	if (snapshot->disk == DISK_NONE)
+	if (snapshot->disk == DISK_NONE) {
 		tombs_create(snapshot);
+	} else { /* if tombs was removed, this will tell */
+		snapshot_tell(snapshot, &here);
+		snapshot_flush(snapshot);
+	}
 	head->prefix = str_of(settings->prefix);
 	head->boot_id = str_of(settings->boot_id);
 	memcpy(head->reading, settings->reading, sizeof(head->reading));

@@ -725,6 +725,28 @@ test_A20_damaged_files_are_never_believed(void **state)
 	buf_fini(&tombs.bytes);
 }
 
+/* As the link does it, when nobody waits for this node any more. */
+static void
+files_that_somebody_removed_are_begun_anew(void **state)
+{
+	save();
+	unlink(rows_path);
+	unlink(tombs_path);
+	snapshot_change(snapshot, STR("ann@x"));
+	assert_true(sync_now());
+	assert_string_equal(alarm_text(), "");
+	kill_and_start();
+	expect("");
+	save();
+	unlink(tombs_path); /* and nothing is told until the next save */
+	knows = "(x) ann@x=old complete";
+	save();
+	snapshot_change(snapshot, STR("ann@x"));
+	assert_true(sync_now());
+	kill_and_start();
+	expect("(x) complete ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -745,6 +767,7 @@ main(void)
 	    TEST(a_lease_that_moves_moves_the_end),
 	    TEST(without_grace_only_the_list_of_domains_is_kept),
 	    TEST(tombs_stays_small_when_saves_succeed_and_ends_all_when_they_do_not),
+	    TEST(files_that_somebody_removed_are_begun_anew),
 	    TEST(test_A20_nothing_is_acknowledged_before_the_tombstone_is_durable),
 	    TEST(test_A20_what_can_neither_be_written_nor_removed_is_never_acknowledged),
 	    TEST(test_A20_nor_before_the_end_of_what_is_there),

@@ -92,7 +92,7 @@ tell(void *ctx, int error)
 		int error;
 		char letter;
 	} letters[] = {{0, '0'}, {ENOSPC, 'N'}, {EIO, 'I'}, {EROFS, 'R'}, {EBADF, 'B'},
-	    {ECANCELED, 'C'}, {ENOENT, 'E'}, {EFBIG, 'F'}, {EISDIR, 'D'}, {ENOTDIR, 'T'}};
+	    {ECANCELED, 'C'}, {ENOENT, 'E'}, {EFBIG, 'F'}, {ESTALE, 'S'}, {ENOTDIR, 'T'}};
 	size_t i = 0;
 
 	while (i < ARRAY_LEN(letters) && letters[i].error != error)
@@ -218,6 +218,21 @@ nothing_is_appended_to_what_was_not_committed(void **state)
 	append("x");
 	expect_told("B");
 	expect_file(NULL);
+}
+
+static void
+what_is_appended_to_a_file_that_somebody_removed_is_lost(void **state)
+{
+	replace("x");
+	append("1");
+	expect_told("000");
+	unlink(path);
+	append("2");
+	expect_told("S");
+	replace("y");
+	append("3");
+	expect_told("000");
+	expect_file("y3");
 }
 
 static void
@@ -413,6 +428,8 @@ main(void)
 		begin, end),
 	    cmocka_unit_test_setup_teardown(nothing_is_appended_to_what_was_not_committed, begin,
 		end),
+	    cmocka_unit_test_setup_teardown(
+		what_is_appended_to_a_file_that_somebody_removed_is_lost, begin, end),
 	    cmocka_unit_test_setup_teardown(
 		test_A20_an_append_that_was_not_synced_spoils_all_that_follow, begin, end),
 	    cmocka_unit_test_setup_teardown(
