@@ -408,6 +408,8 @@ forget(struct mirror *mirror, struct table *table, struct record **at, uint64_t 
 	if (mirror->forgot < (*at)->changed)
 		mirror->forgot = (*at)->changed;
 	record_remove(mirror, table, at);
+	if (table->count == 0)
+		table_empty(mirror, table);
 }
 
 static void

@@ -112,7 +112,7 @@ class Users(LabCase):
                            sentinel_extra=["sentinel auth-user splitmx sentinel", "sentinel auth-pass splitmx sesame-2"])
         fill(group.master())
         password = self.lab.write("password", "everything\n", 0o600)
-        drive = Drive(self.lab, redis=group.settings(password_file=password))
+        drive = Drive(self.lab, redis=group.settings(password_file=password), cache={"preload": 0})
         drive.ask_until("ann@example.org", owner="new")
         old, new = group.failover()
         wait_for("a session with the new master", 20, lambda: str(new.tcp_port) in drive.status()["link"]["server"])
