@@ -77,8 +77,13 @@ head_take(struct link *link, const struct resp *reply)
 	struct map_head head;
 	struct fault fault;
 
-	if (map_head_read(reply, link->prefix, &head, &fault) == -1)
+	if (map_head_read(reply, link->prefix, &head, &fault) == -1) {
+		/* A Redis that refuses is trouble; one that has lost a map which was there is more.
+		 */
+		if (resp_type(reply) == RESP_ARRAY && identity_id(link->identity)[0] != '\0')
+			alarm_raise(link, ALARM_MAP, &fault);
 		goto refused;
+	}
 	if (identity_check(link->identity, &head, &fault) == -1) {
 		alarm_raise(link, ALARM_MAP, &fault);
 		goto refused;

@@ -129,6 +129,8 @@ class FakeRedis:
     strings: keys and values; head: the hash splitmx.map; refuse: {"GET": "-OOM no"} answers a command so;
     on_exec(fake, connection, reply): called with the bytes of D's EXEC reply, returns what is sent instead (None: nothing).
     on_load: the same for the EXEC of a preload.
+    nodes, beats: the hashes splitmx.nodes and .beats; replicas: how many WAIT finds; published: (channel, text).
+    echo, gate: events that replies to PING, and to heartbeats, wait for.
     silent, slow_s: no replies, or late ones; deafen(name): none on the connections that have this name now.
     """
 
@@ -142,7 +144,7 @@ class FakeRedis:
         self.replicas, self.published = 0, []
         self.role, self.run_id = "master", lambda connection: "a" * 40
         self.on_exec = self.on_load = None
-        self.silent, self.slow_s, self.echo = False, 0, None
+        self.silent, self.slow_s, self.echo, self.gate = False, 0, None, None
         self.lock = threading.RLock()
         self.connections, self.tracker, self.execs = [], None, 0
         self.listener = None
@@ -266,6 +268,8 @@ class FakeConnection:
             if "EXEC" in self.fake.refuse:
                 reply = self.fake.refuse["EXEC"].encode() + b"\r\n"
             is_lookup, is_load = [any(w[0] == word for w in self.queued) for word in ("GET", "MGET")]
+            if self.fake.gate and any(w[0] == "HSET" for w in self.queued):
+                self.fake.gate.wait(5)
             self.queued = None
             if is_lookup:
                 self.fake.execs += 1
@@ -316,6 +320,8 @@ class FakeConnection:
         if command == "HDEL":
             return b":%d\r\n" % (fake.hash(words[1]).pop(words[2], None) is not None)
         if command == "WAIT":
+            if fake.replicas < int(words[1]):
+                time.sleep(int(words[2]) / 1000)
             return b":%d\r\n" % fake.replicas
         if command == "PUBLISH":
             fake.published.append((words[1], words[2]))

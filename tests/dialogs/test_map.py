@@ -167,6 +167,7 @@ class Sessions(LabCase):
             self.assertEqual({a["verdict"] for a in answers if a["source"] != "memory"}, {"temp"}, answers)
             self.assertNotIn("absent", [a["verdict"] for a in answers])
             self.assertIn("run splitmx init", answers[2]["reason"])
+            wait_for("an alarm", 5, lambda: "the map is not initialised" in "".join(self.drive.status()["alarms"]))
         finally:
             fill(self.redis, lease_ms=1200, epoch=20)
         self.drive.ask_until("ann@example.org", owner="new")
@@ -195,6 +196,7 @@ class Sessions(LabCase):
         self.redis.cli("HSET", "splitmx.map", "id", "other")
         answer = self.drive.ask_until("ann@example.org", verdict="temp")
         self.assertIn("another map", answer["reason"])
+        self.assertIn("another map", "".join(self.drive.status()["alarms"]))
         self.redis.cli("HSET", "splitmx.map", "id", HEAD["id"])
         self.drive.ask_until("ann@example.org", owner="new")
 

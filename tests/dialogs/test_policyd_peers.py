@@ -1,5 +1,6 @@
 """How splitmx-policyd bears its peers: many, silent, slow, unwanted, and while it reloads or ends."""
 
+import json
 import os
 import resource
 import signal
@@ -219,6 +220,21 @@ class LifeTest(PolicydCase):
         self.policyd.reload()
         wait_for("it says reloaded", 10, lambda: self.policyd.log_count(r"\breloaded\b") > lines,
                  (self.policyd.log,))
+
+    def test_its_worker_is_a_node_of_the_map_until_it_ends(self):
+        def run():
+            text = self.redis.cli("HGET", "splitmx.nodes", "policyd/policyd/0")
+            return text and json.loads(text)["run"]
+        first = run()
+        self.assertEqual(self.redis.cli("HKEYS", "splitmx.nodes"), "policyd/policyd/0")
+        os.kill(self.worker(), signal.SIGKILL)
+        wait_for("the next one takes its slot", 10, lambda: run() not in (first, None))
+        self.policyd.wait_answer("transport", "ann@example.org", "OK")
+        self.assertEqual(self.policyd.stop(), 0)
+        self.assertEqual(self.redis.cli("HLEN", "splitmx.nodes"), "0")
+        self.assertEqual(self.redis.cli("HLEN", "splitmx.beats"), "0")
+        self.policyd.start()
+        self.policyd.wait_answer("transport", "ann@example.org", "OK")
 
     def test_A19_a_broken_file_changes_nothing(self):
         with self.policyd.socketmap() as client:

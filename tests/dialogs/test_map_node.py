@@ -1,0 +1,441 @@
+"""The map client as a node: the roster, beats, barriers and acknowledgements, with real Redis and the scripted one."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from mapdrive import HEAD, Drive, FakeRedis, needs_redis
+
+from lab.case import LabCase
+from lab.core import wait_for
+from lab.redis import Redis
+
+ANN = "splitmx:owner:ann@example.org"
+OTHER = json.dumps({"run": "ffffffffffffffff", "beat": 1})
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+class Subscriber:
+    """What is said on a channel, with the time at which it came."""
+
+    def __init__(self, redis, channel):
+        self.messages = []
+        self.popen = subprocess.Popen(["redis-cli", "-s", redis.socket, "SUBSCRIBE", channel], stdout=subprocess.PIPE, text=True)
+        for _ in range(3):
+            self.popen.stdout.readline()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while self.popen.stdout.readline():
+            self.popen.stdout.readline()
+            self.messages.append((time.monotonic(), self.popen.stdout.readline().strip()))
+
+    def has(self, message):
+        return [at for at, text in self.messages if text == message]
+
+    def close(self):
+        self.popen.terminate()
+        self.popen.wait()
+
+
+@needs_redis
+class Roster(LabCase):
+    @classmethod
+    def furnish(cls):
+        cls.redis = Redis(cls.lab)
+        cls.redis.cli("HSET", "splitmx.map", *[w for pair in {**HEAD, "lease_ms": 3000}.items() for w in pair])
+        cls.redis.cli("SET", "splitmx:owner:@example.org", "old")
+        cls.redis.cli("SET", ANN, "new")
+        cls.acks = Subscriber(cls.redis, "splitmx.ack")
+        cls.addClassCleanup(cls.acks.close)
+
+    def entry(self, node):
+        text = self.redis.cli("HGET", "splitmx.nodes", node)
+        return json.loads(text) if text else None
+
+    def beat(self, node):
+        text = self.redis.cli("HGET", "splitmx.beats", node)
+        return json.loads(text) if text else None
+
+    def acknowledged(self, epoch, nonce, *nodes, seconds=10):
+        """Publishes a barrier as writers do, until all of these have answered."""
+        def answered():
+            self.redis.cli("PUBLISH", "splitmx.barrier", f"{epoch} {nonce} ann@example.org")
+            return all(self.acks.has(f"{epoch} {nonce} {node}") for node in nodes)
+        wait_for(f"acknowledgements of {nonce}", seconds, answered, every=0.2)
+
+    def test_enters_beats_and_leaves(self):
+        drive = Drive(self.lab, self.redis.url, name="one", grace=700).wait_live()
+        entry, status = self.entry("one/drive/0"), drive.status()["node"]
+        self.assertEqual((entry["role"], entry["pid"], entry["grace_ms"], entry["drain_ms"], entry["schema"]),
+                         ("drive", drive.popen.pid, 700, 0, [1, 1]))
+        self.assertEqual((status["id"], status["run"], status["entered"], status["memory"], status["grace_ms"]),
+                         ("one/drive/0", entry["run"], True, "lease", 700))
+        drive.ask("ann@example.org")
+        first = wait_for("a beat", 5, lambda: self.beat("one/drive/0"))
+        later = wait_for("another beat", 5, lambda: self.beat("one/drive/0")["beat"] > first["beat"] and self.beat("one/drive/0"))
+        self.assertEqual((later["run"], later["phase"]), (entry["run"], "live"))
+        self.assertGreater(later["lease_left_ms"], 0)
+        wait_for("its counters", 5, lambda: self.beat("one/drive/0")["answers"] == 1 and self.beat("one/drive/0")["entries"] == 1)
+        self.acknowledged(7, "aa", "one/drive/0")
+        self.assertEqual(drive.status()["node"]["acknowledged"], 7)
+        wait_for("the epoch in the beat", 5, lambda: self.beat("one/drive/0")["epoch"] == 7)
+        file = os.path.join(drive.state_dir, "nodes", "drive-0")
+        self.assertEqual(read(file), f"run {entry['run']}\nentered {HEAD['id']} 700 0\n")
+        self.assertTrue(drive.call("leave")["left"])
+        self.assertEqual((self.entry("one/drive/0"), self.beat("one/drive/0")), (None, None))
+        self.assertEqual(read(file), f"run {entry['run']}\nleft\n")
+        self.assertEqual((drive.status()["node"]["memory"], drive.ask("ann@example.org")["verdict"]), ("none", "temp"))
+        self.assertEqual(drive.stop(), 0)
+
+    def test_killed_and_restarted_has_its_slot_again(self):
+        drive = Drive(self.lab, self.redis.url, name="two").wait_live()
+        second = Drive(self.lab, self.redis.url, name="two-b", instance="two", state_dir=drive.state_dir).wait_live()
+        self.assertEqual(second.status()["node"]["id"], "two/drive/1")
+        runs = [self.entry("two/drive/0")["run"]]
+        for _ in range(3):
+            drive.popen.send_signal(signal.SIGKILL)
+            drive.stop()
+            self.assertEqual(self.entry("two/drive/0")["run"], runs[-1], "a crash leaves the roster as it is")
+            begun = time.monotonic()
+            drive.start().wait_live()
+            self.assertLess(time.monotonic() - begun, 4, "the beat of the run before is its own")
+            self.assertEqual(drive.status()["node"]["id"], "two/drive/0")
+            runs.append(self.entry("two/drive/0")["run"])
+        self.assertEqual(len(set(runs)), 4)
+        drive.stop()
+        second.stop()
+
+    def test_a_node_that_was_removed_enters_again(self):
+        drive = Drive(self.lab, self.redis.url, name="three").wait_live()
+        for hash_name, words in (("splitmx.nodes", "is not in the roster any more"), ("splitmx.beats", "was removed")):
+            sessions = drive.status()["link"]["sessions"]
+            self.redis.cli("HDEL", hash_name, "three/drive/0")
+            wait_for("a new session", 5, lambda: drive.status()["link"]["sessions"] > sessions)
+            self.assertIn(words, drive.status()["link"]["trouble"])
+            self.assertIsNotNone(self.entry("three/drive/0"))
+        self.assertEqual(drive.status()["alarms"], [])
+        self.redis.cli("HSET", "splitmx.nodes", "three/drive/0", json.dumps({**self.entry("three/drive/0"), "grace_ms": 1}))
+        drive.wait_trouble("was changed")
+        drive.wait_live()
+        drive.stop()
+
+    def test_two_with_one_instance(self):
+        """The second one never answers while the first one beats; then it must be silent for the first one's lease."""
+        self.redis.cli("HSET", "splitmx.map", "lease_ms", 8000)
+        one = Drive(self.lab, self.redis.url, name="twin-a", instance="twin").wait_live()
+        wait_for("the first beat", 5, lambda: self.beat("twin/drive/0"))
+        two = Drive(self.lab, self.redis.url, name="twin-b", instance="twin")
+        alarm = wait_for("an alarm", 5, lambda: two.status()["alarms"])
+        self.assertIn("another process is the node twin/drive/0 too", alarm[0])
+        self.assertIn(one.status()["node"]["run"], alarm[0])
+        self.assertEqual(two.ask("ann@example.org")["verdict"], "temp")
+        self.assertEqual(two.status()["link"]["state"], "entering")
+        self.acknowledged(8, "bb", "twin/drive/0")
+        self.assertEqual(one.ask("ann@example.org")["owner"], "new")
+        one.popen.send_signal(signal.SIGKILL)
+        one.stop()
+        killed = time.monotonic()
+        two.wait_live(15)
+        self.assertGreater(time.monotonic() - killed, 3, "it must have stood still for 5 s, and beats come every second")
+        self.assertEqual(two.ask("ann@example.org")["owner"], "new")
+        self.acknowledged(9, "cc", "twin/drive/0", seconds=15)
+        self.assertGreater(self.acks.has("9 cc twin/drive/0")[0] - killed, 6, "the lease of the first was 8 s")
+        self.assertEqual(two.status()["alarms"], [])
+        two.stop()
+        self.redis.cli("HSET", "splitmx.map", "lease_ms", 3000)
+
+    def test_A20_no_place_for_the_file_of_the_node(self):
+        drive = Drive(self.lab, self.redis.url, name="four", start=False)
+        with open(os.path.join(drive.state_dir, "nodes"), "w", encoding="ascii"):
+            pass  # a file where the directory should be
+        drive.start().wait_trouble("no place in the roster for this process")
+        self.assertEqual(drive.ask("ann@example.org")["verdict"], "temp")
+        self.assertIn("/nodes", drive.status()["alarms"][0])
+        os.unlink(os.path.join(drive.state_dir, "nodes"))
+        drive.ask_until("ann@example.org", owner="new")
+        self.assertEqual(drive.status()["alarms"], [])
+        drive.stop()
+
+    def test_a_map_of_a_newer_schema(self):
+        drive = Drive(self.lab, self.redis.url, name="five").wait_live()
+        drive.ask_until("ann@example.org", source="memory")
+        self.redis.cli("HSET", "splitmx.map", "schema", "2 2")
+        try:
+            beat = wait_for("it says so", 5, lambda: (self.beat("five/drive/0") or {}).get("refuses") and self.beat("five/drive/0"))
+            self.assertIn("upgrade splitmx", beat["refuses"])
+            self.assertIsNone(self.entry("five/drive/0"))
+            status = drive.status()
+            self.assertEqual((status["link"]["state"], status["node"]["memory"], status["node"]["entered"]), ("refusing", "none", False))
+            self.assertIn("upgrade splitmx", status["alarms"][0])
+            self.assertEqual(drive.ask("ann@example.org")["verdict"], "temp")
+            wait_for("it goes on beating", 5, lambda: self.beat("five/drive/0")["beat"] > beat["beat"])
+            late = Drive(self.lab, self.redis.url, name="five-b")
+            wait_for("another refuses from the start", 5, lambda: (self.beat("five-b/drive/0") or {}).get("refuses"))
+            self.assertIsNone(self.entry("five-b/drive/0"))
+        finally:
+            self.redis.cli("HSET", "splitmx.map", "schema", 1)
+        for one, node in ((drive, "five/drive/0"), (late, "five-b/drive/0")):
+            one.ask_until("ann@example.org", owner="new")
+            self.assertIsNotNone(self.entry(node))
+            self.assertEqual(one.status()["alarms"], [])
+            wait_for("the refusal is gone", 5, lambda n=node: "refuses" not in self.beat(n))
+            one.stop()
+
+    def test_a_shorter_grace_is_declared_when_the_longer_one_is_over(self):
+        self.redis.cli("HSET", "splitmx.map", "lease_ms", 1000)
+        drive = Drive(self.lab, self.redis.url, name="six", grace=1500).wait_live()
+        drive.stop()
+        drive.config = Drive(self.lab, self.redis.url, name="six", grace=200, start=False).config
+        drive.start().wait_live()
+        begun = time.monotonic()
+        self.assertEqual((self.entry("six/drive/0")["grace_ms"], drive.status()["node"]["grace_ms"]), (1500, 200))
+        wait_for("the shorter one", 10, lambda: self.entry("six/drive/0")["grace_ms"] == 200)
+        self.assertGreater(time.monotonic() - begun, 2)
+        time.sleep(0.5)
+        self.assertEqual(drive.status()["link"]["sessions"], 1)
+        self.assertIn(f"entered {HEAD['id']} 200 0\n", read(os.path.join(drive.state_dir, "nodes", "drive-0")))
+        drive.stop()
+        self.redis.cli("HSET", "splitmx.map", "lease_ms", 3000)
+
+    def test_junk_on_the_channel_of_barriers(self):
+        drive = Drive(self.lab, self.redis.url, name="seven").wait_live()
+        for junk in ("", "x", "1", "1 n", "1 n ", "-1 n a@b", "1 n!n a@b", "1 n a@b%zz", "9" * 30 + " n *", "1 n" + " a@b" * 1001):
+            self.redis.pipe([["PUBLISH", "splitmx.barrier", junk]])
+        self.acknowledged(11, "dd", "seven/drive/0")
+        self.assertEqual(drive.status()["link"]["sessions"], 1)
+        self.assertFalse([m for _, m in self.acks.messages if m.startswith("1 n")])
+        drive.stop()
+
+    def test_acknowledged_after_the_tracking_connection_was_killed(self):
+        drive = Drive(self.lab, self.redis.url, name="eight").wait_live()
+        for i in range(10):
+            drive.ask_until("ann@example.org", source="memory")
+            owner = ("old", "new")[i % 2]
+            self.kill_tracking()
+            self.redis.cli("SET", ANN, owner)
+            self.acknowledged(20 + i, f"k{i}", "eight/drive/0")
+            self.assertEqual(drive.ask("ann@example.org")["owner"], owner)
+        drive.stop()
+
+    def kill_tracking(self):
+        for line in self.redis.cli("CLIENT", "LIST").split("\n"):
+            if "name=splitmx-tracking " in line:
+                self.redis.cli("CLIENT", "KILL", "ID", line.split()[0].split("=")[1])
+
+
+class Scripted(LabCase):
+    numbers = 0
+
+    def begin(self, wait=True, head=None, **settings):
+        Scripted.numbers += 1
+        self.name = f"c{Scripted.numbers}"
+        self.node = self.name + "/drive/0"
+        self.fake = FakeRedis(self.lab, f"f{Scripted.numbers}")
+        self.fake.head.update(head or {})
+        self.fake.strings.update({"splitmx:owner:@example.org": "old", ANN: "old"})
+        self.drive = Drive(self.lab, self.fake.url, name=self.name, **settings)
+        if wait:
+            self.drive.wait_complete()
+            self.drive.ask_until("ann@example.org", source="memory")
+        return self.drive
+
+    def tearDown(self):
+        self.fake.close()
+        self.assertEqual(self.drive.stop(), 0)
+
+    def acks(self):
+        return [text for channel, text in self.fake.published if channel == "splitmx.ack"]
+
+    def wait_ack(self, epoch, nonce):
+        wait_for("the acknowledgement", 5, lambda: f"{epoch} {nonce} {self.node}" in self.acks(), every=0.005)
+
+    def memory(self):
+        return self.drive.status()["node"]["memory"]
+
+
+class Barriers(Scripted):
+    def test_only_after_what_was_before_it(self):
+        self.begin()
+        self.fake.echo = threading.Event()  # echoes wait for it, and come after what is pushed now
+        self.fake.set(ANN, "new", tell=False)
+        self.fake.bark(6, "aa", "ann@example.org")
+        time.sleep(0.1)
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "old", "nothing was said yet")
+        self.assertEqual(self.acks(), [])
+        self.fake.push([ANN])
+        self.fake.echo.set()
+        self.wait_ack(6, "aa")
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "new")
+        self.fake.bark(6, "aa", "ann@example.org")
+        wait_for("it is said again", 5, lambda: len(self.acks()) == 2)
+
+    def test_several_on_their_way(self):
+        self.begin()
+        self.fake.echo = threading.Event()
+        wanted = [(10 + i, f"n{i}") for i in range(100)]
+        for epoch, nonce in wanted:
+            self.fake.bark(epoch, nonce, "ann@example.org", "@example.org")
+        self.fake.echo.set()
+        for epoch, nonce in wanted:
+            self.wait_ack(epoch, nonce)
+        self.assertEqual(self.drive.status()["node"]["acknowledged"], 109)
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
+
+    def test_a_flood_ends_the_session(self):
+        self.begin()
+        self.fake.echo = threading.Event()
+        for i in range(300):
+            self.fake.bark(10 + i, "n")
+        self.drive.wait_trouble("barriers came faster")
+        self.fake.echo.set()
+        wait_for("a new session", 5, lambda: self.drive.status()["link"]["sessions"] == 2)
+        self.fake.bark(900, "after")
+        self.wait_ack(900, "after")
+
+    def test_before_the_session_is_live_all_is_forgotten(self):
+        self.begin()
+        self.fake.set(ANN, "new", tell=False)
+        self.fake.gate = threading.Event()  # heartbeats wait for it
+        self.fake.drop()
+        wait_for("no heartbeat yet", 5, lambda: self.drive.status()["link"]["state"] == "echoing")
+        self.assertEqual((self.drive.ask("ann@example.org")["owner"], self.memory()), ("old", "lease"))
+        self.fake.bark(6, "early", "ann@example.org")
+        wait_for("the memory is gone", 5, lambda: self.memory() == "none")
+        waiting = self.drive.send("ann@example.org")
+        self.fake.gate.set()
+        self.wait_ack(6, "early")
+        self.assertEqual(self.drive.take(waiting)["owner"], "new")
+
+    def test_of_an_ended_session_is_forgotten(self):
+        self.begin()
+        self.fake.echo = threading.Event()
+        self.fake.bark(6, "lost", "ann@example.org")
+        time.sleep(0.05)
+        self.fake.drop()
+        self.fake.echo.set()
+        wait_for("a new session", 5, lambda: self.drive.status()["link"]["sessions"] == 2)
+        self.fake.bark(7, "next", "ann@example.org")
+        self.wait_ack(7, "next")
+        self.assertEqual(len(self.acks()), 1)
+
+    def test_a_shorter_lease_cuts_the_one_that_runs(self):
+        self.begin(head={"lease_ms": "60000"}, grace=1000)
+        self.assertGreater(self.drive.status()["link"]["lease_left_ms"], 50000)
+        self.fake.head["lease_ms"] = "500"
+        self.fake.bark(6, "short")
+        self.wait_ack(6, "short")
+        status = self.drive.status()
+        self.assertLessEqual(status["link"]["lease_left_ms"], 500)
+        self.assertLessEqual(status["node"]["grace_left_ms"], 1500)
+
+    def test_no_length_of_a_lease(self):
+        self.begin()
+        length = self.fake.head.pop("lease_ms")
+        self.fake.bark(6, "none")
+        self.drive.wait_trouble("the length of a lease")
+        self.fake.head["lease_ms"] = length
+        self.assertEqual(self.acks(), [])
+
+
+class Replicas(Scripted):
+    """splitmx.map says three members: ALL is 2, a majority has 1 replica."""
+
+    def test_entering_waits_for_all_of_them_and_heartbeats_for_a_majority(self):
+        self.begin(wait=False, head={"members": "3", "lease_ms": "1500"})
+        self.drive.wait_trouble("only 0 of 2 replicas have this node")
+        self.fake.replicas = 1
+        self.drive.wait_trouble("only 1 of 2 replicas have this node")
+        self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+        self.assertIn("left\n", read(os.path.join(self.drive.state_dir, "nodes", "drive-0")))
+        self.fake.replicas = 2
+        self.drive.wait_complete()
+        self.fake.replicas = 1
+        sessions = self.drive.status()["link"]["sessions"]
+        time.sleep(2)
+        self.assertEqual((self.drive.ask("ann@example.org")["owner"], self.drive.status()["link"]["sessions"]), ("old", sessions))
+        self.fake.replicas = 0
+        self.drive.wait_trouble("only 0 of 1 replicas that make a majority")
+        wait_for("the lease is over", 5, lambda: self.memory() == "none")
+        self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+        self.fake.replicas = 1
+        self.drive.ask_until("ann@example.org", owner="old")
+        # One is away, and the file knows that both have the entry.
+        self.drive.stop()
+        self.drive.start().wait_complete()
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "old")
+        # But who leaves now could come back with a failover: it stays.
+        self.drive.call("leave")
+        self.assertIn(self.node, self.fake.nodes)
+        self.assertIn("entered", read(os.path.join(self.drive.state_dir, "nodes", "drive-0")))
+
+    def test_an_entry_that_is_gone_is_waited_for_again(self):
+        self.begin(head={"members": "1", "lease_ms": "1500"})
+        self.fake.head["members"] = "3"
+        self.fake.replicas = 1
+        self.fake.nodes.clear()
+        self.drive.wait_trouble("only 1 of 2 replicas have this node")
+        self.drive.stop()  # and a restart changes nothing of it
+        self.drive.start().wait_trouble("only 1 of 2 replicas have this node")
+        self.fake.replicas = 2
+        self.drive.ask_until("ann@example.org", owner="old")
+
+    def test_going_on_without_them_is_a_setting(self):
+        self.begin(head={"members": "1", "lease_ms": "1000"}, redis={"replicas_lacking": "continue"})
+        self.fake.head["members"] = "3"
+        wait_for("an alarm", 5, lambda: "a failover may lose changes" in "".join(self.drive.status()["alarms"]))
+        time.sleep(1.2)
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "old")
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
+        self.fake.replicas = 2
+        wait_for("no alarm", 5, lambda: self.drive.status()["alarms"] == [])
+
+    def test_a_master_that_may_not_write(self):
+        self.begin(head={"lease_ms": "1000"})
+        for error in ("-READONLY You can't write against a read only replica.", "-NOREPLICAS Not enough good replicas to write."):
+            self.fake.refuse["HSET"] = error
+            self.drive.wait_trouble(error.split()[0][1:])
+            wait_for("the lease is over", 5, lambda: self.memory() == "none")
+            self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+            self.fake.refuse.clear()
+            self.drive.ask_until("ann@example.org", owner="old")
+
+
+class Twins(Scripted):
+    def test_a_beat_of_somebody_else_between_two_of_ours(self):
+        self.begin(head={"lease_ms": "60000"})
+        self.assertEqual(self.memory(), "lease")
+        self.fake.echo = threading.Event()  # so that the next session stays where it is
+        self.fake.beats[self.node] = OTHER
+        wait_for("the session is over", 5, lambda: self.drive.status()["link"]["trouble"].startswith("another process"))
+        self.assertEqual(self.memory(), "none", "no lease and no grace in the name of two")
+        self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+        self.assertIn("run ffffffffffffffff", read(self.drive.log))
+        self.fake.echo.set()
+        self.drive.ask_until("ann@example.org", owner="old")
+
+    def test_an_entry_of_somebody_else(self):
+        self.begin(head={"lease_ms": "60000"})
+        self.fake.echo = threading.Event()
+        self.fake.nodes[self.node] = json.dumps({"run": "ffffffffffffffff", "grace_ms": 0, "drain_ms": 0})
+        wait_for("the session is over", 5, lambda: self.drive.status()["link"]["trouble"].startswith("another process"))
+        self.assertEqual(self.memory(), "none")
+        self.fake.echo.set()
+        self.drive.ask_until("ann@example.org", owner="old")
+
+    def test_a_beat_that_nobody_can_read_is_somebody_elses(self):
+        self.begin()
+        self.drive.stop()
+        os.unlink(os.path.join(self.drive.state_dir, "nodes", "drive-0"))
+        self.fake.beats[self.node] = "what"
+        begun = time.monotonic()
+        self.drive.start().wait_trouble("was another process")
+        self.drive.wait_live(15)
+        self.assertGreater(time.monotonic() - begun, 4.9)
