@@ -128,7 +128,7 @@ wires_close(struct link *link)
 		redis_close(&link->wires[i].redis);
 		link->wires[i].open = false;
 	}
-	roster_forget(link);
+	self_forget(link);
 	barriers_forget(link);
 }
 
@@ -204,7 +204,7 @@ on_timer(void *ctx)
 		link_beat(link);
 		return;
 	case LINK_ENTERING:
-		roster_timer(link);
+		enter_timer(link);
 		return;
 	case LINK_REFUSING:
 		refuse_timer(link);

@@ -133,7 +133,7 @@ beat_is_good(struct link *link, const struct resp *reply)
 		return false;
 	}
 	return head_take(link, resp_at(reply, BEAT_HEAD)) == 0 &&
-	       roster_check(link, resp_at(reply, BEAT_ENTRY), resp_at(reply, BEAT_LAST)) == 0;
+	       self_check(link, resp_at(reply, BEAT_ENTRY), resp_at(reply, BEAT_LAST)) == 0;
 }
 
 /* A heartbeat that is followed by WAIT. */
@@ -204,7 +204,7 @@ beat_send(struct link *link)
 	struct wire *h = &link->wires[WIRE_H];
 	unsigned replicas = head_replicas_most(&link->head);
 	uint64_t wait_ms = heartbeat_ms(link) / 2;
-	char *beat = roster_beat(link, link->phase == LINK_LIVE ? "live" : "echoing");
+	char *beat = self_beat(link, link->phase == LINK_LIVE ? "live" : "echoing");
 	const char *id = node_id(link->node);
 	char count[16], most[24];
 
@@ -234,7 +234,7 @@ heartbeat(struct link *link)
 	char echo[24];
 
 	timer_start(link->timer, heartbeat_ms(link));
-	roster_tick(link);
+	self_tick(link);
 	if ((number = lease_beat(&link->lease, now_ms, link->roster.grace_ms)) == 0)
 		return;
 	snprintf(echo, sizeof(echo), "h%" PRIu64, number);

@@ -32,7 +32,7 @@ on_subscribed(void *ctx, const struct resp *reply)
 	}
 	if (!str_is(resp_str(resp_at(reply, 1)), link->barrier))
 		return; /* the first of two */
-	roster_enter(link);
+	enter_start(link);
 }
 
 static void

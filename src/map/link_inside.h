@@ -1,10 +1,11 @@
 /*
  * link_inside.h - the parts of a session                              (driver)
  *
- * link.c has its life and its end, link_begin.c how it comes about, link_roster.c
- * how it enters the roster, link_beat.c what keeps it alive and what it hears,
- * link_barrier.c how it says that it has heard, link_leave.c how it takes itself
- * out of the roster, link_read.c how others read through it.
+ * link.c has its life and its end, link_begin.c how it comes about, link_enter.c
+ * how it enters the roster and link_self.c what it says there, link_beat.c what
+ * keeps it alive and what it hears, link_barrier.c how it says that it has heard,
+ * link_leave.c how it takes itself out of the roster, link_read.c how others read
+ * through it.
  */
 #ifndef MAP_LINK_INSIDE_H
 #define MAP_LINK_INSIDE_H
@@ -121,18 +122,24 @@ void on_beat_queued(void *ctx, const struct resp *reply); /* of a wire: "QUEUED"
 void link_connect(struct link *link);
 void link_hear(void *ctx, const struct endpoint *address); /* a sentinel: the master has moved */
 
-/* link_roster.c */
-void roster_enter(struct link *link); /* into the roster; then link_listens() */
-void roster_timer(struct link *link);
-void roster_tick(struct link *link); /* with each heartbeat */
-void roster_forget(struct link *link); /* the session is over */
-char *roster_beat(struct link *link, const char *phase); /* the text of the next; the caller's */
+/* link_enter.c */
+void enter_start(struct link *link); /* into the roster; then link_listens() */
+void enter_timer(struct link *link);
+
+/* link_self.c */
+char *self_entry(const struct link *link, uint32_t grace_ms, uint32_t drain_ms); /* caller's */
+void self_run(struct str text, char run_r[static ROSTER_RUN_BYTES]); /* "?": unreadable */
+void self_twice(struct link *link, const char *run, struct fault *fault_r); /* it is here too */
+void self_drop(struct link *link); /* what was granted to this id, in memory and on disk */
+void self_tick(struct link *link); /* with each heartbeat */
+void self_forget(struct link *link); /* the session is over */
+char *self_beat(struct link *link, const char *phase); /* the text of the next; the caller's */
 
 /*
  * What a heartbeat read of ourselves, before it wrote: is it what we left there?
  * -1: the session was ended.
  */
-int roster_check(struct link *link, const struct resp *entry, const struct resp *beat);
+int self_check(struct link *link, const struct resp *entry, const struct resp *beat);
 
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */

@@ -42,18 +42,32 @@ static void
 beat_write(struct link *link, redis_reply_fn *fn, const char *phase)
 {
 	struct wire *h = &link->wires[WIRE_H];
-	char *beat = roster_beat(link, phase);
+	char *beat = self_beat(link, phase);
 
 	redis_words(h->redis, fn, h, "HSET", link->beats_key, node_id(link->node), beat, NULL);
 	free(beat);
 }
 
+/* What stays although it should not is waited for, as after a crash. */
 static void
-hdel(struct link *link, redis_reply_fn *fn, const char *key)
+on_written(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct fault fault;
+
+	if (reply == NULL || resp_type(reply) == RESP_INTEGER)
+		return;
+	server_error(reply, "a change of the roster", &fault);
+	log_warning("node_stays", "node=%s why=%s", node_id(h->link->node),
+	    log_quote_text(fault.text));
+}
+
+static void
+hdel(struct link *link, const char *key)
 {
 	struct wire *h = &link->wires[WIRE_H];
 
-	redis_words(h->redis, fn, h, "HDEL", key, node_id(link->node), NULL);
+	redis_words(h->redis, on_written, h, "HDEL", key, node_id(link->node), NULL);
 }
 
 /* ---- for good: from the end to the beginning */
@@ -95,8 +109,8 @@ on_probed(void *ctx, const struct resp *reply)
 	    resp_int(reply) < (int64_t)head_replicas_all(&link->head))
 		fault_set(&fault, VERDICT_TEMP, "not every Redis server is there to hear it");
 	else if (node_note_left(link->node, &fault) == 0) {
-		hdel(link, NULL, link->nodes_key);
-		hdel(link, NULL, link->beats_key);
+		hdel(link, link->nodes_key);
+		hdel(link, link->beats_key);
 		wait_replicas(link, on_out);
 		redis_flush(h->redis);
 		return;
@@ -124,7 +138,7 @@ link_leave(struct link *link, link_left_fn *fn, void *ctx)
 	}
 	barriers_forget(link);
 	timer_start(link->timer, LEAVE_MOST_MS);
-	beat_write(link, NULL, "leaving"); /* so that there is something to WAIT for */
+	beat_write(link, on_written, "leaving"); /* so that there is something to WAIT for */
 	wait_replicas(link, on_probed);
 	redis_flush(link->wires[WIRE_H].redis);
 }
@@ -200,6 +214,6 @@ refuse_start(struct link *link)
 		link_lost(link, &fault);
 		return;
 	}
-	hdel(link, NULL, link->nodes_key);
+	hdel(link, link->nodes_key);
 	refuse_beat(link);
 }

@@ -1,17 +1,15 @@
 /*
- * link_roster.c - this process in the roster of the map               (driver)
+ * link_enter.c - into the roster                                      (driver)
  *
  * ENTERING, as link.c says. Whoever holds a lease must be in the roster on every
  * Redis server, or a writer behind a failover would not wait for him. What the
  * node's file says of that is believed, so that a restart while one replica is
  * away is no trouble; what it does not say is done again: write, WAIT for all.
  *
- * Two processes with one id would answer for each other. Hosts that are copies of
- * each other come to that easily. So a beat that was not written by us, or by
- * whoever held our slot before, is watched until it has stood still for a while;
- * and with each heartbeat we look whether our last one is still there. Who was
- * watched may be cut off and have a lease yet: until that must be over, this
- * node acknowledges nothing in his name.
+ * A beat that was not written by us, or by whoever held our slot before, is
+ * watched until it has stood still for a while. Who wrote it may be cut off and
+ * have a lease yet: until that must be over, this node acknowledges nothing in
+ * his name.
  */
 #include "map/link_inside.h"
 
@@ -22,151 +20,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
 	NODE_STILL_MS = 5000, /* another's beat; then the id is ours */
 	WATCH_MS = 1000, /* between two looks at it */
 	WAIT_ALL_MS = 1000
 };
-
-/* ---- what we say of ourselves */
-
-static char *
-entry_text(const struct link *link, uint32_t grace_ms, uint32_t drain_ms)
-{
-	struct roster_entry entry = {.pid = (uint64_t)getpid(),
-	    .schema_least = MAP_SCHEMA,
-	    .schema_most = MAP_SCHEMA,
-	    .grace_ms = grace_ms,
-	    .drain_ms = drain_ms};
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (gethostname(entry.host, sizeof(entry.host) - 1) == -1)
-		entry.host[0] = '\0';
-	snprintf(entry.role, sizeof(entry.role), "%s", node_role(link->node));
-	snprintf(entry.version, sizeof(entry.version), "%s", PACKAGE_VERSION);
-	snprintf(entry.run, sizeof(entry.run), "%s", node_run(link->node));
-	if (gmtime_r(&now, &tm) != NULL)
-		strftime(entry.since, sizeof(entry.since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return roster_entry_text(&entry);
-}
-
-char *
-roster_beat(struct link *link, const char *phase)
-{
-	struct roster_beat beat = {.beat = ++link->roster.beats,
-	    .epoch = link->barriers.acknowledged,
-	    .lease_left_ms = (uint32_t)lease_left_ms(&link->lease, clock_ms())};
-
-	snprintf(beat.run, sizeof(beat.run), "%s", node_run(link->node));
-	snprintf(beat.phase, sizeof(beat.phase), "%s", phase);
-	snprintf(beat.refuses, sizeof(beat.refuses), "%.*s", (int)sizeof(beat.refuses) - 1,
-	    link->refuses.text);
-	for (int i = 0; i < LINK_ALARMS && beat.alarm[0] == '\0'; i++)
-		snprintf(beat.alarm, sizeof(beat.alarm), "%.*s", (int)sizeof(beat.alarm) - 1,
-		    link->alarms[i].text);
-	link->events.beat_fn(link->ctx, &beat);
-	return roster_beat_text(&beat);
-}
-
-/* ---- another process in our place */
-
-/* Whose beat is this? "?" where it cannot be read. */
-static void
-beat_run(struct str text, char run_r[static ROSTER_RUN_BYTES])
-{
-	struct roster_beat beat;
-	struct fault fault;
-
-	if (roster_beat_read(text, &beat, &fault) == 0 && beat.run[0] != '\0')
-		memcpy(run_r, beat.run, ROSTER_RUN_BYTES);
-	else
-		snprintf(run_r, ROSTER_RUN_BYTES, "?");
-}
-
-/* What is remembered here was granted to a node that is not ours alone. */
-static void
-memory_drop(struct link *link)
-{
-	struct fault fault;
-
-	link_forget(link);
-	if (node_drop_memory(link->node, &fault) == -1)
-		log_error("node_memory", "why=%s", log_quote_text(fault.text));
-}
-
-static void
-two_holders(struct link *link, const char *run, struct fault *fault_r)
-{
-	fault_set(fault_r, VERDICT_TEMP,
-	    "another process is the node %s too, run %s, this one is run %s: give each host an "
-	    "instance of its own, or end the other one",
-	    node_id(link->node), log_quote_text(run), node_run(link->node));
-	alarm_raise(link, ALARM_NODE, fault_r);
-	memory_drop(link);
-}
-
-/* -1: it is not what we wrote. */
-static int
-entry_check(struct link *link, const struct resp *entry, struct fault *fault_r)
-{
-	struct roster_entry other;
-	struct fault unread;
-
-	if (resp_type(entry) != RESP_STRING)
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "this node, %s, is not in the roster any more: it enters again",
-		    node_id(link->node));
-	if (str_is(resp_str(entry), link->roster.entry))
-		return 0;
-	if (roster_entry_read(resp_str(entry), &other, &unread) == 0 &&
-	    strcmp(other.run, node_run(link->node)) != 0) {
-		two_holders(link, other.run, fault_r);
-		return -1;
-	}
-	return fault_set(fault_r, VERDICT_TEMP,
-	    "the entry of this node, %s, in the roster was changed: it enters again",
-	    node_id(link->node));
-}
-
-/* -1: somebody was there between our last beat, or what we found, and now. */
-static int
-beat_check(struct link *link, const struct resp *beat, struct fault *fault_r)
-{
-	struct link_roster *roster = &link->roster;
-	bool is_found = roster->beat != NULL ? str_is(resp_str(beat), roster->beat)
-					     : resp_type(beat) == RESP_NIL;
-	char run[ROSTER_RUN_BYTES];
-
-	if (!roster->is_beating && is_found)
-		return 0;
-	if (resp_type(beat) != RESP_STRING)
-		return fault_set(fault_r, VERDICT_TEMP,
-		    "the beat of this node, %s, was removed: it enters again", node_id(link->node));
-	beat_run(resp_str(beat), run);
-	if (strcmp(run, node_run(link->node)) == 0)
-		return 0;
-	two_holders(link, run, fault_r);
-	return -1;
-}
-
-int
-roster_check(struct link *link, const struct resp *entry, const struct resp *beat)
-{
-	struct fault fault;
-
-	if (entry_check(link, entry, &fault) == -1 || beat_check(link, beat, &fault) == -1) {
-		link_lost(link, &fault);
-		return -1;
-	}
-	link->roster.is_beating = true;
-	return 0;
-}
-
-/* ---- ENTERING, from the end to the beginning */
 
 static void
 enter_failed(struct link *link, const struct fault *why)
@@ -273,7 +132,7 @@ adopt(struct link *link)
 		enter_failed(link, &fault);
 		return;
 	}
-	roster->entry = entry_text(link, roster->entry_grace_ms, roster->entry_drain_ms);
+	roster->entry = self_entry(link, roster->entry_grace_ms, roster->entry_drain_ms);
 	redis_words(h->redis, on_written, h, "HSET", link->nodes_key, node_id(link->node),
 	    roster->entry, NULL);
 	if (head_replicas_all(&link->head) == 0 ||
@@ -318,13 +177,13 @@ watch(struct link *link, struct str text, const char *run)
 	}
 	if (!is_same) {
 		if (roster->is_watching) {
-			two_holders(link, run, &fault);
+			self_twice(link, run, &fault);
 		} else {
 			fault_set(&fault, VERDICT_TEMP,
 			    "the node %s was another process, run %s: looking for %d ms whether "
 			    "that is there",
 			    node_id(link->node), log_quote_text(run), NODE_STILL_MS);
-			memory_drop(link);
+			self_drop(link);
 		}
 		trouble_note(link, &fault);
 		free(roster->beat);
@@ -351,7 +210,7 @@ on_beat(void *ctx, const struct resp *reply)
 		return;
 	}
 	if (resp_type(reply) == RESP_STRING) {
-		beat_run(text, run);
+		self_run(text, run);
 		if (strcmp(run, node_run(link->node)) != 0 &&
 		    strcmp(run, node_last_run(link->node)) != 0) {
 			watch(link, text, run);
@@ -392,7 +251,7 @@ look(struct link *link)
 }
 
 void
-roster_enter(struct link *link)
+enter_start(struct link *link)
 {
 	struct fault fault;
 
@@ -405,7 +264,7 @@ roster_enter(struct link *link)
 
 /* Either a pause has ended, or an answer has not come. */
 void
-roster_timer(struct link *link)
+enter_timer(struct link *link)
 {
 	struct fault fault;
 
@@ -417,63 +276,4 @@ roster_timer(struct link *link)
 	fault_set(&fault, VERDICT_TEMP, "Redis at %s did not answer in time",
 	    redis_target_name(link->target));
 	link_lost(link, &fault);
-}
-
-void
-roster_forget(struct link *link)
-{
-	struct link_roster *roster = &link->roster;
-
-	free(roster->found);
-	free(roster->entry);
-	free(roster->lower);
-	free(roster->beat);
-	roster->found = roster->entry = roster->lower = roster->beat = NULL;
-	roster->is_watching = roster->is_beating = false;
-}
-
-/* ---- a shorter grace than the last time */
-
-static void
-on_lowered(void *ctx, const struct resp *reply)
-{
-	struct wire *h = ctx;
-	struct link *link = h->link;
-	struct link_roster *roster = &link->roster;
-	struct fault fault;
-
-	if (reply == NULL || roster->lower == NULL)
-		return;
-	if (resp_type(reply) != RESP_INTEGER) {
-		link_refuse(link, reply, "an entry in the roster");
-		return;
-	}
-	free(roster->entry);
-	roster->entry = roster->lower;
-	roster->lower = NULL;
-	roster->entry_grace_ms = roster->grace_ms;
-	roster->entry_drain_ms = roster->drain_ms;
-	if (node_note_entered(link->node, link->head.id, roster->grace_ms, roster->drain_ms,
-		&fault) == -1)
-		log_error("node_file", "why=%s", log_quote_text(fault.text));
-}
-
-void
-roster_tick(struct link *link)
-{
-	struct link_roster *roster = &link->roster;
-	struct wire *h = &link->wires[WIRE_H];
-	uint64_t now_ms = clock_ms();
-	struct fault fault;
-
-	if (roster->acks_from_ms != 0 && now_ms >= roster->acks_from_ms &&
-	    node_note_begun(link->node, &fault) == 0)
-		roster->acks_from_ms = 0; /* the id is all ours */
-	/* Writers waited for the longer one; nothing that was granted under it runs any more. */
-	if (roster->lower_ms == 0 || now_ms < roster->lower_ms)
-		return;
-	roster->lower_ms = 0;
-	roster->lower = entry_text(link, roster->grace_ms, roster->drain_ms);
-	redis_words(h->redis, on_lowered, h, "HSET", link->nodes_key, node_id(link->node),
-	    roster->lower, NULL);
 }
