@@ -16,10 +16,14 @@ MAPS = [{"name": "fence", "owners": {"old": "old", "new": "new"}}]
 
 
 class Node(Policyd):
-    """A policyd whose answer to "fence ACCOUNT" is the owner. more: further settings."""
+    """A policyd whose answer to "fence ACCOUNT" is the owner. more: further settings.
+
+    The first one of a Redis makes the map.
+    """
 
     def __init__(self, lab, name, redis, more=None, **options):
         self.socket = lab.path(name, "map.sock")
+        options.setdefault("init", redis is not None and redis.cli("EXISTS", "splitmx.map") == "0")
         super().__init__(lab, {"domains": ["example.org"], "destinations": DESTINATIONS, "maps": MAPS,
                                "policyd": {"listen": [{"protocol": "socketmap", "address": f"unix:{self.socket}", "mode": "0600"}]},
                                **(more or {})}, name=name, redis=redis, **options)

@@ -2,7 +2,7 @@
 
 Late are the replies on connections that named themselves so (CLIENT SETNAME), by so
 many milliseconds; the others pass at once. So one reply can be made to arrive after
-what was sent later on another connection.
+what was sent later on another connection. hold(): nothing passes any more, and nobody is told.
 """
 
 import select
@@ -21,13 +21,19 @@ class SlowRedis:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(64)
-        self.closed = threading.Event()
+        self.closed, self.held = threading.Event(), threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
         lab.remember(self)
 
     @property
     def url(self):
         return "unix://" + self.path
+
+    def hold(self):
+        self.held.set()
+
+    def go_on(self):
+        self.held.clear()
 
     def _accept(self):
         while not self.closed.is_set():
@@ -44,6 +50,9 @@ class SlowRedis:
         try:
             server.connect(self.redis.socket)
             while not self.closed.is_set():
+                if self.held.is_set():
+                    time.sleep(0.01)
+                    continue
                 pause = max(0, waiting[0][0] - time.monotonic()) if waiting else 1
                 ready, _, _ = select.select([client, server], [], [], pause)
                 for peer in ready:
