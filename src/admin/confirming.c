@@ -131,6 +131,22 @@ tell(void *ctx, const struct confirm_result *result)
 	buf_fini(&text);
 }
 
+static void
+note_in_journal(const struct confirming *confirming, const struct seal *seal)
+{
+	static const enum journal_what what[] = {
+	    [CONFIRM_NOT] = JOURNAL_UNCONFIRMED,
+	    [CONFIRM_LOST] = JOURNAL_LOST,
+	    [CONFIRM_DONE] = JOURNAL_CONFIRMED,
+	    [CONFIRM_DONE_BY_TIME] = JOURNAL_CONFIRMED,
+	};
+	struct admin *admin = confirming->admin;
+	struct fault fault;
+
+	if (seal_journal_end(admin->client, seal, what[confirming->result->state], &fault) == -1)
+		admin_note(admin, "%s", fault.text);
+}
+
 /* Whoever asks later what became of the change finds it. Best effort. */
 static void
 note_in_audit(const struct confirming *confirming, const struct seal *seal, const struct str *names,
@@ -180,9 +196,14 @@ confirming_wait(struct confirming *confirming, const struct seal *seal, const st
 	    .ctx = &telling};
 
 	confirm_result_free(&confirming->result);
+	if (seal->epoch > 0 && !journal_is_kept(client_journal(admin->client)))
+		admin_note(admin,
+		    "no journal of changes is kept here: %s belongs to somebody else, or is missing",
+		    admin->settings->state_dir);
 	if (!confirming->waits || seal->epoch == 0)
 		return true;
 	confirming->result = confirm_run(admin->client, &request);
+	note_in_journal(confirming, seal);
 	if (!confirm_is_done(confirming->result))
 		return false;
 	note_in_audit(confirming, seal, names, count);
@@ -221,11 +242,13 @@ seal_once(struct sealing *sealing, const struct change_note *note, const struct 
 {
 	struct client *client = sealing->client;
 	struct seal_field fields[2] = {{"accounts", STR("*")}, {"found", STR("")}};
+	struct journal_line line = {.accounts = count};
 	struct buf found = BUF_INIT;
 	char number[24];
 	int rc;
 
 	sealing->disturbed = sealing->failed = false;
+	seal_begin(client, sealing->seal);
 	if (found_owners(client, names, count, &found, fault_r) == -1) {
 		buf_fini(&found);
 		return -1;
@@ -236,7 +259,10 @@ seal_once(struct sealing *sealing, const struct change_note *note, const struct 
 	else if (count > 1)
 		fields[0].value = str_of(number);
 	fields[1].value = buf_str(&found);
-	seal_begin(client, sealing->seal);
+	if (seal_journal(client, sealing->seal, note, &line, fault_r) == -1) {
+		buf_fini(&found);
+		return -1;
+	}
 	client_words(client, NULL, NULL, "MULTI", NULL);
 	seal_queue(client, sealing->seal, note, fields, count > 0 ? 2 : 1);
 	client_words(client, on_exec, sealing, "EXEC", NULL);

@@ -402,7 +402,8 @@ change_run(struct client *client, struct change *changes, size_t count,
 			client_words(client, NULL, NULL, "UNWATCH", NULL);
 			return 0;
 		}
-		if (write_all(attempt, note, fault_r) == -1)
+		if (change_journal(client, changes, count, seal_r, note, fault_r) == -1 ||
+		    write_all(attempt, note, fault_r) == -1)
 			return -1;
 		if (!attempt->disturbed)
 			return 0;

@@ -6,7 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { DIGEST_DIGITS = 2 * crypto_generichash_BYTES_MIN };
 
 /* What is stored may be anything; an entry's line or field holds no other one. */
 static struct str
@@ -90,4 +94,50 @@ change_seal(struct client *client, const struct change *changes, size_t count,
 	}
 	seal_queue(client, seal, note, all, fields);
 	buf_fini(&list);
+}
+
+/* What may be looked up in the audit stream needs no copy here, only something to know it by. */
+static void
+digest_of(const struct change *changes, size_t count, char hex_r[static DIGEST_DIGITS + 1])
+{
+	unsigned char hash[crypto_generichash_BYTES_MIN];
+	struct buf list = BUF_INIT;
+
+	change_describe(&list, changes, count);
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)buf_str(&list).ptr,
+	    buf_len(&list), NULL, 0);
+	sodium_bin2hex(hex_r, DIGEST_DIGITS + 1, hash, sizeof(hash));
+	buf_fini(&list);
+}
+
+static char *
+value_text(struct change_value value)
+{
+	return value.there ? xstrdup(log_quote(value.text)) : NULL;
+}
+
+int
+change_journal(struct client *client, const struct change *changes, size_t count,
+    const struct seal *seal, const struct change_note *note, struct fault *fault_r)
+{
+	char digest[DIGEST_DIGITS + 1], *name, *before = NULL, *after = NULL;
+	size_t done;
+	const struct change *last = only_one_done(changes, count, &done);
+	struct journal_line line = {.accounts = done};
+	int rc;
+
+	must(last != NULL);
+	line.name = name = xstrndup(last->name.ptr, last->name.len);
+	if (done == 1) {
+		line.before = before = value_text(last->seen.owner);
+		line.after = after = value_text(owner_after(last));
+	} else {
+		digest_of(changes, count, digest);
+		line.digest = digest;
+	}
+	rc = seal_journal(client, seal, note, &line, fault_r);
+	free(name);
+	free(before);
+	free(after);
+	return rc;
 }

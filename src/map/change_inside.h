@@ -10,4 +10,8 @@
 void change_seal(struct client *client, const struct change *changes, size_t count,
     const struct seal *seal, const struct change_note *note);
 
+/* The line of this host's journal about the same; -1: nothing may be written. */
+int change_journal(struct client *client, const struct change *changes, size_t count,
+    const struct seal *seal, const struct change_note *note, struct fault *fault_r);
+
 #endif

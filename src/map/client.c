@@ -48,6 +48,7 @@ struct client {
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
 	bool wrote; /* since it was noted there */
+	struct journal *journal;
 	char *map_key, *ack_channel;
 };
 
@@ -258,6 +259,12 @@ check_identity(struct client *client, struct fault *fault_r)
 	return 0;
 }
 
+struct journal *
+client_journal(struct client *client)
+{
+	return client->journal;
+}
+
 void
 client_saw_epoch(struct client *client, uint64_t epoch)
 {
@@ -419,6 +426,7 @@ client_open(const struct settings *settings, enum client_need need, struct fault
 	client->need = need;
 	client->loop = loop_new();
 	client->map_key = xasprintf("%s.map", settings->redis.prefix);
+	client->journal = journal_open(settings->state_dir);
 	client->ack_channel = xasprintf("%s.ack", settings->redis.prefix);
 	if (begin(client, fault_r) == -1 || check_map(client, need, fault_r) == -1)
 		client_close(&client);
@@ -545,6 +553,7 @@ client_close(struct client **client)
 	if (c->identity != NULL && c->wrote)
 		identity_note(c->identity, &c->map.head, &unimportant);
 	identity_close(&c->identity);
+	journal_close(&c->journal);
 	redis_close(&c->redis);
 	sentinel_free(&c->sentinel);
 	redis_close(&c->ear);

@@ -17,6 +17,7 @@
 #include "base/settings.h"
 #include "base/str.h"
 #include "map/identity.h"
+#include "map/journal.h"
 #include "map/resp.h"
 
 #include <stdbool.h>
@@ -57,6 +58,9 @@ const struct client_map *client_map(const struct client *client);
 
 /* The epoch of a change that was written: this host knows it when the client is closed. */
 void client_saw_epoch(struct client *client, uint64_t epoch);
+
+/* Of this host's changes; lent as long as the client. seal.h writes it. */
+struct journal *client_journal(struct client *client);
 
 /* Read splitmx.map again into what client_map() shows. */
 int client_read_map(struct client *client, struct fault *fault_r);

@@ -8,6 +8,7 @@
 #include "map/audit.h"
 #include "map/barrier.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ enum { PAUSE_MS = 200 };
 void
 seal_begin(struct client *client, struct seal *seal)
 {
+	memcpy(seal->map, client_map(client)->head.id, sizeof(seal->map));
 	barrier_nonce_new(seal->nonce);
 	seal->epoch = 0;
 	seal->before = client_map(client)->head.epoch;
@@ -45,6 +47,65 @@ seal_queue(struct client *client, const struct seal *seal, const struct change_n
 	free(audit_key);
 }
 
+/* ---- the journal */
+
+static int
+add_line(struct client *client, const struct seal *seal, struct journal_line *line,
+    struct fault *fault_r)
+{
+	memcpy(line->map, seal->map, sizeof(line->map));
+	memcpy(line->nonce, seal->nonce, sizeof(line->nonce));
+	return journal_add(client_journal(client), line, fault_r);
+}
+
+int
+seal_journal(struct client *client, const struct seal *seal, const struct change_note *note,
+    struct journal_line *line, struct fault *fault_r)
+{
+	const struct map_head *head = &client_map(client)->head;
+	struct journal *journal = client_journal(client);
+	uint64_t highest;
+
+	if (journal_highest(journal, head->id, &highest, fault_r) == -1)
+		return -1;
+	/* Another command of this host may have written since: only what is read now counts. */
+	if (head->epoch < highest && client_read_map(client, fault_r) == -1)
+		return -1;
+	if (head->epoch < highest)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "the map went back: Redis says epoch %" PRIu64
+		    ", and a change of epoch %" PRIu64
+		    " was made from this host; nothing was written. \"splitmx doctor\" says what is "
+		    "missing; if Redis is right, move %s away",
+		    head->epoch, highest, journal_path(journal));
+	line->what = JOURNAL_BEGUN;
+	line->epoch = head->epoch;
+	line->who = note->who;
+	line->command = note->what;
+	line->why = note->why;
+	return add_line(client, seal, line, fault_r);
+}
+
+int
+seal_journal_end(struct client *client, const struct seal *seal, enum journal_what what,
+    struct fault *fault_r)
+{
+	struct journal_line line = {.what = what, .epoch = seal->epoch};
+
+	return add_line(client, seal, &line, fault_r);
+}
+
+/* The change is written: a disk that is full only now must not make it look undone. */
+static void
+note_written(struct client *client, const struct seal *seal)
+{
+	struct fault unimportant;
+
+	seal_journal_end(client, seal, JOURNAL_WRITTEN, &unimportant);
+}
+
+/* ---- Redis */
+
 bool
 seal_take(struct client *client, struct seal *seal, const struct resp *reply)
 {
@@ -55,6 +116,7 @@ seal_take(struct client *client, struct seal *seal, const struct resp *reply)
 		return false;
 	seal->epoch = (uint64_t)resp_int(resp_at(reply, count - SEAL_COMMANDS));
 	client_saw_epoch(client, seal->epoch);
+	note_written(client, seal);
 	return true;
 }
 
@@ -91,6 +153,8 @@ seal_find(struct client *client, struct seal *seal, uint64_t patience_ms, struct
 	for (;;) {
 		if (client_reopen(client, fault_r) == 0)
 			found = look(client, seal, fault_r);
+		if (found == SEAL_IS_THERE)
+			note_written(client, seal);
 		if (found != SEAL_UNKNOWN || clock_ms() >= end_ms)
 			return found;
 		usleep(PAUSE_MS * 1000);

@@ -24,7 +24,7 @@ struct seal_field {
 };
 
 struct seal {
-	char nonce[HEAD_NONCE_BYTES];
+	char map[HEAD_ID_BYTES], nonce[HEAD_NONCE_BYTES];
 	uint64_t epoch; /* 0: not written, or not yet */
 	uint64_t before; /* the map's epoch when it was last read */
 };
@@ -33,13 +33,29 @@ struct seal {
 void seal_begin(struct client *client, struct seal *seal);
 
 /*
+ * FENCING, W1 and W6, before MULTI and once for each try: put a line about what is
+ * to be written into this host's journal. The line's texts are the caller's, all
+ * else is set here. -1 and *fault_r: the map went back, or the journal cannot be
+ * written; then nothing may be.
+ */
+int seal_journal(struct client *client, const struct seal *seal, const struct change_note *note,
+    struct journal_line *line, struct fault *fault_r);
+
+/*
+ * What became of a seal that was written. -1 and *fault_r: the journal cannot be
+ * written any more, which undoes nothing.
+ */
+int seal_journal_end(struct client *client, const struct seal *seal, enum journal_what what,
+    struct fault *fault_r);
+
+/*
  * Queue the last SEAL_COMMANDS of a MULTI; EXEC is the caller's. The entry has
  * who, what, why, op (the nonce), and these fields.
  */
 void seal_queue(struct client *client, const struct seal *seal, const struct change_note *note,
     const struct seal_field *fields, size_t count);
 
-/* The answer to EXEC, an array: notes the epoch. False: it has no seal. */
+/* The answer to EXEC, an array: notes the epoch, here and in the journal. False: it has no seal. */
 bool seal_take(struct client *client, struct seal *seal, const struct resp *reply);
 
 enum seal_found { SEAL_IS_THERE, SEAL_IS_NOT, SEAL_UNKNOWN };

@@ -1,0 +1,439 @@
+"""A change is confirmed, or the command says what is missing. The nodes are scripted."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from admin import OK, TEMPFAIL, USAGE, AdminCase, Redis
+from lab import wait_for
+from scripted_node import Node, Way, Wire
+
+LEASE = 200
+
+
+class ConfirmCase(AdminCase):
+    initialised = False
+
+    def setUp(self):
+        super().setUp()
+        self.says(OK, "init", "--lease", LEASE)
+        self.says(OK, "set", "@example.org", "old", "--yes")
+
+    def node(self, name="n/policyd/0", **how):
+        node = Node(self.redis, name, **how)
+        self.addCleanup(node.close)
+        return node
+
+    def flip(self, code=OK, owner="new", name="ann@example.org", wait=None):
+        words = ["set", name, owner, "--force"] + ([] if wait is None else ["--wait", str(wait)])
+        told = self.tells(code, *words)[0]
+        self.assertEqual(owner, self.owner(name))
+        self.assertEqual(code == OK, told["confirmed"])
+        return told
+
+    def states(self, told):
+        return {node["node"]: node["state"] for node in told["nodes"]}
+
+
+class Nodes(ConfirmCase):
+    def test_all_acknowledge(self):
+        nodes = [self.node(f"mx{i}/policyd/0") for i in range(3)]
+        told = self.flip()
+        self.assertEqual({node.name: "acknowledged" for node in nodes}, self.states(told))
+        self.assertEqual(f"{told['epoch']}", nodes[0].heard[-1].split()[0])
+        self.assertEqual(["ann@example.org"], nodes[0].heard[-1].split()[2:])
+        self.assertRegex(self.says(OK, "set", "ann@example.org", "old", "--force"),
+                         r"^ann@example.org: new -> old \(epoch \d+\), confirmed by 3 nodes in \d+ ms$")
+        confirmed, changed = self.audits(2)
+        self.assertEqual(("confirmed", "set", "3", "0", "ann@example.org"),
+                         (confirmed["what"], changed["what"], confirmed["nodes"], confirmed["waited_out"], confirmed["account"]))
+        self.assertEqual(changed["op"], confirmed["op"])
+        self.assertEqual(self.redis.cli("HGET", "splitmx.map", "change"), changed["op"])
+        self.assertEqual(str(self.epoch()), confirmed["epoch"])
+
+    def test_who_beats_and_does_not_acknowledge_is_named_and_never_waited_out(self):
+        node, other = self.node("slow/policyd/0", answers=False), self.node("good/policyd/0")
+        told = self.flip(TEMPFAIL, wait=2)
+        self.assertEqual({"slow/policyd/0": "not_drained", "good/policyd/0": "acknowledged"}, self.states(told))
+        self.assertFalse(told["lost"])
+        self.says(TEMPFAIL, "barrier", "ann@example.org", "--wait", 1)
+        self.assertIn("slow/policyd/0 (mx) lives and has not acknowledged", self.error)
+        self.assertIn("barrier ann@example.org", self.error)
+        self.assertNotIn("good/policyd/0", self.error)
+        node.answer = node.acknowledge
+        self.assertIn("confirmed by 2 nodes", self.says(OK, "barrier", "ann@example.org"))
+        self.assertTrue(other.heard)
+
+    def test_who_is_silent_is_waited_out(self):
+        self.node("good/policyd/0")
+        self.node("dead/policyd/0", beats=False, answers=False, grace_ms=300, drain_ms=100)
+        start = time.monotonic()
+        told = self.flip()
+        self.assertLessEqual((LEASE + 400) * 1.01 + 100, (time.monotonic() - start) * 1000)
+        self.assertEqual({"dead/policyd/0": "waited_out", "good/policyd/0": "acknowledged"}, self.states(told))
+        self.assertLessEqual((LEASE + 400) * 1.01 + 100, told["ms"])
+        self.assertEqual("1", self.audits(1)[0]["waited_out"])
+
+    def test_the_longest_lease_that_may_still_run_counts(self):
+        self.node(beats=False, answers=False)
+        self.redis.cli("HSET", "splitmx.map", "lease_most_ms", 1500)
+        self.assertLessEqual(1500 * 1.01 + 100, self.flip()["ms"])
+
+    def test_too_short_a_wait_says_how_long_it_takes(self):
+        self.node(beats=False, answers=False, grace_ms=600000)
+        told = self.flip(TEMPFAIL, wait=0)
+        self.assertEqual("silent", told["nodes"][0]["state"])
+        self.assertLess(600000, told["nodes"][0]["left_ms"])
+        self.says(TEMPFAIL, "barrier", "--wait", 0)
+        self.assertRegex(self.error, r"n/policyd/0 .*is silent and may act on what it knew for 60\d s")
+
+    def test_only_an_acknowledgement_of_this_change_counts(self):
+        node = self.node()
+        for name, answer in (("another nonce", lambda m: f"{m.split()[0]} 0123456789abcdef {node.name}"),
+                             ("an epoch before", lambda m: f"{int(m.split()[0]) - 1} {m.split()[1]} {node.name}"),
+                             ("another node", lambda m: f"{m.split()[0]} {m.split()[1]} n/policyd/1"),
+                             ("no message of ours", lambda m: "\r\n" * 10),
+                             ("the barrier itself", lambda m: m)):
+            with self.subTest(name):
+                node.answer = answer
+                self.says(TEMPFAIL, "barrier", "ann@example.org", "--wait", 1)
+                self.assertIn("n/policyd/0", self.error)
+        node.answer = node.acknowledge
+        self.says(OK, "barrier", "ann@example.org")
+
+    def test_an_entry_that_cannot_be_read_is_not_passed_over(self):
+        node = self.node(entry="{}", beats=False, answers=False)
+        self.assertEqual({"n/policyd/0": "unreadable"}, self.states(self.flip(TEMPFAIL, wait=1)))
+        node.answer = node.acknowledge
+        self.says(OK, "barrier")
+
+    def test_who_comes_meanwhile_is_waited_for_too(self):
+        first = self.node("first/policyd/0", answers=False)
+        run = subprocess.Popen(self.argv("--json", "set", "ann@example.org", "new", "--force", "--wait", "30"),
+                               env=self.lab.environment, stdout=subprocess.PIPE, text=True)
+        wait_for("a barrier", 20, lambda: first.heard)
+        second = self.node("second/policyd/0", answers=False)
+        wait_for("a barrier for the second", 20, lambda: second.heard)
+        first.answer = first.acknowledge
+        count = len(second.heard)
+        wait_for("more barriers", 20, lambda: len(second.heard) >= count + 3)
+        self.assertIsNone(run.poll())
+        second.answer = second.acknowledge
+        told = json.loads(run.communicate(timeout=30)[0])
+        self.assertEqual({"first/policyd/0": "acknowledged", "second/policyd/0": "acknowledged"}, self.states(told))
+
+    def test_who_leaves_the_roster_is_not_waited_for(self):
+        node = self.node(answers=False)
+        run = self.start("set", "ann@example.org", "new", "--force", "--wait", "30")
+        wait_for("a barrier", 20, lambda: node.heard)
+        self.redis.cli("HDEL", "splitmx.nodes", node.name)
+        self.assertEqual(OK, run.wait(20), run.communicate()[1])
+
+    def test_a_hold_is_confirmed_before_its_time_begins(self):
+        node = self.node(answers=False)
+        self.says(TEMPFAIL, "set", "ann@example.org", "new", "--hold", "--wait", 1)
+        self.assertIn("the hold of ann@example.org: written, not confirmed", self.error)
+        self.assertEqual("", self.owner("ann@example.org"))
+        self.redis.cli("SET", "splitmx:hold:ann@example.org", "mail:x", "EX", "100")
+        self.says(TEMPFAIL, "set", "ann@example.org", "new", "--wait", 1)
+        self.assertNotIn("watching it", self.error)
+        self.assertTrue(node.heard)
+
+    def test_who_does_not_wait_is_told_nothing(self):
+        self.node(answers=False)
+        self.assertIsNone(self.tells(OK, "set", "ann@example.org", "new", "--force", "--no-wait")[0]["confirmed"])
+        self.assertEqual("set", self.audits(1)[0]["what"])
+        self.says(USAGE, "set", "ann@example.org", "old", "--force", "--no-wait", "--wait", "1")
+        self.says(USAGE, "barrier", "--wait", "x")
+
+    def test_an_import_is_confirmed_once_by_its_names(self):
+        node = self.node()
+        few = self.lab.write("few", "a@example.org old\nb@example.org old\n")
+        self.assertIn("confirmed by 1 node ", self.says(OK, "import", few, "--yes"))
+        self.assertEqual({"a@example.org", "b@example.org"}, set(node.heard[-1].split()[2:]))
+        self.assertEqual(1, len({m.split()[0] for m in node.heard}))
+        many = self.lab.write("many", "".join(f"user{i}@example.org old\n" for i in range(1001)))
+        self.assertTrue(self.tells(OK, "import", many, "--yes")[-1]["confirmed"])
+        self.assertEqual(["*"], node.heard[-1].split()[2:])
+
+
+class Members(ConfirmCase):
+    def setUp(self):
+        super().setUp()
+        self.redis.stop()
+        self.redis = Redis(self.lab, "master", tcp=True)
+        self.settings["redis"]["url"] = self.redis.url
+        self.write_settings()
+        self.lab.run(["rm", "-rf", os.path.join(self.settings["state_dir"], "identity")])
+        self.says(OK, "init", "--lease", LEASE)
+        self.says(OK, "set", "@example.org", "old", "--yes")
+
+    def replica(self, name):
+        replica = Redis(self.lab, name, tcp=True, options={"replicaof": f"127.0.0.1 {self.redis.tcp_port}",
+                                                           "repl-diskless-sync-delay": 0})
+        address = f"port={replica.tcp_port},state=online"
+        wait_for(f"{name} is online", 30, lambda: address in self.redis.cli("INFO", "replication"))
+        return replica
+
+    def address(self, redis):
+        return f"127.0.0.1:{redis.tcp_port}"
+
+    def test_a_change_that_members_have_not_is_not_confirmed(self):
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
+        told = self.flip(TEMPFAIL, wait=1)
+        self.assertEqual({"wanted": 2, "reached": 0, "missing": []}, told["members"])
+        self.assertEqual([], told["nodes"])
+        one = self.replica("one")
+        told = self.flip(TEMPFAIL, owner="old", wait=3)
+        self.assertEqual((2, 1), (told["members"]["wanted"], told["members"]["reached"]))
+        two = self.replica("two")
+        self.assertEqual(2, self.flip()["members"]["reached"])
+        two.freeze()
+        self.addCleanup(two.thaw)
+        self.flip(TEMPFAIL, owner="old", wait=1)
+        self.settings["redis"]["confirm_members"] = "majority"
+        self.write_settings()
+        self.assertEqual(1, self.flip()["members"]["wanted"])
+        one.stop()
+        self.flip(TEMPFAIL, owner="old", wait=1)
+        self.settings["redis"]["confirm_members"] = "none"
+        self.write_settings()
+        self.flip()
+
+    def test_named_members_count_and_strangers_do_not(self):
+        one, two, stranger = self.replica("one"), self.replica("two"), self.replica("stranger")
+        members = [self.address(r) for r in (self.redis, one, two)]
+        self.redis.cli("HSET", "splitmx.map", "members", " ".join(members))
+        self.assertEqual({"wanted": 2, "reached": 2}, {k: v for k, v in self.flip()["members"].items() if k != "missing"})
+        two.stop()
+        told = self.flip(TEMPFAIL, owner="old", wait=1)  # there are two replicas still
+        self.assertEqual(1, told["members"]["reached"])
+        self.assertIn(members[2], told["members"]["missing"])
+        self.redis.cli("HSET", "splitmx.map", "dead", members[2])
+        self.assertEqual(1, self.flip()["members"]["wanted"])
+        stranger.stop()
+
+
+class Lost(ConfirmCase):
+    """The connection to Redis ends at every place there is."""
+
+    def way(self, **where):
+        way = Way(self.lab, self.redis, **where)
+        self.settings["redis"]["url"] = way.url
+        self.write_settings()
+        return way
+
+    def direct(self):
+        self.settings["redis"]["url"] = self.redis.url
+        self.write_settings()
+
+    def changes(self):
+        return [e for e in self.audits() if e["what"] == "set" and e.get("account") == "ann@example.org"]
+
+    def check(self, before):
+        """What is in the map is whole: one of two owners, and an entry and an epoch for each change."""
+        changes = self.changes()
+        self.assertIn(len(changes), (before, before + 1))
+        self.assertEqual(changes[0]["after"] if changes else "-", self.owner("ann@example.org") or "-")
+        self.assertEqual(len({e["op"] for e in changes}), len(changes))
+
+    def each(self, what, run):
+        """Ends the way at the first, second ... of what passes, until one run gets through untouched."""
+        node, n, destinations = self.node(), 0, ["new", "old"]
+        while True:
+            n += 1
+            with self.subTest(f"{what} {n}"):
+                before = len(self.changes())
+                way = self.way(**{what: n})
+                try:
+                    run(way, destinations[n % 2], before)
+                finally:
+                    way.close()
+                self.direct()
+                self.check(before)
+            if way.passed[what] < n:
+                break
+        self.assertLess(15, n)
+        self.assertTrue(node.heard)
+
+    def set(self, destination):
+        return self.lab.run(self.argv("--json", "set", "ann@example.org", destination, "--force", "--wait", "20"),
+                            check=False, seconds=60)
+
+    def result_is_right(self, way, destination, before):
+        done = self.set(destination)
+        if done.returncode == OK:
+            self.assertTrue(json.loads(done.stdout)["confirmed"])
+            self.assertEqual(destination, self.owner("ann@example.org"))
+            self.assertEqual(before + 1, len(self.changes()))
+            return
+        # Only before anything was written: it has not begun, and nothing was.
+        self.assertEqual(TEMPFAIL, done.returncode, done.stderr)
+        self.assertNotIn("HINCRBY", way.words, done.stderr)
+        self.assertEqual(before, len(self.changes()))
+
+    def test_the_result_is_right_wherever_a_reply_is_lost(self):
+        self.each("reply", self.result_is_right)
+
+    def test_the_result_is_right_wherever_a_request_is_lost(self):
+        self.each("request", self.result_is_right)
+
+    def test_A16_killed_at_every_reply_it_leaves_one_of_two_states(self):
+        def killed(way, destination, before):
+            run = subprocess.Popen(self.argv("set", "ann@example.org", destination, "--force", "--wait", "20"),
+                                   env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            way.then = run.kill
+            run.wait(30)
+            self.check(before)
+            self.direct()
+            self.says(OK, "set", "ann@example.org", destination, "--force")
+            self.assertEqual(destination, self.owner("ann@example.org"))
+
+        self.each("reply", killed)
+
+    def test_A16_two_at_once_disturb_each_other_and_lose_nothing(self):
+        self.settings["destinations"].append({"name": "third"})
+        for name in ("transport", "verify"):
+            next(m for m in self.settings["maps"] if m["name"] == name)["owners"]["third"] = ""
+        self.write_settings()
+        epoch, before = self.epoch(), len(self.changes())
+        for _ in range(10):
+            runs = [subprocess.Popen(self.argv("set", "ann@example.org", d, "--force"), env=self.lab.environment,
+                                     stdout=subprocess.DEVNULL) for d in ("new", "third")]
+            self.assertEqual([OK, OK], [run.wait(30) for run in runs])
+        changes = self.changes()
+        self.assertEqual(epoch + len(changes) - before, self.epoch())
+        for later, earlier in zip(changes, changes[1:]):
+            self.assertEqual(earlier["after"], later["before"])
+        self.assertEqual(changes[0]["after"], self.owner("ann@example.org"))
+
+    def test_A16_two_holds_at_once_and_one_wins(self):
+        runs = [self.start("set", "ann@example.org", "new", "--hold") for _ in range(2)]
+        try:
+            wait_for("a hold", 20, lambda: self.redis.cli("GET", "splitmx:hold:ann@example.org") != "")
+            said = [run.stderr.readline() for run in runs]
+            self.assertEqual(1, sum("delivery is held" in line for line in said), said)
+            self.assertEqual(1, sum(e["what"] == "hold" for e in self.audits()))
+        finally:
+            for run in runs:
+                run.send_signal(signal.SIGINT)
+                run.communicate(timeout=20)
+        self.assertEqual("", self.owner("ann@example.org"))
+
+    def test_a_change_that_a_failover_undid_is_lost(self):
+        rows = (("an older map", 0), ("one where others went on", 3))
+        for number, (name, others) in enumerate(rows):
+            with self.subTest(name):
+                former = self.copy(f"former{number}")
+                for _ in range(others):
+                    former.cli("HINCRBY", "splitmx.map", "epoch", 1)
+                    former.cli("XADD", "splitmx.audit", "*", "what", "set", "op", "abcdef")
+
+                def fail_over():
+                    way.redis = former
+
+                way = self.way(word="INFO", then=fail_over)  # the first request behind the change
+                self.addCleanup(way.close)
+                done = self.set("new" if number == 0 else "old")
+                self.assertEqual(TEMPFAIL, done.returncode, done.stdout + done.stderr)
+                told = json.loads(done.stdout)
+                self.assertEqual((True, False), (told["lost"], told["confirmed"]), told)
+                self.assertIn("did not survive the failover", done.stderr)
+                with open(os.path.join(self.settings["state_dir"], "journal"), encoding="utf-8") as file:
+                    self.assertIn('"what":"lost"', file.readlines()[-1])
+                self.direct()
+
+    def copy(self, name):
+        """Another Redis with what is in the map now."""
+        former = Redis(self.lab, name)
+        here, there = Wire(self.redis), Wire(former)
+        for key in here.call("KEYS", "*"):
+            self.assertEqual(b"OK", there.call("RESTORE", key, 0, here.call("DUMP", key)))
+        here.close()
+        there.close()
+        return former
+
+
+class Journal(ConfirmCase):
+    def setUp(self):
+        super().setUp()
+        self.journal = os.path.join(self.settings["state_dir"], "journal")
+
+    def lines(self):
+        with open(self.journal, encoding="utf-8") as file:
+            return [json.loads(line[17:]) for line in file]
+
+    def refused(self, *argv, env=None):
+        """Nothing may be changed, and nothing was."""
+        epoch = self.epoch()
+        done = self.lab.run([*argv, *self.argv("set", "ann@example.org", "new", "--force")], check=False, env=env)
+        self.assertEqual(TEMPFAIL, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(("", epoch), (self.owner("ann@example.org"), self.epoch()))
+        return done.stderr
+
+    def test_a_change_is_noted_before_and_after(self):
+        told = self.flip()
+        begun, written, confirmed = self.lines()[-3:]
+        self.assertEqual(["begun", "written", "confirmed"], [line["what"] for line in (begun, written, confirmed)])
+        self.assertEqual(("set", "ann@example.org", "new", told["epoch"] - 1),
+                         (begun["command"], begun["name"], begun["after"], begun["epoch"]))
+        self.assertEqual((told["epoch"], told["epoch"]), (written["epoch"], confirmed["highest"]))
+        self.assertEqual({self.audits(1)[0]["op"]}, {line["nonce"] for line in (begun, written, confirmed)})
+        self.node(answers=False)
+        self.flip(TEMPFAIL, owner="old", wait=1)
+        self.assertEqual("unconfirmed", self.lines()[-1]["what"])
+
+    def test_an_import_has_a_line_for_each_batch(self):
+        path = self.lab.write("many", "".join(f"user{i}@example.org old\n" for i in range(250)))
+        self.says(OK, "import", path, "--yes")
+        begun = [line for line in self.lines() if line["what"] == "begun" and line["command"] == "import"]
+        self.assertEqual([100, 100, 50], [line["accounts"] for line in begun])
+        self.assertEqual(3, len({line["digest"] for line in begun}))
+
+    def test_A15_a_map_that_lacks_a_change_of_this_host_is_not_written(self):
+        self.flip()
+        os.unlink(os.path.join(self.settings["state_dir"], "identity"))
+        self.redis.cli("DEL", "splitmx:owner:ann@example.org")
+        self.redis.cli("HINCRBY", "splitmx.map", "epoch", -1)
+        self.assertIn("doctor", self.refused())
+        os.unlink(self.journal)
+        self.flip()
+
+    def test_A20_a_full_disk_refuses_the_change_before_it_is_made(self):
+        self.assertIn("cannot be written", self.refused("env", "--ignore-signal=XFSZ", "prlimit", "--fsize=1"))
+        self.flip()
+
+    def test_A20_a_journal_that_is_none_refuses_the_change(self):
+        os.unlink(self.journal)
+        os.mkdir(self.journal)
+        self.assertIn(self.journal, self.refused())
+
+    def test_A20_a_torn_line_is_passed_over(self):
+        with open(self.journal, "a", encoding="utf-8") as file:
+            file.write('0123456789abcdef {"what":"beg')
+        self.flip()
+        with open(self.journal, encoding="utf-8") as file:
+            self.assertEqual(1, sum(line == '0123456789abcdef {"what":"beg\n' for line in file))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_A20_a_directory_of_our_own_that_is_read_only_refuses_the_change(self):
+        os.chown(self.settings["state_dir"], 65534, 65534)
+        os.chmod(self.settings["state_dir"], 0o500)
+        self.assertIn("cannot be opened", self.refused("setpriv", "--reuid", "65534", "--clear-groups"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_an_operator_without_rights_there_may_act_and_is_told(self):
+        os.chmod(self.settings["state_dir"], 0o755)
+        os.chmod(os.path.join(self.settings["state_dir"], "identity"), 0o644)
+        done = self.lab.run(["setpriv", "--reuid", "65534", "--clear-groups",
+                             *self.argv("set", "ann@example.org", "new", "--force")], check=False)
+        self.assertEqual(OK, done.returncode, done.stderr)
+        self.assertIn("no journal of changes is kept here", done.stderr)
+        self.assertEqual("new", self.owner("ann@example.org"))
+
+
+if __name__ == "__main__":
+    unittest.main()
