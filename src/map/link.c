@@ -249,6 +249,8 @@ link_new(struct loop *loop, const struct settings *settings, const char *role, u
 	link->sentinel = sentinel;
 	link->identity = identity_open(settings->state_dir);
 	link->node = node_new(settings->state_dir, settings->instance, role);
+	/* Early, for whoever keeps files of the slot; where it fails, ENTERING says so. */
+	(void)node_hold(link->node, fault_r);
 	link->roster.drain_ms = drain_ms;
 	link->roster.grace_ms = (uint32_t)settings->grace_ms;
 	barriers_init(link);

@@ -126,7 +126,7 @@ int link_hold(struct link *link, struct fault *fault_r);
 char *link_node_path(const struct link *link);
 void link_restore(struct link *link, uint64_t grace_until_ms);
 
-const struct node *link_node(const struct link *link);
+const struct node *link_node(const struct link *link); /* its id is "" while it has no slot */
 
 enum link_alarm { ALARM_MAP, ALARM_NODE, ALARM_REPLICAS, ALARM_SCHEMA, LINK_ALARMS };
 

@@ -128,6 +128,8 @@ link_leave(struct link *link, link_left_fn *fn, void *ctx)
 
 	link->left_fn = fn;
 	link->left_ctx = ctx;
+	if (link->phase == LINK_ASKING)
+		sentinel_cancel(link->sentinel);
 	link_forget(link);
 	link_enter(link, LINK_LEAVING);
 	if (was_live)
