@@ -19,6 +19,7 @@ const struct command *const commands[] = {
     &cmd_export,
     &cmd_check,
     &cmd_status,
+    &cmd_doctor,
     &cmd_node,
     &cmd_member,
     &cmd_window,

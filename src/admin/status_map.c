@@ -21,7 +21,7 @@ window_word(const struct map_head *head)
 	return head->lease_ms < LEASE_DEFAULT_MS ? "open" : "closed";
 }
 
-static json_t *
+json_t *
 head_troubles(const struct map_head *head)
 {
 	json_t *troubles = json_array();

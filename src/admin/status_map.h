@@ -20,7 +20,10 @@ bool status_head(const struct admin *admin);
 /* The same for the Redis servers. */
 bool status_members(const struct admin *admin, const struct members *members);
 
-/* What is wrong with them, and what helps: an array of sentences, the caller's. */
+/* What is wrong with the lease, and what helps: an array of sentences, the caller's. */
+json_t *head_troubles(const struct map_head *head);
+
+/* The same for the members: an array of sentences, the caller's. */
 json_t *members_troubles(const struct map_head *head, const struct members *members);
 
 #endif

@@ -87,6 +87,12 @@ find_troubles(const struct admin *admin, const struct node *node, struct newest 
 	return troubles;
 }
 
+json_t *
+node_troubles(const struct admin *admin, const struct nodes *nodes, const struct node *node)
+{
+	return find_troubles(admin, node, find_newest(nodes));
+}
+
 static uint64_t
 epochs_behind(const struct admin *admin, const struct node *node)
 {

@@ -13,4 +13,8 @@
  */
 size_t status_nodes(const struct admin *admin, const struct nodes *nodes);
 
+/* Of one of them the same, as an array of sentences; the caller's. */
+json_t *node_troubles(const struct admin *admin, const struct nodes *nodes,
+    const struct node *node);
+
 #endif

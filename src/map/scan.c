@@ -12,7 +12,7 @@
 struct scan {
 	struct client *client;
 	struct buf match;
-	size_t head_len; /* of "prefix:owner:" */
+	size_t head_len; /* of "prefix:kind:" */
 	char cursor[24];
 	bool over, ended; /* the last step was reached; the caller wants no more */
 	struct batch batches[2]; /* one being read, one being found */
@@ -184,15 +184,22 @@ int
 scan_owners(struct client *client, struct str glob, scan_row_fn *fn, void *ctx,
     struct fault *fault_r)
 {
+	return scan_keys(client, "owner", glob, fn, ctx, fault_r);
+}
+
+int
+scan_keys(struct client *client, const char *kind, struct str glob, scan_row_fn *fn, void *ctx,
+    struct fault *fault_r)
+{
 	struct scan scan = {.client = client, .cursor = "0", .fn = fn, .ctx = ctx};
 	const char *prefix = client_prefix(client);
 	int rc;
 
 	scan.found = &scan.batches[0];
 	scan.reading = &scan.batches[1];
-	scan.head_len = strlen(prefix) + strlen(":owner:");
+	scan.head_len = strlen(prefix) + strlen(kind) + strlen("::");
 	scan_escape(&scan.match, str_of(prefix));
-	buf_add_text(&scan.match, ":owner:");
+	buf_addf(&scan.match, ":%s:", kind);
 	buf_add_str(&scan.match, glob.len > 0 ? glob : STR("*"));
 	rc = walk(&scan, fault_r);
 	for (size_t i = 0; i < 2; i++)

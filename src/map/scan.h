@@ -31,6 +31,10 @@ typedef bool scan_row_fn(void *ctx, const struct scan_row *row);
 int scan_owners(struct client *client, struct str glob, scan_row_fn *fn, void *ctx,
     struct fault *fault_r);
 
+/* The same for the keys of another kind: "hold", "login". row->owner is the value. */
+int scan_keys(struct client *client, const char *kind, struct str glob, scan_row_fn *fn, void *ctx,
+    struct fault *fault_r);
+
 /* Appends text so that a glob means exactly it.                          (pure) */
 void scan_escape(struct buf *out, struct str text);
 

@@ -1,0 +1,18 @@
+/*
+ * doctor_keys.h - every key of the map, looked at                     (driver)
+ */
+#ifndef ADMIN_DOCTOR_KEYS_H
+#define ADMIN_DOCTOR_KEYS_H
+
+#include "admin/doctor.h"
+#include "admin/noted.h"
+
+/*
+ * Compare all owners with what was noted and with the settings, then look at holds
+ * and login names. With names only those accounts' and domains' owners. 0, or -1
+ * and *fault_r.
+ */
+int doctor_keys(struct doctor *doctor, struct noted *noted, const struct str *names, size_t count,
+    struct fault *fault_r);
+
+#endif
