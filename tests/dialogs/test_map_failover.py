@@ -116,5 +116,6 @@ class Users(LabCase):
         drive.ask_until("ann@example.org", owner="new")
         old, new = group.failover()
         wait_for("a session with the new master", 20, lambda: str(new.tcp_port) in drive.status()["link"]["server"])
-        drive.ask_until("ann@example.org", owner="new", source="redis")
+        # No replica, no writing, no new lease: until the old master is demoted, 11 s later.
+        drive.ask_until("ann@example.org", 40, owner="new", source="redis")
         wait_for("the old one follows", 30, lambda: group.role(old) == "slave" and group.online(new) == 1)
