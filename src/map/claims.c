@@ -257,6 +257,7 @@ claims_take(struct claims *claims, const struct account *asked, const struct fin
 	claim->since = is_sure ? 0 : ++claims->moment;
 	TAILQ_INSERT_TAIL(&claims->lists[claim->state], claim, entry);
 	claims->counts[claim->state]++;
+	claims->total++;
 	claims->counters.taken++;
 	must(account_parse(&claims->account, finding->account, &claims->rules) == ACCOUNT_ADDRESS);
 	claim_link_all(claim, asked, &claims->account);
@@ -268,6 +269,7 @@ claims_drop(struct claims *claims, struct claim *claim)
 {
 	TAILQ_REMOVE(&claims->lists[claim->state], claim, entry);
 	claims->counts[claim->state]--;
+	claims->total--;
 	claim_unlink_all(claim);
 	free(claim);
 }
@@ -276,12 +278,6 @@ void *
 claim_owner(const struct claim *claim)
 {
 	return claim->claims->owner;
-}
-
-struct claims *
-claim_claims(const struct claim *claim)
-{
-	return claim->claims;
 }
 
 struct str
@@ -389,6 +385,12 @@ claims_end_all(struct claims *claims)
 		while ((claim = TAILQ_FIRST(&claims->lists[i])) != NULL)
 			claim_end(claim, NULL);
 	}
+}
+
+size_t
+claims_total(const struct claims *claims)
+{
+	return claims->total;
 }
 
 void

@@ -66,7 +66,6 @@ struct claim *claims_take(struct claims *claims, const struct account *asked,
 void claims_drop(struct claims *claims, struct claim *claim);
 
 void *claim_owner(const struct claim *claim);
-struct claims *claim_claims(const struct claim *claim);
 struct str claim_asked(const struct claim *claim); /* canonical, lent as long as the claim */
 struct str claim_account(const struct claim *claim); /* whom it led to: the same */
 struct map_question **claim_question(struct claim *claim); /* room for the driver's question */
@@ -102,6 +101,8 @@ void claims_end_all(struct claims *claims);
 void claims_barrier(struct claims *claims, const struct barrier *barrier);
 bool claims_agreed(struct claims *claims, uint64_t *epoch_r, char nonce_r[static HEAD_NONCE_BYTES]);
 void claims_forget_barriers(struct claims *claims); /* the session is over */
+
+size_t claims_total(const struct claims *claims); /* that have been taken and not released */
 
 struct claims_counters {
 	uint64_t sure, unsure, ending; /* now */

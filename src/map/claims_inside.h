@@ -79,7 +79,7 @@ struct claims {
 	void *owner;
 	struct account account; /* of the name in hand */
 	TAILQ_HEAD(, claim) lists[CLAIM_STATES];
-	size_t counts[CLAIM_STATES];
+	size_t counts[CLAIM_STATES], total;
 	struct topic *topics;
 	struct topic *all; /* every claim; in no table */
 	struct pendings barriers, agreed;

@@ -18,6 +18,7 @@ enum hold { HOLD_NONE, HOLD_MAIL, HOLD_ALL };
 enum finding_source {
 	SOURCE_CONFIG, /* decided without the map: not an address, unmanaged by settings */
 	SOURCE_MEMORY, /* remembered, under a valid lease */
+	SOURCE_GRACE, /* remembered; the lease is over, the grace is not */
 	SOURCE_REDIS, /* fetched for this question */
 };
 

@@ -40,6 +40,7 @@ struct link_events {
 	 * answer repeats it, and it comes again.
 	 */
 	void (*barrier_fn)(void *ctx, const struct barrier *barrier);
+	bool (*idle_fn)(void *ctx); /* does nothing go on that was begun on an answer? */
 	void (*beat_fn)(void *ctx, struct roster_beat *beat); /* fill in answers and entries */
 };
 

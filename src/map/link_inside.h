@@ -98,6 +98,7 @@ struct link {
 	struct fault trouble, alarms[LINK_ALARMS];
 	struct fault lacking; /* replicas, at the last heartbeat; "" = none */
 	struct fault refuses; /* the map: why; "" = we understand it */
+	bool refuses_outside; /* and we are out of the roster */
 	uint64_t trouble_ms, logged_ms;
 	link_left_fn *left_fn;
 	void *left_ctx;

@@ -183,13 +183,35 @@ refuse_beat(struct link *link)
 	redis_flush(h->redis);
 }
 
+/*
+ * Nothing is remembered: nobody need wait for us, once what we have begun is over.
+ * The file says it before the roster. -1: the session was ended.
+ */
+static int
+refuse_leave(struct link *link)
+{
+	struct fault fault;
+
+	if (link->refuses_outside || !link->events.idle_fn(link->ctx))
+		return 0;
+	if (node_hold(link->node, &fault) == -1 || node_note_left(link->node, &fault) == -1) {
+		alarm_raise(link, ALARM_NODE, &fault);
+		link_lost(link, &fault);
+		return -1;
+	}
+	link->refuses_outside = true;
+	hdel(link, link->nodes_key);
+	return 0;
+}
+
 void
 refuse_timer(struct link *link)
 {
 	struct fault fault;
 
 	if (redis_silence_ms(link->wires[WIRE_H].redis, clock_ms()) < REFUSE_SILENCE_MOST_MS) {
-		refuse_beat(link);
+		if (refuse_leave(link) == 0)
+			refuse_beat(link);
 		return;
 	}
 	fault_set(&fault, VERDICT_TEMP, "Redis at %s has not answered for %d ms",
@@ -201,7 +223,6 @@ void
 refuse_start(struct link *link)
 {
 	bool was_live = link->phase == LINK_LIVE;
-	struct fault fault;
 
 	alarm_raise(link, ALARM_SCHEMA, &link->refuses);
 	trouble_note(link, &link->refuses);
@@ -210,12 +231,7 @@ refuse_start(struct link *link)
 	link_enter(link, LINK_REFUSING);
 	if (was_live)
 		link->events.lost_fn(link->ctx);
-	/* Nothing is remembered: nobody need wait for us. The file says it before the roster. */
-	if (node_hold(link->node, &fault) == -1 || node_note_left(link->node, &fault) == -1) {
-		alarm_raise(link, ALARM_NODE, &fault);
-		link_lost(link, &fault);
-		return;
-	}
-	hdel(link, link->nodes_key);
-	refuse_beat(link);
+	link->refuses_outside = false;
+	if (refuse_leave(link) == 0)
+		refuse_beat(link);
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "map/fetch.h"
 #include "map/flight.h"
+#include "map/holders.h"
 #include "map/map_snapshot.h"
 #include "map/recall.h"
 
@@ -61,6 +62,7 @@ on_live(void *ctx)
 
 	cache_change_all(map->cache);
 	map_snapshot_live(map);
+	holders_change_all(map->holders);
 	survey_start(map->survey);
 	preload_start(map->preload);
 }
@@ -68,8 +70,11 @@ on_live(void *ctx)
 static void
 on_granted(void *ctx)
 {
-	map_snapshot_granted(ctx);
-	flights_send(ctx);
+	struct map *map = ctx;
+
+	map_snapshot_granted(map);
+	flights_send(map);
+	holders_granted(map->holders);
 }
 
 static void
@@ -81,6 +86,7 @@ on_lost(void *ctx)
 	survey_stop(map->survey);
 	preload_stop(map->preload);
 	flights_recall(map);
+	holders_lost(map->holders);
 }
 
 static void
@@ -93,6 +99,7 @@ on_change(void *ctx, struct str key)
 		return;
 	cache_change(map->cache, name);
 	map_snapshot_change(map, name);
+	holders_change(map->holders, name);
 	domains_change(map->domains, key);
 	preload_change(map->preload, key);
 	survey_pump(map->survey);
@@ -105,21 +112,26 @@ on_change_all(void *ctx)
 
 	cache_change_all(map->cache);
 	map_snapshot_change_all(map);
+	holders_change_all(map->holders);
 	domains_change_all(map->domains);
 	preload_change_all(map->preload);
 	survey_pump(map->survey);
 }
 
-/*
- * Nothing that was begun with an answer is followed further here: it was forgotten, and when
- * that is durable too, that is all.
- */
 static void
 on_barrier(void *ctx, const struct barrier *barrier)
 {
 	struct map *map = ctx;
 
-	map_snapshot_barrier(map, barrier);
+	holders_barrier(map->holders, barrier);
+}
+
+static bool
+on_idle(void *ctx)
+{
+	const struct map *map = ctx;
+
+	return holders_are_idle(map->holders);
 }
 
 static void
@@ -203,6 +215,7 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 {
 	struct flight *flight;
 	struct map_question *question;
+	enum link_memory memory;
 
 	map->counters.asked++;
 	if (domains_find(map->domains, account->domain) == DOMAIN_UNMANAGED) {
@@ -213,10 +226,15 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 		    .epoch = link_epoch(map->link)};
 		return NULL;
 	}
-	if (link_memory(map->link) != MEMORY_NONE &&
+	memory = link_memory(map->link);
+	if (memory != MEMORY_NONE &&
 	    (cache_get(map->cache, account->name, finding_r) || recall(map, account, finding_r))) {
 		map->counters.remembered++;
 		finding_r->source = SOURCE_MEMORY;
+		if (memory == MEMORY_GRACE) {
+			map->counters.in_grace++;
+			finding_r->source = SOURCE_GRACE;
+		}
 		finding_r->epoch = link_epoch(map->link);
 		return NULL;
 	}
@@ -320,6 +338,7 @@ map_reload(struct map *map, const struct settings *settings)
 	floor_set(map, settings);
 	cache_change_all(map->cache);
 	map_snapshot_reload(map);
+	holders_set_rules(map->holders);
 	HASH_ITER (hh, map->table, flight, next)
 		flight->is_outdated = true;
 	survey_pump(map->survey);
@@ -328,6 +347,7 @@ map_reload(struct map *map, const struct settings *settings)
 void
 map_leave(struct map *map, map_left_fn *fn, void *ctx)
 {
+	must(holders_are_idle(map->holders)); /* nobody would wait for them */
 	map_snapshot_leave(map, fn, ctx);
 }
 
@@ -343,6 +363,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	    .change_all_fn = on_change_all,
 	    .barrier_fn = on_barrier,
 	    .beat_fn = on_beat,
+	    .idle_fn = on_idle,
 	};
 	struct map *map = xnew(struct map);
 
@@ -356,6 +377,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	map->rules = (struct account_rules){settings->fold_local, settings->recipient_delimiter};
 	map->cache = cache_new((size_t)settings->cache_size_bytes);
 	map->domains = domains_new(settings->redis.prefix);
+	map->holders = holders_new(map);
 	map->survey = survey_new(map->domains, map->link, settings->redis.prefix);
 	map->preload =
 	    preload_new(loop, map->link, settings->redis.prefix, (uint64_t)settings->cache_preload);
@@ -387,6 +409,7 @@ map_free(struct map **mapp)
 	map_snapshot_close(map);
 	HASH_ITER (hh, map->table, flight, next)
 		flight_drop(flight);
+	holders_free(&map->holders);
 	survey_free(&map->survey);
 	preload_free(&map->preload);
 	fetch_free(&map->recalled);

@@ -12,6 +12,7 @@
 
 #include "base/settings.h"
 #include "map/account.h"
+#include "map/claims.h"
 #include "map/finding.h"
 #include "net/loop.h"
 
@@ -39,10 +40,10 @@ struct map *map_new(struct loop *loop, const struct settings *settings, const st
 void map_free(struct map **map); /* waiting questions get TEMP first */
 
 /*
- * The clean end, when nobody asks any more: nothing is answered from now on, and
- * the roster of the map is left if that can be done safely. fn is called once,
- * perhaps from inside, within 1.5 s. Without it, map_free() is a crash: writers
- * wait for us until our lease must be over.
+ * The clean end, when nobody asks any more and all claims are released: nothing
+ * is answered from now on, and the roster of the map is left if that can be done
+ * safely. fn is called once, perhaps from inside, within 1.5 s. Without it,
+ * map_free() is a crash: writers wait for us until our lease must be over.
  */
 typedef void map_left_fn(void *ctx);
 void map_leave(struct map *map, map_left_fn *fn, void *ctx);
@@ -65,6 +66,17 @@ void map_forget(struct map_question **question);
  * bad local parts. FOUND managed, ABSENT surely not, TEMP cannot tell now.
  */
 enum verdict map_domain(struct map *map, struct str domain);
+
+/*
+ * Whoever acts on an answer for longer than it takes to write it, a session or a
+ * delivery, takes a claim in the same step: inside map_found_fn, or right after
+ * map_ask() answered at once; FOUND only. As many as there are things that may
+ * have to end. From then on events (claims.h, lent until the release) come, never
+ * from inside these calls. The account is what was asked for.
+ */
+struct claim *map_claim(struct map *map, const struct account *asked, const struct finding *finding,
+    const struct claim_events *events, void *ctx);
+void claim_release(struct claim **claim); /* it is over; at any time, but not in stands_fn */
 
 /* For status: session, lease, epoch, cache and counters, alarms; the caller's. */
 json_t *map_status(const struct map *map);

@@ -17,6 +17,7 @@
 enum { MAP_ALARMS = 16, MAP_ALARM_BYTES = 256 };
 
 struct flight;
+struct holders;
 TAILQ_HEAD(flights, flight);
 TAILQ_HEAD(map_questions, map_question);
 
@@ -30,8 +31,8 @@ struct map_question {
 };
 
 struct map_counters {
-	uint64_t asked, unmanaged, remembered, recalled, fetched, shared, poisoned, late, refused,
-	    unreadable;
+	uint64_t asked, unmanaged, remembered, recalled, in_grace, fetched, shared, poisoned, late,
+	    refused, unreadable;
 };
 
 /* What map_snapshot.c has of a map. */
@@ -56,6 +57,7 @@ struct map {
 	struct preload *preload;
 	struct fetch *recalled; /* of the last recall(), whose finding is lent */
 	struct map_kept kept;
+	struct holders *holders;
 
 	struct flight *table; /* by address */
 	struct flights queued; /* to be sent */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/fetch.h"
+#include "map/holders.h"
 #include "map/identity.h"
 
 #include <sodium.h>
@@ -304,8 +305,10 @@ on_barrier_synced(void *ctx, bool is_synced)
 	struct map_barrier *barrier = ctx;
 
 	LIST_REMOVE(barrier, entry);
-	if (is_synced)
+	if (is_synced) {
 		link_acknowledge(barrier->map->link, barrier->epoch, barrier->nonce);
+		holders_acknowledged(barrier->map->holders);
+	}
 	free(barrier); /* else the writer repeats it */
 }
 

@@ -1,6 +1,7 @@
 /*
  * map_status.c - how the map is doing, for whoever runs it            (driver)
  */
+#include "map/holders.h"
 #include "map/map_snapshot.h"
 
 /* A sentence that may have been cut in the middle of a character. */
@@ -57,12 +58,13 @@ questions_status_json(const struct map *map)
 {
 	const struct map_counters *c = &map->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "asked",
 	    (json_int_t)c->asked, "unmanaged", (json_int_t)c->unmanaged, "remembered",
-	    (json_int_t)c->remembered, "recalled", (json_int_t)c->recalled, "fetched",
-	    (json_int_t)c->fetched, "shared", (json_int_t)c->shared, "poisoned",
-	    (json_int_t)c->poisoned, "late", (json_int_t)c->late, "refused", (json_int_t)c->refused,
-	    "waiting", (json_int_t)map->question_count, "on_the_way", (json_int_t)map->sent_count);
+	    (json_int_t)c->remembered, "recalled", (json_int_t)c->recalled, "answers_in_grace",
+	    (json_int_t)c->in_grace, "fetched", (json_int_t)c->fetched, "shared",
+	    (json_int_t)c->shared, "poisoned", (json_int_t)c->poisoned, "late", (json_int_t)c->late,
+	    "refused", (json_int_t)c->refused, "waiting", (json_int_t)map->question_count,
+	    "on_the_way", (json_int_t)map->sent_count);
 }
 
 static json_t *
@@ -88,10 +90,11 @@ alarms_json(const struct map *map)
 json_t *
 map_status(const struct map *map)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o, s:o}", "link",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:b}, s:I, s:o, s:o}", "link",
 	    link_status_json(map), "node", node_status_json(map), "cache", cache_status_json(map),
 	    "preload", preload_status(map->preload), "questions", questions_status_json(map),
-	    "domains", "known", (json_int_t)domains_count(map->domains), "complete",
+	    "claims", holders_status(map->holders), "domains", "known",
+	    (json_int_t)domains_count(map->domains), "complete",
 	    (int)domains_are_complete(map->domains), "unreadable",
 	    (json_int_t)map->counters.unreadable, "alarms", alarms_json(map), "snapshot",
 	    map_snapshot_json(map));

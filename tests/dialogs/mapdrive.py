@@ -46,7 +46,7 @@ class Drive:
                                       env={**self.lab.environment}, text=True, bufsize=1)
         log.close()
         self.lab.remember(self)
-        self.answers, self.other = {}, queue.Queue()
+        self.answers, self.other, self.ends = {}, queue.Queue(), queue.Queue()
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self._read, args=(self.popen.stdout,), daemon=True)
         self.reader.start()
@@ -59,6 +59,8 @@ class Drive:
                 with self.changed:
                     self.answers[answer["n"]] = answer
                     self.changed.notify_all()
+            elif "end" in answer:
+                self.ends.put(answer)
             else:
                 self.other.put(answer)
         self.other.put(None)
@@ -94,6 +96,23 @@ class Drive:
 
     def status(self):
         return self.call("status")
+
+    def claim(self, address, what="all"):
+        """Its number, when it is taken."""
+        self.numbers += 1
+        self.say(f"claim {self.numbers} {address} {what}")
+        answer = self.take(self.numbers)
+        assert answer["verdict"] == "found", answer
+        return answer["n"]
+
+    def claims(self):
+        """Whom each claim leads to, by its number."""
+        return {int(n): owner for n, owner in self.call("claims")["claims"].items()}
+
+    def ended(self, seconds=5):
+        """The next claim that was asked to end, and whether because nobody can be believed."""
+        answer = self.ends.get(timeout=seconds)
+        return answer["end"], answer["nobody"]
 
     def domain(self, name):
         return self.call("domain " + name)["verdict"]

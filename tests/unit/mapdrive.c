@@ -6,6 +6,10 @@
  *
  * A line is "ask N ADDRESS", "domain NAME", "status", "reload FILE", "leave" or
  * "quit"; an answer is a JSON object in a line. The dialogues in tests/dialogs use it.
+ *
+ * "claim N ADDRESS mail" asks and takes a claim, as a delivery does (a hold of mail
+ * ends it), "... all" as a session does. {"end": N} says that it is asked to end;
+ * it is released at once, or after "hold-on" by "release N". "claims" lists them.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,7 +33,21 @@ static struct buf in;
 struct asked {
 	long number;
 	uint64_t since_us;
+	struct held *held; /* NULL: asked without a claim */
 };
+
+/* Something that acts on an answer. */
+struct held {
+	TAILQ_ENTRY(held) entry;
+	struct claim *claim;
+	long number;
+	struct account account;
+	char *owner;
+	bool is_mail, ending;
+};
+
+static TAILQ_HEAD(, held) helds = TAILQ_HEAD_INITIALIZER(helds);
+static bool hold_on;
 
 static void
 say(json_t *json)
@@ -50,12 +69,92 @@ text(struct str s)
 }
 
 static void
+held_free(struct held *held)
+{
+	if (held->claim != NULL) {
+		claim_release(&held->claim);
+		TAILQ_REMOVE(&helds, held, entry);
+	}
+	account_fini(&held->account);
+	free(held->owner);
+	free(held);
+}
+
+static bool
+stands(void *ctx, const struct finding *finding)
+{
+	const struct held *held = ctx;
+
+	return str_is(finding->owner, held->owner) && finding->hold != HOLD_ALL &&
+	       !(held->is_mail && finding->hold == HOLD_MAIL);
+}
+
+static void
+end(void *ctx, const struct finding *finding)
+{
+	struct held *held = ctx;
+
+	held->ending = true;
+	say(json_pack("{s:I, s:b}", "end", (json_int_t)held->number, "nobody", finding == NULL));
+	if (!hold_on)
+		held_free(held);
+}
+
+static const struct claim_events events = {stands, end};
+
+static void
+hold(struct held *held, const struct finding *finding)
+{
+	held->owner = xstrndup(finding->owner.ptr, finding->owner.len);
+	held->claim = map_claim(map, &held->account, finding, &events, held);
+	TAILQ_INSERT_TAIL(&helds, held, entry);
+}
+
+static void
+helds_say(void)
+{
+	json_t *all = json_object();
+	struct held *held;
+	char number[24];
+
+	TAILQ_FOREACH (held, &helds, entry) {
+		snprintf(number, sizeof(number), "%ld", held->number);
+		json_object_set_new(all, number, json_string(held->owner));
+	}
+	say(json_pack("{s:o}", "claims", all));
+}
+
+static void
+helds_end(void)
+{
+	while (!TAILQ_EMPTY(&helds))
+		held_free(TAILQ_FIRST(&helds));
+}
+
+static void
+release(long number)
+{
+	struct held *held;
+
+	TAILQ_FOREACH (held, &helds, entry) {
+		if (held->number == number)
+			break;
+	}
+	if (held != NULL)
+		held_free(held);
+}
+
+static void
 found(void *ctx, const struct finding *finding)
 {
-	static const char *const sources[] = {"config", "memory", "redis"};
+	static const char *const sources[] = {"config", "memory", "grace", "redis"};
 	static const char *const holds[] = {"", "mail", "all"};
 	struct asked *asked = ctx;
 
+	if (asked->held != NULL && finding->verdict == VERDICT_FOUND)
+		hold(asked->held, finding);
+	else if (asked->held != NULL)
+		held_free(asked->held);
 	say(json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:s}", "n",
 	    (json_int_t)asked->number, "verdict", verdict_name(finding->verdict), "owner",
 	    text(finding->owner), "hold", holds[finding->hold], "account", text(finding->account),
@@ -85,13 +184,34 @@ ask_one(const char *words)
 }
 
 static void
+claim_one(char *words)
+{
+	struct asked *asked = xnew(struct asked);
+	struct account_rules rules = {settings->fold_local, settings->recipient_delimiter};
+	struct finding finding;
+	char *end, *what = strrchr(words, ' ');
+
+	asked->number = strtol(words, &end, 10);
+	asked->since_us = clock_us();
+	asked->held = xnew(struct held);
+	asked->held->number = asked->number;
+	asked->held->is_mail = strcmp(what, " mail") == 0;
+	*what = '\0';
+	account_init(&asked->held->account);
+	if (account_parse(&asked->held->account, str_of(end + 1), &rules) != ACCOUNT_ADDRESS)
+		errx(EX_DATAERR, "%s: no address", end + 1);
+	if (map_ask(map, &asked->held->account, found, asked, &finding) == NULL)
+		found(asked, &finding);
+}
+
+static void
 left(void *ctx)
 {
 	say(json_pack("{s:b}", "left", 1));
 }
 
 static void
-line_take(const char *line)
+line_take(char *line)
 {
 	if (strncmp(line, "ask ", 4) == 0) {
 		ask_one(line + 4);
@@ -107,7 +227,16 @@ line_take(const char *line)
 		map_reload(map, settings);
 		settings_free(&older);
 		say(json_pack("{s:b}", "reloaded", 1));
+	} else if (strncmp(line, "claim ", 6) == 0) {
+		claim_one(line + 6);
+	} else if (strncmp(line, "release ", 8) == 0) {
+		release(strtol(line + 8, NULL, 10));
+	} else if (strcmp(line, "hold-on") == 0) {
+		hold_on = true;
+	} else if (strcmp(line, "claims") == 0) {
+		helds_say();
 	} else if (strcmp(line, "leave") == 0) {
+		helds_end();
 		map_leave(map, left, NULL);
 	} else if (strcmp(line, "quit") == 0) {
 		loop_stop(loop);
@@ -170,6 +299,7 @@ main(int argc, char **argv)
 	watch_set(watch, WATCH_READ);
 	loop_run(loop);
 	watch_free(&watch);
+	helds_end();
 	map_free(&map);
 	loop_free(&loop);
 	settings_free(&settings);
