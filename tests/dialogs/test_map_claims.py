@@ -1,6 +1,8 @@
 """What was begun on an answer: it ends when the answer is no longer right, and until then nobody is told that it is gone."""
 
 import itertools
+import os
+import socket
 import time
 
 from mapdrive import Drive, needs_redis
@@ -8,7 +10,7 @@ from test_map import fill
 from test_map_scripted import ANN, Scripted
 
 from lab.case import LabCase
-from lab.core import wait_for
+from lab.core import BUILD, Process, wait_for
 from lab.redis import Redis
 
 BOB = "splitmx:owner:bob@example.org"
@@ -262,6 +264,46 @@ class Grace(LabCase):
             self.redis.thaw()
         answer = drive.take(waiting)
         self.assertEqual((answer["owner"], answer["source"]), ("old", "redis"))
+
+
+@needs_redis
+class Holder(LabCase):
+    """tests/system/holderd, which the fence is tested with."""
+
+    @classmethod
+    def furnish(cls):
+        cls.redis = Redis(cls.lab)
+        fill(cls.redis)
+
+    def start(self, name, *options):
+        drive = Drive(self.lab, self.redis.url, name=name, start=False)  # for its settings
+        path = self.lab.path(name, "h")
+        program = os.path.join(BUILD, "tests", "system", "holderd")
+        process = Process(self.lab, name + "d", [program, *options, drive.config, path])
+        wait_for("its socket", 5, lambda: os.path.exists(path), [])
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(path)
+        self.addCleanup(sock.close)
+        return process, lambda account: self.ask(sock, account)
+
+    @staticmethod
+    def ask(sock, account):
+        request = f"fence {account}"
+        sock.sendall(f"{len(request)}:{request},".encode())
+        answer = sock.recv(1000).decode()
+        return answer.split(":")[1].rstrip(",")
+
+    def test_it_acts_for_the_owner_until_its_claim_ends(self):
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "new")
+        _, patient = self.start("h1", "-d", "300")
+        _, careless = self.start("h2", "-n")
+        for whom in (patient, careless):
+            wait_for("it acts", 5, lambda whom=whom: whom("ann@example.org") == "OK new", [])
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "old")
+        begun = time.monotonic()
+        wait_for("it acts for the other", 5, lambda: patient("ann@example.org") == "OK old", [])
+        self.assertGreater(time.monotonic() - begun, 0.25, "its drain time")
+        self.assertEqual(careless("ann@example.org"), "OK new", "it has no claim")
 
 
 def wait_quietly(condition, seconds):
