@@ -97,7 +97,7 @@ pending_new(struct claims *claims, const struct barrier *barrier)
 	pending->since = claims->moment;
 	pending->everything = barrier->everything;
 	pending->names = xnew_array(struct str, barrier->count * 2 + 1);
-	for (size_t i = 0; !barrier->everything && i < barrier->count; i++) {
+	for (size_t i = 0; claims->total > 0 && !barrier->everything && i < barrier->count; i++) {
 		name_add(pending, barrier->names[i]);
 		if (claims_base_of(claims, barrier->names[i], &base))
 			name_add(pending, base);

@@ -181,11 +181,8 @@ holders_lost(struct holders *holders)
 void
 holders_barrier(struct holders *holders, const struct barrier *barrier)
 {
-	if (!link_is_live(holders->map->link)) {
-		/* This session has not heard what was before it. */
-		claims_forget_barriers(holders->claims);
-		claims_change_all(holders->claims);
-	}
+	if (!link_is_live(holders->map->link) && claims_total(holders->claims) > 0)
+		return; /* they are asked about when it is; the writer repeats it */
 	claims_barrier(holders->claims, barrier);
 	settle(holders);
 	if (claims_total(holders->claims) > 0)
