@@ -217,7 +217,7 @@ class Grace(LabCase):
     def furnish(cls):
         cls.redis = Redis(cls.lab)
         fill(cls.redis, lease_ms=400)
-        cls.drives = [Drive(cls.lab, cls.redis.url, name=f"g{grace}", grace=grace).wait_complete() for grace in (0, 2000)]
+        cls.drives = [Drive(cls.lab, cls.redis.url, name=f"g{grace}", grace=grace, cache={"preload": 0}).wait_complete() for grace in (0, 2000)]
 
     def watch(self, drive, seconds):
         """Answers for ann while Redis stands still: (time asked, time answered, verdict, source)."""
