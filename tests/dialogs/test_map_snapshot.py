@@ -56,7 +56,7 @@ class Restart(LabCase):
         self.saved()
         self.restart()
         answer = self.drive.ask("ann@example.org")
-        self.assertEqual((answer["verdict"], answer["owner"], answer["source"]), ("found", "old", "memory"))
+        self.assertEqual((answer["verdict"], answer["owner"], answer["source"]), ("found", "old", "grace"))
         self.assertEqual(self.drive.ask("bob@example.org")["owner"], "new")
         self.assertEqual(self.drive.ask("eve@example.org")["verdict"], "temp")  # never asked for before
         self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")  # nobody's of ours
