@@ -31,7 +31,7 @@ class Drive:
         redis = {"reconnect_least": 20, "reconnect_most": 200, "connect_timeout": 500, **settings.pop("redis", {})}
         if url:
             redis["url"] = url
-        self.settings = {"instance": name.replace("_", "-")[-60:].strip("-"), "state_dir": self.state_dir, "user": "", "group": "", "log": {"level": "info"}, "redis": redis,
+        self.settings = {"instance": name.lower().replace("_", "-")[-60:].strip("-"), "state_dir": self.state_dir, "user": "", "group": "", "log": {"level": "info"}, "redis": redis,
                          "destinations": [{"name": "old"}, {"name": "new"}],
                          "maps": [{"name": "transport", "owners": {"new": "lmtp:a", "old": "relay:b"}}], **settings}
         self.config = lab.write(f"{name}.conf", conf_file(self.settings))
