@@ -133,6 +133,13 @@ done(struct awaited *awaited, struct awaited_node *node, enum awaited_state stat
 	node->left_ms = 0;
 }
 
+/* The process that is the node now: not one that was, and is perhaps cut off. */
+static bool
+has_acked(const struct awaited_node *node)
+{
+	return node->run[0] != '\0' && strcmp(node->run, node->acked) == 0;
+}
+
 void
 awaited_take_ack(struct awaited *awaited, struct str message, uint64_t now_ms)
 {
@@ -152,7 +159,11 @@ awaited_take_ack(struct awaited *awaited, struct str message, uint64_t now_ms)
 	} else {
 		return; /* it is asked again with the next barrier, and then it is in the roster */
 	}
-	if (!is_done(node))
+	if (is_done(node))
+		return;
+	memcpy(node->acked, ack.run, sizeof(node->acked));
+	node->acked_ms = now_ms;
+	if (has_acked(node))
 		done(awaited, node, AWAITED_ACKNOWLEDGED, now_ms);
 }
 
@@ -187,10 +198,12 @@ take_beat(struct awaited_node *node, struct str beat, uint64_t now_ms)
 static bool
 take_entry(struct awaited_node *node, struct str id, struct str text)
 {
-	struct roster_entry entry;
+	struct roster_entry entry = {.pid = 0};
 	struct fault unimportant; /* doctor says what is wrong with it */
+	bool readable = node_id_is_valid(id) && roster_entry_read(text, &entry, &unimportant) == 0;
 
-	if (!node_id_is_valid(id) || roster_entry_read(text, &entry, &unimportant) == -1)
+	memcpy(node->run, entry.run, sizeof(node->run));
+	if (!readable)
 		return false;
 	memcpy(node->host, entry.host, sizeof(node->host));
 	memcpy(node->role, entry.role, sizeof(node->role));
@@ -227,6 +240,10 @@ look_at(struct awaited *awaited, struct str id, struct str entry, struct str bea
 	list(awaited, place);
 	readable = take_entry(node, id, entry);
 	take_beat(node, beat, now_ms);
+	if (node->state == AWAITED_ACKNOWLEDGED && !has_acked(node))
+		node->state = AWAITED_SILENT; /* another process is the node now, and has not */
+	else if (!is_done(node) && has_acked(node))
+		done(awaited, node, AWAITED_ACKNOWLEDGED, node->acked_ms);
 	if (is_done(node))
 		return;
 	if (!readable) {

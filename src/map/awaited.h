@@ -1,12 +1,11 @@
 /*
  * awaited.h - the nodes that a change waits for                       (machine)
  *
- * FENCING, W5. A node is done with when it has acknowledged our barrier, or when
- * it has been silent for so long that whatever it knew before has lapsed: the
- * lease, the grace and the drain time that it declared, since the moment when
- * every member had the change, or since its last heartbeat that we saw. A node
- * that beats and does not acknowledge still acts on what it knew: no time makes
- * it done.
+ * FENCING, W5. A node is done with when the process that stands in the roster for
+ * it has acknowledged our barrier, or when it has been silent for so long that whatever it knew
+ * before has lapsed: the lease, the grace and the drain time that it declared, since the moment
+ * when every member had the change, or since its last heartbeat that we saw. A node that beats and
+ * does not acknowledge still acts on what it knew: no time makes it done.
  *
  * It is fed with what Redis answered and with the time, and remembers.
  */
@@ -42,6 +41,10 @@ struct awaited_node {
 
 	/* Inside. */
 	char *id_text;
+	char run[ROSTER_RUN_BYTES]; /* of the entry, as the last look saw it */
+	char acked[ROSTER_RUN_BYTES]; /* which run acknowledged last; of no use while it is not that
+					 one */
+	uint64_t acked_ms;
 	uint32_t grace_ms, drain_ms; /* the most that was seen */
 	uint64_t moved_ms; /* when its heartbeat was seen to move; the start, until then */
 	bool has_moved, has_beat;
@@ -55,7 +58,10 @@ struct awaited;
 struct awaited *awaited_new(uint64_t epoch, const char *nonce, uint64_t start_ms);
 void awaited_free(struct awaited **awaited);
 
-/* A message of prefix.ack. One of another barrier, or that is none, does nothing. */
+/*
+ * A message of prefix.ack. One of another barrier, or that is none, does nothing;
+ * one of another run than the entry's is kept until a look finds that run there.
+ */
 void awaited_take_ack(struct awaited *awaited, struct str message, uint64_t now_ms);
 
 /*

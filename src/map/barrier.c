@@ -171,21 +171,25 @@ node_id_is_valid(struct str id)
 }
 
 void
-barrier_ack_write(struct buf *out, uint64_t epoch, const char *nonce, const char *node)
+barrier_ack_write(struct buf *out, uint64_t epoch, const char *nonce, const char *node,
+    const char *run)
 {
 	buf_add_u64(out, epoch);
 	buf_add_byte(out, ' ');
 	buf_add_text(out, nonce);
 	buf_add_byte(out, ' ');
 	buf_add_text(out, node);
+	buf_add_byte(out, ' ');
+	buf_add_text(out, run);
 }
 
 bool
 barrier_ack_read(struct str text, struct barrier_ack *ack_r)
 {
 	*ack_r = (struct barrier_ack){0};
-	if (!begin_read(&text, &ack_r->epoch, ack_r->nonce) || !node_id_is_valid(text))
+	if (!begin_read(&text, &ack_r->epoch, ack_r->nonce))
 		return false;
-	ack_r->node = text;
-	return true;
+	ack_r->node = word_next(&text);
+	return node_id_is_valid(ack_r->node) &&
+	       head_word_read(text, ack_r->run, sizeof(ack_r->run));
 }

@@ -2,17 +2,20 @@
  * barrier.h - what writers and nodes say to each other about a change   (pure)
  *
  *	prefix.barrier	"EPOCH NONCE NAME..."	forget these, then say so
- *	prefix.ack	"EPOCH NONCE NODE"	this node has
+ *	prefix.ack	"EPOCH NONCE NODE RUN"	this process of this node has
  *
  * A name is "alice@example.org" or "@example.org"; "*" is everything. Bytes that
  * are no graph (below 0x21, 0x7f) and '%' stand as %XX in it. The nonce is drawn
- * by the writer for this barrier: an answer to another is none to it.
+ * by the writer for this barrier: an answer to another is none to it. The run is
+ * the process's: one that was cut off while another took its id over may answer
+ * when it is back, and has nothing to say for that one.
  */
 #ifndef MAP_BARRIER_H
 #define MAP_BARRIER_H
 
 #include "base/buf.h"
 #include "map/head.h"
+#include "map/roster.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,9 +55,11 @@ struct barrier_ack {
 	uint64_t epoch;
 	char nonce[HEAD_NONCE_BYTES];
 	struct str node; /* lent from the text */
+	char run[ROSTER_RUN_BYTES];
 };
 
-void barrier_ack_write(struct buf *out, uint64_t epoch, const char *nonce, const char *node);
+void barrier_ack_write(struct buf *out, uint64_t epoch, const char *nonce, const char *node,
+    const char *run);
 bool barrier_ack_read(struct str text, struct barrier_ack *ack_r);
 
 /* "mx1/policyd/0": graph ASCII without quotes and backslashes, at most NODE_ID_MAX_BYTES. */

@@ -117,7 +117,7 @@ link_acknowledge(struct link *link, uint64_t epoch, const char *nonce)
 	heard_free(link, heard);
 	if (epoch > link->barriers.acknowledged)
 		link->barriers.acknowledged = epoch;
-	barrier_ack_write(&text, epoch, nonce, node_id(link->node));
+	barrier_ack_write(&text, epoch, nonce, node_id(link->node), node_run(link->node));
 	argv[2] = buf_str(&text);
 	redis_command(h->redis, on_published, h, argv, ARRAY_LEN(argv));
 	redis_flush(h->redis); /* somebody waits for it */

@@ -85,21 +85,21 @@ class Node:
     """In the roster from the start. `beats`, and `answer` (message -> what it publishes, or None), may be changed."""
 
     def __init__(self, redis, name, grace_ms=0, drain_ms=0, beats=True, answers=True, entry=None):
-        self.redis, self.name, self.beats = redis, name, beats
+        self.redis, self.name, self.beats, self.run = redis, name, beats, "1"
         self.answer = self.acknowledge if answers else lambda message: None
         self.heard = []
         self.stopping = threading.Event()
         self.wires = [Wire(redis), Wire(redis), Wire(redis)]
         assert self.wires[0].call("SUBSCRIBE", "splitmx.barrier")[0] == b"subscribe"
         self.wires[1].call("HSET", "splitmx.nodes", name, entry if entry is not None else json.dumps(
-            {"host": "mx", "role": "policyd", "grace_ms": grace_ms, "drain_ms": drain_ms}))
+            {"host": "mx", "role": "policyd", "grace_ms": grace_ms, "drain_ms": drain_ms, "run": self.run}))
         self.threads = [threading.Thread(target=self._listen), threading.Thread(target=self._beat)]
         for thread in self.threads:
             thread.start()
 
     def acknowledge(self, message):
         epoch, nonce = message.split()[:2]
-        return f"{epoch} {nonce} {self.name}"
+        return f"{epoch} {nonce} {self.name} {self.run}"
 
     def _listen(self):
         with contextlib.suppress(EOFError, OSError):
@@ -116,7 +116,7 @@ class Node:
             while not self.stopping.wait(0.05):
                 beat += 1
                 if self.beats:
-                    self.wires[2].call("HSET", "splitmx.beats", self.name, json.dumps({"run": "1", "beat": beat}))
+                    self.wires[2].call("HSET", "splitmx.beats", self.name, json.dumps({"run": self.run, "beat": beat}))
 
     def close(self):
         self.stopping.set()

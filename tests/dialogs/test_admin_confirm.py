@@ -92,9 +92,11 @@ class Nodes(ConfirmCase):
 
     def test_only_an_acknowledgement_of_this_change_counts(self):
         node = self.node()
-        for name, answer in (("another nonce", lambda m: f"{m.split()[0]} 0123456789abcdef {node.name}"),
-                             ("an epoch before", lambda m: f"{int(m.split()[0]) - 1} {m.split()[1]} {node.name}"),
-                             ("another node", lambda m: f"{m.split()[0]} {m.split()[1]} n/policyd/1"),
+        for name, answer in (("another nonce", lambda m: f"{m.split()[0]} 0123456789abcdef {node.name} {node.run}"),
+                             ("an epoch before", lambda m: f"{int(m.split()[0]) - 1} {m.split()[1]} {node.name} {node.run}"),
+                             ("another node", lambda m: f"{m.split()[0]} {m.split()[1]} n/policyd/1 {node.run}"),
+                             ("another process of this node", lambda m: f"{m.split()[0]} {m.split()[1]} {node.name} 2"),
+                             ("no process", lambda m: f"{m.split()[0]} {m.split()[1]} {node.name}"),
                              ("no message of ours", lambda m: "\r\n" * 10),
                              ("the barrier itself", lambda m: m)):
             with self.subTest(name):
@@ -105,7 +107,7 @@ class Nodes(ConfirmCase):
         self.says(OK, "barrier", "ann@example.org")
 
     def test_an_entry_that_cannot_be_read_is_not_passed_over(self):
-        node = self.node(entry="{}", beats=False, answers=False)
+        node = self.node(entry='{"run": "1"}', beats=False, answers=False)
         self.assertEqual({"n/policyd/0": "unreadable"}, self.states(self.flip(TEMPFAIL, wait=1)))
         node.answer = node.acknowledge
         self.says(OK, "barrier")

@@ -64,11 +64,15 @@ class Roster(LabCase):
         text = self.redis.cli("HGET", "splitmx.beats", node)
         return json.loads(text) if text else None
 
+    def acknowledgements(self, epoch, nonce, node):
+        """When they came; all are of the process that the roster names, as it is now."""
+        return self.acks.has(f"{epoch} {nonce} {node} {(self.entry(node) or {}).get('run')}")
+
     def acknowledged(self, epoch, nonce, *nodes, seconds=10):
         """Publishes a barrier as writers do, until all of these have answered."""
         def answered():
             self.redis.cli("PUBLISH", "splitmx.barrier", f"{epoch} {nonce} ann@example.org")
-            return all(self.acks.has(f"{epoch} {nonce} {node}") for node in nodes)
+            return all(self.acknowledgements(epoch, nonce, node) for node in nodes)
         wait_for(f"acknowledgements of {nonce}", seconds, answered, every=0.2)
 
     def test_enters_beats_and_leaves(self):
@@ -147,7 +151,7 @@ class Roster(LabCase):
         self.assertGreater(time.monotonic() - killed, 3, "it must have stood still for 5 s, and beats come every second")
         self.assertEqual(two.ask("ann@example.org")["owner"], "new")
         self.acknowledged(9, "cc", "twin/drive/0", seconds=15)
-        self.assertGreater(self.acks.has("9 cc twin/drive/0")[0] - killed, 6, "the lease of the first was 8 s")
+        self.assertGreater(self.acknowledgements(9, "cc", "twin/drive/0")[0] - killed, 6, "the lease of the first was 8 s")
         self.assertEqual(two.status()["alarms"], [])
         two.stop()
         self.redis.cli("HSET", "splitmx.map", "lease_ms", 3000)
@@ -255,7 +259,10 @@ class Scripted(LabCase):
         return [text for channel, text in self.fake.published if channel == "splitmx.ack"]
 
     def wait_ack(self, epoch, nonce):
-        wait_for("the acknowledgement", 5, lambda: f"{epoch} {nonce} {self.node}" in self.acks(), every=0.005)
+        wait_for("the acknowledgement", 5, lambda: f"{epoch} {nonce} {self.node} {self.own_run()}" in self.acks(), every=0.005)
+
+    def own_run(self):
+        return json.loads(self.fake.nodes[self.node])["run"]
 
     def memory(self):
         return self.drive.status()["node"]["memory"]

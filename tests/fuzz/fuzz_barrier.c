@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		barrier_fini(&barrier);
 	}
 	if (barrier_ack_read(text, &ack))
-		must(node_id_is_valid(ack.node));
+		must(node_id_is_valid(ack.node) && ack.run[0] != '\0');
 	buf_fini(&out);
 	return 0;
 }

@@ -46,8 +46,10 @@ look(struct awaited *awaited, const char *const *nodes, const char *const *beats
 
 #define NODES(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NONE ((const char *const[]){NULL})
-#define PLAIN "{\"host\":\"mx\",\"role\":\"r\",\"grace_ms\":0,\"drain_ms\":0}"
-#define GRACIOUS "{\"host\":\"mx\",\"role\":\"r\",\"grace_ms\":300,\"drain_ms\":400}"
+#define ENTRY(run)                                                                                 \
+	"{\"host\":\"mx\",\"role\":\"r\",\"grace_ms\":0,\"drain_ms\":0,\"run\":\"" run "\"}"
+#define PLAIN ENTRY("1")
+#define GRACIOUS "{\"host\":\"mx\",\"role\":\"r\",\"grace_ms\":300,\"drain_ms\":400,\"run\":\"1\"}"
 
 static struct awaited *
 begin(void)
@@ -74,12 +76,14 @@ only_an_acknowledgement_of_this_barrier_counts(void **state)
 		const char *name, *message;
 		bool counts;
 	} rows[] = {
-	    {"ours", "7 aa n/r/0", true},
-	    {"a later epoch, by a node that heard of it already", "8 aa n/r/0", true},
-	    {"another nonce", "7 ab n/r/0", false},
-	    {"an older epoch", "6 aa n/r/0", false},
-	    {"another node", "7 aa n/r/1", false},
-	    {"a node whose name is longer", "7 aa n/r/00", false},
+	    {"ours", "7 aa n/r/0 1", true},
+	    {"a later epoch, by a node that heard of it already", "8 aa n/r/0 1", true},
+	    {"another nonce", "7 ab n/r/0 1", false},
+	    {"an older epoch", "6 aa n/r/0 1", false},
+	    {"another node", "7 aa n/r/1 1", false},
+	    {"a node whose name is longer", "7 aa n/r/00 1", false},
+	    {"another process of that node", "7 aa n/r/0 2", false},
+	    {"no process", "7 aa n/r/0", false},
 	    {"no node", "7 aa", false},
 	    {"a barrier, heard on the wrong channel", "7 aa *", false},
 	    {"nothing", "", false},
@@ -105,10 +109,49 @@ an_acknowledgement_may_come_before_the_roster(void **state)
 {
 	struct awaited *awaited = begin();
 
-	awaited_take_ack(awaited, STR("7 aa n/r/0"), START);
+	awaited_take_ack(awaited, STR("7 aa n/r/0 1"), START);
 	assert_false(awaited_is_over(awaited));
 	look(awaited, NODES("n/r/0", PLAIN), NONE, START);
 	assert_true(awaited_is_over(awaited));
+	awaited_free(&awaited);
+}
+
+/* Who held the id before, and was cut off, speaks for itself alone (model: ACK_RUN). */
+static void
+the_process_that_is_in_the_roster_must_acknowledge(void **state)
+{
+	struct awaited *awaited = begin();
+
+	look(awaited, NODES("n/r/0", ENTRY("2")), NONE, START);
+	awaited_take_ack(awaited, STR("7 aa n/r/0 1"), START);
+	assert_false(awaited_is_over(awaited));
+	awaited_take_ack(awaited, STR("7 aa n/r/0 2"), START + 3);
+	assert_true(awaited_is_over(awaited));
+	assert_int_equal(awaited_at(awaited, 0)->done_ms, 3);
+	/* While another node is waited for, one of the same id starts, with what it has on disk. */
+	look(awaited, NODES("n/r/0", ENTRY("3"), "n/r/1", PLAIN), NONE, START + 10);
+	assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_SILENT);
+	awaited_take_ack(awaited, STR("7 aa n/r/1 1"), START + 11);
+	assert_false(awaited_is_over(awaited));
+	awaited_take_ack(awaited, STR("7 aa n/r/0 2"), START + 12);
+	assert_false(awaited_is_over(awaited));
+	awaited_take_ack(awaited, STR("7 aa n/r/0 3"), START + 13);
+	assert_true(awaited_is_over(awaited));
+	awaited_free(&awaited);
+}
+
+/* It entered after our last look, and was quicker than our next one. */
+static void
+an_acknowledgement_may_come_before_its_run_is_seen(void **state)
+{
+	struct awaited *awaited = begin();
+
+	look(awaited, NODES("n/r/0", ENTRY("1")), NONE, START);
+	awaited_take_ack(awaited, STR("7 aa n/r/0 2"), START + 5);
+	assert_false(awaited_is_over(awaited));
+	look(awaited, NODES("n/r/0", ENTRY("2")), NONE, START + 10);
+	assert_true(awaited_is_over(awaited));
+	assert_int_equal(awaited_at(awaited, 0)->done_ms, 5);
 	awaited_free(&awaited);
 }
 
@@ -119,13 +162,13 @@ strangers_cannot_fill_the_memory(void **state)
 	char message[64];
 
 	for (int i = 0; i < 3000; i++) {
-		snprintf(message, sizeof(message), "7 aa stranger/%d", i);
+		snprintf(message, sizeof(message), "7 aa stranger/%d 1", i);
 		awaited_take_ack(awaited, str_of(message), START);
 	}
 	look(awaited, NODES("n/r/0", PLAIN), NONE, START);
 	assert_int_equal(awaited_count(awaited), 1);
 	assert_false(awaited_is_over(awaited));
-	awaited_take_ack(awaited, STR("7 aa n/r/0"), START);
+	awaited_take_ack(awaited, STR("7 aa n/r/0 1"), START);
 	assert_true(awaited_is_over(awaited));
 	awaited_free(&awaited);
 }
@@ -220,18 +263,22 @@ silence_counts_until_it_was_asked_for_and_from_when_the_answer_came(void **state
 static void
 an_entry_that_cannot_be_read_is_never_waited_out(void **state)
 {
-	static const char *const entries[] = {"", "{}", "[]", "{\"grace_ms\":0}",
-	    "{\"grace_ms\":-1,\"drain_ms\":0}", "{\"grace_ms\":0,\"drain_ms\":\"0\"}"};
+	static const struct {
+		const char *text;
+		bool names_run; /* only then somebody can acknowledge for it */
+	} entries[] = {{"", false}, {"{}", false}, {"[]", false}, {"{\"grace_ms\":0}", false},
+	    {"{\"grace_ms\":-1,\"drain_ms\":0,\"run\":\"1\"}", true},
+	    {"{\"grace_ms\":0,\"drain_ms\":\"0\",\"run\":\"1\"}", true}};
 
 	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
 		struct awaited *awaited = begin();
 
-		look(awaited, NODES("n/r/0", entries[i]), NONE, START);
-		look(awaited, NODES("n/r/0", entries[i]), NONE, START + 1000 * 1000 * 1000);
+		look(awaited, NODES("n/r/0", entries[i].text), NONE, START);
+		look(awaited, NODES("n/r/0", entries[i].text), NONE, START + 1000 * 1000 * 1000);
 		assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_UNREADABLE);
 		assert_false(awaited_is_over(awaited));
-		awaited_take_ack(awaited, STR("7 aa n/r/0"), START);
-		assert_true(awaited_is_over(awaited));
+		awaited_take_ack(awaited, STR("7 aa n/r/0 1"), START);
+		assert_int_equal(awaited_is_over(awaited), entries[i].names_run);
 		awaited_free(&awaited);
 	}
 }
@@ -255,7 +302,7 @@ who_comes_is_waited_for_and_who_leaves_is_not(void **state)
 	struct awaited *awaited = begin();
 
 	look(awaited, NODES("n/r/0", PLAIN), NONE, START);
-	awaited_take_ack(awaited, STR("7 aa n/r/0"), START);
+	awaited_take_ack(awaited, STR("7 aa n/r/0 1"), START);
 	look(awaited, NODES("n/r/0", PLAIN, "n/r/1", PLAIN), NONE, START + 1);
 	assert_false(awaited_is_over(awaited));
 	look(awaited, NODES("n/r/0", PLAIN), NONE, START + 2);
@@ -285,6 +332,8 @@ main(void)
 	    cmocka_unit_test(nobody_is_waited_for_before_anybody_looked),
 	    cmocka_unit_test(only_an_acknowledgement_of_this_barrier_counts),
 	    cmocka_unit_test(an_acknowledgement_may_come_before_the_roster),
+	    cmocka_unit_test(the_process_that_is_in_the_roster_must_acknowledge),
+	    cmocka_unit_test(an_acknowledgement_may_come_before_its_run_is_seen),
 	    cmocka_unit_test(strangers_cannot_fill_the_memory),
 	    cmocka_unit_test(silence_must_last_for_lease_grace_and_drain_time),
 	    cmocka_unit_test(the_longest_times_that_were_ever_declared_count),

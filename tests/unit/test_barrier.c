@@ -120,18 +120,25 @@ too_many_names_are_everything(void **state)
 }
 
 static void
-acknowledgements_name_a_node(void **state)
+acknowledgements_name_a_node_and_its_process(void **state)
 {
 	static const struct {
-		const char *text, *node; /* NULL: refused */
+		const char *text, *node, *run; /* NULL: refused */
 	} rows[] = {
-	    {"7 abc mx1/policyd/0", "mx1/policyd/0"},
-	    {"7 abc x", "x"},
-	    {"7 abc ", NULL},
-	    {"7 abc", NULL},
-	    {"7 abc two words", NULL},
-	    {"7 abc \"quoted\"", NULL},
-	    {"x abc node", NULL},
+	    {"7 abc mx1/policyd/0 0123456789abcdef", "mx1/policyd/0", "0123456789abcdef"},
+	    {"7 abc x r", "x", "r"},
+	    {"7 abc x", NULL, NULL},
+	    {"7 abc x ", NULL, NULL},
+	    {"7 abc  r", NULL, NULL},
+	    {"7 abc x r ", NULL, NULL},
+	    {"7 abc x  r", NULL, NULL},
+	    {"7 abc x r s", NULL, NULL},
+	    {"7 abc x r_s", NULL, NULL},
+	    {"7 abc x 0123456789abcdef0", NULL, NULL},
+	    {"7 abc ", NULL, NULL},
+	    {"7 abc", NULL, NULL},
+	    {"7 abc \"quoted\" r", NULL, NULL},
+	    {"x abc node r", NULL, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -143,7 +150,8 @@ acknowledgements_name_a_node(void **state)
 		if (rows[i].node == NULL)
 			continue;
 		assert_true(str_is(ack.node, rows[i].node));
-		barrier_ack_write(&out, ack.epoch, ack.nonce, rows[i].node);
+		assert_string_equal(ack.run, rows[i].run);
+		barrier_ack_write(&out, ack.epoch, ack.nonce, rows[i].node, ack.run);
 		assert_true(str_is(buf_str(&out), rows[i].text));
 		buf_fini(&out);
 	}
@@ -157,7 +165,7 @@ main(void)
 	    cmocka_unit_test(no_cut_confuses_it),
 	    cmocka_unit_test(what_is_written_is_read),
 	    cmocka_unit_test(too_many_names_are_everything),
-	    cmocka_unit_test(acknowledgements_name_a_node),
+	    cmocka_unit_test(acknowledgements_name_a_node_and_its_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
