@@ -111,6 +111,7 @@ class Users(LabCase):
                            options={"masteruser": "replica", "masterauth": "sesame-1"},
                            sentinel_extra=["sentinel auth-user splitmx sentinel", "sentinel auth-pass splitmx sesame-2"])
         fill(group.master())
+        self.assertEqual("1", group.master().cli("WAIT", 1, 5000), "what a failover must keep is on the replica")
         password = self.lab.write("password", "everything\n", 0o600)
         drive = Drive(self.lab, redis=group.settings(password_file=password), cache={"preload": 0})
         drive.ask_until("ann@example.org", owner="new")

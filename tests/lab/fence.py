@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 
-from .core import Failure, tail
+from .core import Failure, Process, tail
 from .policyd import Policyd, conf_file, program
 
 DESTINATIONS = [{"name": "old"}, {"name": "new"}]
@@ -45,6 +45,21 @@ class Node(Policyd):
 
     def kill_worker(self):
         self._signal(signal.SIGKILL)
+
+
+class Holder:
+    """holderd: it acts on answers, as a proxy with sessions does, and is asked for whom (tests/system/holderd.c)."""
+
+    def __init__(self, lab, name, redis, drain_ms=0, careless=False):
+        self.name = name
+        self.socket = lab.path(name, "map.sock")
+        config = lab.write(f"{name}/splitmx.conf", conf_file({
+            "instance": name, "run_dir": os.path.dirname(lab.path(name, "run", "x")),
+            "state_dir": os.path.dirname(lab.path(name, "state", "x")), "user": "", "group": "", "redis": {"url": redis.url},
+            "domains": ["example.org"], "destinations": DESTINATIONS, "maps": MAPS}))
+        argv = [program("tests/system/holderd"), "-d", str(drain_ms), *(["-n"] if careless else []), config, self.socket]
+        self.process = Process(lab, name, argv)
+        self.process.wait_until("it listens", 20, lambda: os.path.exists(self.socket))
 
 
 class Fencer:

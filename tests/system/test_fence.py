@@ -8,7 +8,7 @@ meanwhile; and builds that lack an element of the protocol must be caught.
 import time
 
 from lab import FULL, LabCase, Network, Redis, needs_networks, wait_for
-from lab.fence import Fencer, Node, by_node
+from lab.fence import Fencer, Holder, Node, by_node
 from lab.slow import SlowRedis
 
 LEASE_MS = 1000
@@ -123,6 +123,37 @@ class FenceTest(FenceCase):
             self.assertFenced(self.during(trouble, 5 if FULL else 1), 100)
         finally:
             self.redis.cli("CONFIG", "SET", "client-output-buffer-limit", "pubsub 256mb 64mb 60")
+
+
+class HolderTest(FenceCase):
+    """Nodes that act on an answer until they are told to end it: two that do, and, to be caught, one that does not listen."""
+
+    @classmethod
+    def furnish(cls):
+        furnish(cls, [("a", {})])
+        cls.redis.cli("SET", "splitmx:owner:known@example.org", "old")
+
+    def fencer_of(self, *holders):
+        return Fencer(self.lab, {"url": self.redis.url}, [*self.nodes, *holders], name=f"fencer-{holders[0].name}")
+
+    def test_holders_end_what_leads_to_the_former_owner(self):
+        flips = 2000 if FULL else 200
+        holders = [Holder(self.lab, "quick", self.redis), Holder(self.lab, "slow", self.redis, drain_ms=30)]
+        report = self.fencer_of(*holders).start(f=flips, s=36, d=100).wait(600)
+        for holder in holders:
+            holder.process.stop()
+        self.assertFenced(report, 10 * flips)
+        self.assertGreaterEqual(report["p50_ms"], 30, "a confirmation waits for the slow one")
+        self.assertGreater(min(by_node(report, "samples").values()), flips, report)
+
+    def test_a_holder_that_ends_nothing_is_caught(self):
+        holder = Holder(self.lab, "careless", self.redis, careless=True)
+        report = self.fencer_of(holder).start(f=20, s=36, d=100).wait(60)
+        holder.process.stop()
+        self.assertEqual(1, report["status"], report)
+        stale = by_node(report, "stale")
+        self.assertGreater(stale["careless"], 0, report)
+        self.assertEqual(0, stale["a"], report)
 
 
 @needs_networks
