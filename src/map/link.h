@@ -42,6 +42,12 @@ struct link_events {
 	void (*barrier_fn)(void *ctx, const struct barrier *barrier);
 	bool (*idle_fn)(void *ctx); /* does nothing go on that was begun on an answer? */
 	void (*beat_fn)(void *ctx, struct roster_beat *beat); /* fill in answers and entries */
+
+	/*
+	 * link_leave(), and every server is there to hear it: make what is kept for the
+	 * next process of this node useless, durably, then call link_leave_on().
+	 */
+	void (*leaving_fn)(void *ctx);
 };
 
 /*
@@ -61,6 +67,7 @@ void link_free(struct link **link); /* no event follows */
  */
 typedef void link_left_fn(void *ctx);
 void link_leave(struct link *link, link_left_fn *fn, void *ctx);
+void link_leave_on(struct link *link, bool is_useless); /* false: stay in it */
 
 /* The settings moved; nothing that matters here has changed. */
 void link_set_settings(struct link *link, const struct settings *settings);

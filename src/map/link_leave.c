@@ -5,7 +5,8 @@
  * but only where every Redis server is there to hear it. Otherwise one that did
  * not would bring the entry back when it becomes the master, and the file of the
  * node would say that it is not there. Staying in it is always right: then this
- * was a crash, and the slot's next process finds its entry again.
+ * was a crash, and the slot's next process finds its entry again, and may use
+ * what was kept for it. So that is made useless only when all are there.
  *
  * Who does not understand the map remembers nothing and answers nothing, and
  * whoever upgrades the others should see it: it leaves too, but goes on beating,
@@ -97,6 +98,13 @@ on_out(void *ctx, const struct resp *reply)
 }
 
 static void
+leave_not(struct link *link, const struct fault *why)
+{
+	log_warning("node_stays", "node=%s why=%s", node_id(link->node), log_quote_text(why->text));
+	leave_done(link);
+}
+
+static void
 on_probed(void *ctx, const struct resp *reply)
 {
 	struct wire *h = ctx;
@@ -105,9 +113,25 @@ on_probed(void *ctx, const struct resp *reply)
 
 	if (reply == NULL || link->phase != LINK_LEAVING)
 		return;
-	if (resp_type(reply) != RESP_INTEGER ||
-	    resp_int(reply) < (int64_t)head_replicas_all(&link->head))
-		fault_set(&fault, VERDICT_TEMP, "not every Redis server is there to hear it");
+	if (resp_type(reply) == RESP_INTEGER &&
+	    resp_int(reply) >= (int64_t)head_replicas_all(&link->head)) {
+		link->events.leaving_fn(link->ctx);
+		return;
+	}
+	fault_set(&fault, VERDICT_TEMP, "not every Redis server is there to hear it");
+	leave_not(link, &fault);
+}
+
+void
+link_leave_on(struct link *link, bool is_useless)
+{
+	struct wire *h = &link->wires[WIRE_H];
+	struct fault fault;
+
+	if (link->phase != LINK_LEAVING)
+		return; /* it took too long */
+	if (!is_useless)
+		fault_set(&fault, VERDICT_TEMP, "its snapshot cannot be removed");
 	else if (node_note_left(link->node, &fault) == 0) {
 		hdel(link, link->nodes_key);
 		hdel(link, link->beats_key);
@@ -115,9 +139,7 @@ on_probed(void *ctx, const struct resp *reply)
 		redis_flush(h->redis);
 		return;
 	}
-	log_warning("node_stays", "node=%s why=%s", node_id(link->node),
-	    log_quote_text(fault.text));
-	leave_done(link);
+	leave_not(link, &fault);
 }
 
 void
@@ -130,7 +152,7 @@ link_leave(struct link *link, link_left_fn *fn, void *ctx)
 	link->left_ctx = ctx;
 	if (link->phase == LINK_ASKING)
 		sentinel_cancel(link->sentinel);
-	link_forget(link);
+	lease_end(&link->lease); /* what is on the disk goes when we may leave */
 	link_enter(link, LINK_LEAVING);
 	if (was_live)
 		link->events.lost_fn(link->ctx);

@@ -348,7 +348,7 @@ void
 map_leave(struct map *map, map_left_fn *fn, void *ctx)
 {
 	must(holders_are_idle(map->holders)); /* nobody would wait for them */
-	map_snapshot_leave(map, fn, ctx);
+	link_leave(map->link, fn, ctx);
 }
 
 struct map *
@@ -364,6 +364,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	    .barrier_fn = on_barrier,
 	    .beat_fn = on_beat,
 	    .idle_fn = on_idle,
+	    .leaving_fn = map_snapshot_leaving,
 	};
 	struct map *map = xnew(struct map);
 

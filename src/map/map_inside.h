@@ -42,8 +42,6 @@ struct map_kept {
 	bool has_all_domains, is_at_findings; /* of the save under way */
 	struct account asked, account; /* parsed anew for each finding */
 	LIST_HEAD(, map_barrier) barriers; /* that wait for the disk */
-	map_left_fn *left_fn;
-	void *left_ctx;
 };
 
 struct map {

@@ -360,17 +360,14 @@ on_removed(void *ctx, bool is_synced)
 {
 	struct map *map = ctx;
 
-	if (is_synced)
-		link_leave(map->link, map->kept.left_fn, map->kept.left_ctx);
-	else
-		map->kept.left_fn(map->kept.left_ctx); /* in the roster, as after a crash */
+	link_leave_on(map->link, is_synced);
 }
 
 void
-map_snapshot_leave(struct map *map, map_left_fn *fn, void *ctx)
+map_snapshot_leaving(void *ctx)
 {
-	map->kept.left_fn = fn;
-	map->kept.left_ctx = ctx;
+	struct map *map = ctx;
+
 	if (map->kept.snapshot == NULL || snapshot_remove(map->kept.snapshot, on_removed, map))
 		on_removed(map, true);
 }

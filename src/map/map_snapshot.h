@@ -27,8 +27,8 @@ void map_snapshot_reload(struct map *map); /* the settings for reading are other
 /* Acknowledge this barrier as soon as all that was told before it is durable. */
 void map_snapshot_barrier(struct map *map, const struct barrier *barrier);
 
-/* Leave the roster, after the snapshot has been made useless; or stay in it. */
-void map_snapshot_leave(struct map *map, map_left_fn *fn, void *ctx);
+/* An event of the link: make the snapshot useless; then the link leaves the roster. */
+void map_snapshot_leaving(void *map);
 
 json_t *map_snapshot_json(const struct map *map);
 const char *map_snapshot_alarm(const struct map *map); /* "" = none */

@@ -64,6 +64,44 @@ class Restart(LabCase):
         self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
         self.assertEqual(self.drive.status()["alarms"], [])
 
+    def test_a_clean_stop_while_redis_is_away_keeps_what_is_known(self):
+        self.begin(grace=600000, question_timeout=50)
+        self.saved()
+        self.fake.set(ANN, "new")
+        self.fake.bark(6, "n1", "ann@example.org")
+        wait_for("the acknowledgement", 10, lambda: self.drive.status()["node"]["acknowledged"] >= 6, [self.drive.log])
+        self.away()
+        wait_for("no session", 10, lambda: self.drive.status()["link"]["state"] != "live", [self.drive.log])
+        for _ in range(2):
+            self.assertTrue(self.drive.call("leave")["left"])
+            self.assertEqual(self.drive.ask("bob@example.org")["verdict"], "temp")
+            self.assertEqual(self.drive.stop(), 0)
+            self.drive.start()
+            self.assertEqual(self.drive.status()["node"]["memory"], "grace")
+            self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+            self.assertEqual(self.drive.ask("bob@example.org")["owner"], "new")
+            self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
+
+    def test_a_clean_stop_while_redis_says_nothing_keeps_what_is_known(self):
+        self.begin(lease_ms=60000, grace=600000, question_timeout=50)
+        self.saved()
+        self.fake.silent = True  # and the session is believed to live
+        self.assertTrue(self.drive.call("leave")["left"])
+        self.drive.stop()
+        self.away()
+        self.drive.start()
+        self.assertEqual(self.drive.ask("bob@example.org")["owner"], "new")
+
+    def test_who_has_left_the_roster_knows_nothing_afterwards(self):
+        self.begin(grace=600000, question_timeout=50)
+        self.saved()
+        self.assertTrue(self.drive.call("leave")["left"])
+        self.assertNotIn(self.drive.status()["node"]["id"], self.fake.nodes)
+        self.drive.stop()
+        self.away()
+        self.drive.start()
+        self.assertEqual(self.drive.ask("bob@example.org")["verdict"], "temp")
+
     def test_what_was_acknowledged_as_gone_is_never_answered_again(self):
         self.begin(grace=600000, question_timeout=50)
         self.saved()
