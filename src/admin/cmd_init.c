@@ -188,13 +188,15 @@ edit_map(void *ctx, struct edit *edit)
 	if (args_has(args, "lease")) {
 		edit_put(edit, "lease_ms", "%lld", birth->lease_ms);
 		edit_put(edit, "lease_most_ms", "%lld", birth->lease_ms);
-		edit_put(edit, "lease_epoch", "%" PRIu64, edit->head.epoch + 1);
 	}
 	if (args_has(args, "members")) {
 		edit_put(edit, "members", "%s", birth->members);
 		keep_dead(edit, &birth->named);
 	}
-	return edit->count > 0 ? 0 : EDIT_NOTHING;
+	if (edit->count == 0)
+		return EDIT_NOTHING;
+	edit_put(edit, "lease_epoch", "%" PRIu64, edit->head.epoch + 1);
+	return 0;
 }
 
 static int

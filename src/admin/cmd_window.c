@@ -91,7 +91,7 @@ settle(void *ctx, struct edit *edit)
 {
 	struct window *window = ctx;
 
-	window->mine = edit->lease_epoch == window->mark;
+	window->mine = edit->head.lease_epoch == window->mark;
 	if (!window->mine)
 		return EDIT_NOTHING;
 	edit_put(edit, "lease_most_ms", "%" PRIu32, edit->head.lease_ms);

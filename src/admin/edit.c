@@ -39,15 +39,6 @@ value_of(const struct edit *edit, const struct edit_field *field)
 	return str_make(buf_str(&edit->values).ptr + field->at, field->len);
 }
 
-static void
-on_lease_epoch(void *ctx, const struct resp *reply)
-{
-	struct work *work = ctx;
-
-	work->edit.lease_epoch = 0;
-	str_number(resp_str(reply), INT64_MAX, &work->edit.lease_epoch);
-}
-
 static int
 look(struct work *work, struct fault *fault_r)
 {
@@ -56,7 +47,6 @@ look(struct work *work, struct fault *fault_r)
 	work->edit.count = 0;
 	buf_clear(&work->edit.values);
 	client_words(client, NULL, NULL, "WATCH", work->map_key, NULL);
-	client_words(client, on_lease_epoch, work, "HGET", work->map_key, "lease_epoch", NULL);
 	if (client_read_map(client, fault_r) == -1)
 		return -1;
 	if (!client_map(client)->initialised)

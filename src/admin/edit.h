@@ -17,7 +17,6 @@ enum { EDIT_FIELDS_MOST = 6, EDIT_NOTHING = -1 };
 
 struct edit {
 	struct map_head head; /* as it is, under WATCH */
-	uint64_t lease_epoch; /* of the change that set the lease last; 0: none did */
 	struct buf values;
 	size_t count;
 	struct edit_field {

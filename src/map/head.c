@@ -122,7 +122,18 @@ lease_read(struct str text, uint32_t *lease_ms_r)
 
 /* ---- the whole */
 
-enum field { ID, EPOCH, SCHEMA, LEASE_MS, MEMBERS, LEASE_LONGEST, DEAD, CHANGE, FIELDS };
+enum field {
+	ID,
+	EPOCH,
+	SCHEMA,
+	LEASE_MS,
+	MEMBERS,
+	LEASE_LONGEST,
+	LEASE_EPOCH,
+	DEAD,
+	CHANGE,
+	FIELDS
+};
 
 static const struct {
 	const char *name, *expected;
@@ -134,6 +145,7 @@ static const struct {
     [LEASE_MS] = {"lease_ms", "a number from 100 to 86400000", true},
     [MEMBERS] = {"members", "1, 3, 5 or 7, or so many addresses host:port", false},
     [LEASE_LONGEST] = {"lease_most_ms", "a number from 100 to 86400000", false},
+    [LEASE_EPOCH] = {"lease_epoch", "a number", false},
     [DEAD] = {"dead", "addresses host:port", false},
     [CHANGE] = {"change", "letters and digits", false},
 };
@@ -156,6 +168,8 @@ field_read(struct map_head *head, enum field field, struct str value)
 		return head_members_read(value, &head->members, &head->named);
 	case LEASE_LONGEST:
 		return lease_read(value, &head->lease_most_ms);
+	case LEASE_EPOCH:
+		return str_number(value, NUMBER_MOST, &head->lease_epoch);
 	case DEAD:
 		return head_servers_read(value, &head->dead);
 	case CHANGE:

@@ -29,6 +29,7 @@ struct map_head {
 	unsigned schema_least_reader, schema_least_writer;
 	uint32_t lease_ms; /* of a heartbeat that is sent now */
 	uint32_t lease_most_ms; /* the longest that may still run anywhere; at least lease_ms */
+	uint64_t lease_epoch; /* of the change that set these or the members last; 0: none did */
 	unsigned members; /* N: how many servers hold the map; 1, 3, 5 or 7 */
 	struct head_servers named; /* all of them, or none where only their number is known */
 	struct head_servers dead; /* those that nobody waits for any more */

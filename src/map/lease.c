@@ -6,10 +6,11 @@
 #include "base/mem.h"
 
 void
-lease_session(struct lease *lease, uint64_t now_ms)
+lease_session(struct lease *lease, uint64_t now_ms, uint64_t mark)
 {
 	lease->sent = lease->echoed = lease->confirmed = lease->granted = 0;
 	lease->heard_ms = now_ms;
+	lease->mark = mark;
 }
 
 uint64_t
@@ -23,6 +24,7 @@ lease_beat(struct lease *lease, uint64_t now_ms, uint32_t grace_ms)
 	slot = lease->sent % LEASE_BEATS_MOST;
 	lease->beats[slot].sent_ms = now_ms;
 	lease->beats[slot].most_ms = UINT64_MAX;
+	lease->beats[slot].mark = lease->mark;
 	lease->beats[slot].grace_ms = lease->grace_ms = grace_ms;
 	return lease->sent;
 }
@@ -68,12 +70,26 @@ lease_echo(struct lease *lease, uint64_t number, bool *right_r)
 }
 
 bool
-lease_confirm(struct lease *lease, uint32_t length_ms)
+lease_confirm(struct lease *lease, uint32_t length_ms, uint64_t mark)
 {
+	unsigned slot;
+
 	must(lease->confirmed < lease->sent);
-	lease->confirmed++;
-	lease->beats[lease->confirmed % LEASE_BEATS_MOST].length_ms = length_ms;
+	slot = ++lease->confirmed % LEASE_BEATS_MOST;
+	lease->beats[slot].length_ms = lease->beats[slot].mark == mark ? length_ms : 0;
+	if (lease->beats[slot].mark == lease->mark)
+		lease->mark =
+		    mark; /* read after what we knew, so also if somebody lowered it by hand */
+	else
+		lease_teach(lease, mark);
 	return lease_grant(lease);
+}
+
+void
+lease_teach(struct lease *lease, uint64_t mark)
+{
+	if (mark > lease->mark)
+		lease->mark = mark;
 }
 
 void

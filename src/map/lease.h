@@ -10,6 +10,12 @@
  * between may still be on its way. The lease outlives a session; the heartbeats
  * do not.
  *
+ * The map says how long a lease is, and marks each change of that. The reading of
+ * a slow heartbeat may come when the length was made short, all nodes had agreed,
+ * writers relied on it, and it was made long again: so a heartbeat grants nothing
+ * if it reads another mark than the one that was known when it was sent. It only
+ * teaches that one, and the next grants.
+ *
  * A node may declare a grace: a longer lease for the case that Redis is away.
  * It ends the declared time after the lease, and is cut and ended with it.
  *
@@ -29,15 +35,17 @@ struct lease {
 	uint32_t grace_ms; /* as declared with the last heartbeat */
 	uint64_t sent, echoed, confirmed; /* heartbeats of this session */
 	uint64_t granted; /* the last whose halves are both in */
+	uint64_t mark; /* as it is known */
 	uint64_t heard_ms; /* when the session began, or such a heartbeat was sent */
 	struct {
 		uint64_t sent_ms, most_ms; /* it grants nothing beyond most_ms */
+		uint64_t mark; /* that was known then */
 		uint32_t length_ms, grace_ms;
 	} beats[LEASE_BEATS_MOST];
 };
 
-/* A new session: its heartbeats are numbered from 1. The lease goes on. */
-void lease_session(struct lease *lease, uint64_t now_ms);
+/* A new session: its heartbeats are numbered from 1. The lease goes on. mark: as was read in it. */
+void lease_session(struct lease *lease, uint64_t now_ms, uint64_t mark);
 
 /*
  * The number of the heartbeat that is sent now, or 0 while too many are on their
@@ -47,11 +55,15 @@ uint64_t lease_beat(struct lease *lease, uint64_t now_ms, uint32_t grace_ms);
 
 /*
  * The halves, each in the order of sending; true when the lease was renewed.
- * length_ms 0 confirms a heartbeat without renewing anything. An echo of any
- * other than the next heartbeat is none: *right_r tells.
+ * length_ms 0 confirms a heartbeat without renewing anything, and so does a mark
+ * that was not known when it was sent. An echo of any other than the next
+ * heartbeat is none: *right_r tells.
  */
 bool lease_echo(struct lease *lease, uint64_t number, bool *right_r);
-bool lease_confirm(struct lease *lease, uint32_t length_ms);
+bool lease_confirm(struct lease *lease, uint32_t length_ms, uint64_t mark);
+
+/* The mark was read beside the heartbeats. Marks grow; what was read is perhaps not the last. */
+void lease_teach(struct lease *lease, uint64_t mark);
 
 /*
  * Somebody was told that nothing runs beyond until_ms (and the grace after it):

@@ -185,28 +185,33 @@ on_barrier_echo(void *ctx, const struct resp *reply)
 	barriers_tell(link);
 }
 
-/* The first that has no length yet is the one that was asked for first. */
+/*
+ * The first that has no length yet is the one that was asked for first. The head
+ * is the one of our checks and heartbeats, which say what is wrong with it; it is
+ * read here only for a length that is no older than the barrier.
+ */
 static void
 on_lease(void *ctx, const struct resp *reply)
 {
 	struct wire *d = ctx;
 	struct link *link = d->link;
 	struct barrier_wait *wait;
-	uint64_t lease_ms;
+	struct map_head head;
+	struct fault fault;
 
 	if (reply == NULL || !link_beats(link))
 		return;
-	if (resp_type(reply) != RESP_STRING ||
-	    !str_number(resp_str(reply), LEASE_MOST_MS, &lease_ms) || lease_ms < LEASE_LEAST_MS) {
-		link_refuse(link, reply, "the length of a lease");
+	if (map_head_read(reply, link->prefix, &head, &fault) == -1) {
+		link_lost(link, &fault);
 		return;
 	}
+	lease_teach(&link->lease, head.lease_epoch);
 	TAILQ_FOREACH (wait, &link->barriers.waits, entry) {
 		if (wait->lease_ms == 0)
 			break;
 	}
 	must(wait != NULL);
-	wait->lease_ms = (uint32_t)lease_ms;
+	wait->lease_ms = head.lease_ms;
 	barriers_tell(link);
 }
 
@@ -223,7 +228,7 @@ wait_send(struct link *link, const struct barrier *barrier)
 	link->barriers.wait_count++;
 	snprintf(echo, sizeof(echo), "b%" PRIu64, wait->number);
 	redis_words(t->redis, on_barrier_echo, t, "PING", echo, NULL);
-	redis_words(d->redis, on_lease, d, "HGET", link->head_key, "lease_ms", NULL);
+	redis_words(d->redis, on_lease, d, "HGETALL", link->head_key, NULL);
 	redis_flush(t->redis);
 	redis_flush(d->redis);
 }

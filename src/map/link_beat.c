@@ -112,7 +112,12 @@ refused:
 static void
 renew(struct link *link, uint32_t length_ms)
 {
-	if (lease_confirm(&link->lease, length_ms))
+	uint64_t known = link->lease.mark;
+	bool renewed = lease_confirm(&link->lease, length_ms, link->head.lease_epoch);
+
+	if (link->lease.mark != known)
+		timer_start(link->timer, 0); /* the next one may renew */
+	if (renewed)
 		link_granted(link);
 }
 
@@ -274,7 +279,7 @@ link_listens(struct link *link)
 {
 	link_enter(link, LINK_ECHOING);
 	link->lacking.text[0] = '\0';
-	lease_session(&link->lease, clock_ms());
+	lease_session(&link->lease, clock_ms(), link->head.lease_epoch);
 	heartbeat(link);
 }
 

@@ -78,6 +78,11 @@ class Window(WindowCase):
         run.stderr.close()
         self.assertEqual(["60000", "60000"], self.lease())
 
+    def test_whoever_sets_the_lease_or_the_members_marks_it(self):
+        for words in (("window", "close", "--lease", 60000), ("init", "--force", "--lease", 70000), ("init", "--force", "--members", 1)):
+            self.says(OK, *words)
+            self.assertEqual([str(self.epoch())], self.head("lease_epoch"), words)
+
     def test_what_is_refused(self):
         self.says(OK, "window", "close", "--lease", 60000)
         for code, words, said in ((NOPERM, ("open", "--lease", 70000), "60000 ms already"),

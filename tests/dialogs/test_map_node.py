@@ -314,8 +314,10 @@ class Barriers(Scripted):
         self.fake.drop()
         wait_for("no heartbeat yet", 5, lambda: self.drive.status()["link"]["state"] == "echoing")
         self.assertEqual((self.drive.ask("ann@example.org")["owner"], self.memory()), ("old", "lease"))
+        self.assertEqual(self.drive.domain("elsewhere.example"), "absent")
         self.fake.bark(6, "early", "ann@example.org")
         wait_for("the memory is gone", 5, lambda: self.memory() == "none")
+        self.assertEqual(self.drive.domain("elsewhere.example"), "temp", "it may have become managed")
         waiting = self.drive.send("ann@example.org")
         self.fake.gate.set()
         self.wait_ack(6, "early")
@@ -343,11 +345,27 @@ class Barriers(Scripted):
         self.assertLessEqual(status["link"]["lease_left_ms"], 500)
         self.assertLessEqual(status["node"]["grace_left_ms"], 1500)
 
+    def test_a_heartbeat_that_reads_another_mark_than_it_knew_only_teaches(self):
+        """It may have been sent long before, and lain while leases were short and somebody relied on that."""
+        class Restless(dict):
+            def items(self):
+                self["lease_epoch"] = str(int(self["lease_epoch"]) + 1)
+                return super().items()
+        self.begin(head={"lease_ms": "60000", "lease_epoch": "3"})
+        still, self.fake.head = self.fake.head, Restless(self.fake.head)
+        beats = wait_for("a beat", 5, lambda: json.loads(self.fake.beats[self.node])["beat"])
+        granted = self.drive.status()["link"]["heartbeats"]
+        wait_for("more beats", 5, lambda: json.loads(self.fake.beats[self.node])["beat"] > beats + 10)
+        self.assertLessEqual(self.drive.status()["link"]["heartbeats"], granted + 1, "one was under way")
+        self.fake.head = {**still, "lease_epoch": self.fake.head["lease_epoch"]}
+        wait_for("it is granted", 5, lambda: self.drive.status()["link"]["heartbeats"] > granted + 1)
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
+
     def test_no_length_of_a_lease(self):
         self.begin()
         length = self.fake.head.pop("lease_ms")
         self.fake.bark(6, "none")
-        self.drive.wait_trouble("the length of a lease")
+        self.drive.wait_trouble("no usable lease_ms")
         self.fake.head["lease_ms"] = length
         self.assertEqual(self.acks(), [])
 

@@ -69,6 +69,8 @@ static const struct {
     {"nobody is dead", BASE ";members=3;dead=", NULL, 1000, 3, 2, 1},
     {"a longer lease may still run", BASE ";lease_most_ms=60000", NULL, 60000, 1, 0, 0},
     {"no longer one", BASE ";lease_most_ms=500", NULL, 1000, 1, 0, 0},
+    {"a mark of the lease", BASE ";lease_epoch=4", NULL, 1000, 1, 0, 0},
+    {"a mark below 0", BASE ";lease_epoch=-4", "lease_epoch", 0, 0, 0, 0},
     {"a change", BASE ";change=0123abcd", NULL, 1000, 1, 0, 0},
     {"none", "", "run splitmx init", 0, 0, 0, 0},
     {"half a field", "id", "not a hash", 0, 0, 0, 0},

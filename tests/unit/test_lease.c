@@ -49,7 +49,7 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 		uint64_t echo = 0;
 		bool right = true;
 
-		lease_session(&lease, 0);
+		lease_session(&lease, 0, 0);
 		for (size_t k = 0; k < ARRAY_LEN(rows[i].steps) && rows[i].steps[k].what; k++) {
 			switch (rows[i].steps[k].what) {
 			case 'b':
@@ -61,10 +61,10 @@ a_lease_ends_its_length_after_the_heartbeat_was_sent(void **state)
 				assert_true(right);
 				break;
 			case 'c':
-				lease_confirm(&lease, rows[i].steps[k].length_ms);
+				lease_confirm(&lease, rows[i].steps[k].length_ms, 0);
 				break;
 			case 'n':
-				lease_session(&lease, rows[i].steps[k].at_ms);
+				lease_session(&lease, rows[i].steps[k].at_ms, 0);
 				echo = 0;
 				break;
 			}
@@ -86,7 +86,7 @@ an_echo_that_was_not_asked_for_is_wrong(void **state)
 	struct lease lease = {0};
 	bool right;
 
-	lease_session(&lease, 0);
+	lease_session(&lease, 0, 0);
 	lease_echo(&lease, 1, &right);
 	assert_false(right);
 	lease_beat(&lease, 1, 0);
@@ -103,12 +103,12 @@ silence_counts_from_the_last_success(void **state)
 	struct lease lease = {0};
 	bool right;
 
-	lease_session(&lease, 1000);
+	lease_session(&lease, 1000, 0);
 	assert_int_equal(lease_silence_ms(&lease, 1500), 500);
 	lease_beat(&lease, 2000, 0);
 	lease_echo(&lease, 1, &right);
 	assert_int_equal(lease_silence_ms(&lease, 2500), 1500);
-	assert_true(lease_confirm(&lease, 100));
+	assert_true(lease_confirm(&lease, 100, 0));
 	assert_int_equal(lease_silence_ms(&lease, 2500), 500);
 }
 
@@ -118,12 +118,12 @@ heartbeats_on_their_way_are_bounded(void **state)
 	struct lease lease = {0};
 	bool right;
 
-	lease_session(&lease, 0);
+	lease_session(&lease, 0, 0);
 	for (uint64_t i = 1; i <= LEASE_BEATS_MOST; i++)
 		assert_int_equal(lease_beat(&lease, i, 0), i);
 	assert_int_equal(lease_beat(&lease, 1000, 0), 0);
 	lease_echo(&lease, 1, &right);
-	assert_true(lease_confirm(&lease, 500));
+	assert_true(lease_confirm(&lease, 500, 0));
 	assert_int_equal(lease.until_ms, 501);
 	assert_int_equal(lease_beat(&lease, 1000, 0), LEASE_BEATS_MOST + 1);
 }
@@ -137,7 +137,7 @@ beat(struct lease *lease, uint64_t sent_ms, uint32_t length_ms, uint32_t grace_m
 
 	lease_echo(lease, number, &right);
 	assert_true(right);
-	assert_true(lease_confirm(lease, length_ms));
+	assert_true(lease_confirm(lease, length_ms, lease->mark));
 }
 
 static void
@@ -145,7 +145,7 @@ grace_follows_the_lease_as_it_was_declared_when_sent(void **state)
 {
 	struct lease lease = {0};
 
-	lease_session(&lease, 0);
+	lease_session(&lease, 0, 0);
 	beat(&lease, 100, 1000, 5000);
 	assert_true(lease_runs(&lease, 1099));
 	assert_false(lease_runs(&lease, 1100));
@@ -165,14 +165,14 @@ a_cut_holds_for_what_was_sent_before_it_and_not_after(void **state)
 	struct lease lease = {0};
 	bool right;
 
-	lease_session(&lease, 0);
+	lease_session(&lease, 0, 0);
 	beat(&lease, 100, 15000, 500);
 	lease_beat(&lease, 200, 500); /* on its way, and it will say 15000 */
 	lease_cut(&lease, 1000);
 	assert_int_equal(lease.until_ms, 1000);
 	assert_int_equal(lease.grace_until_ms, 1500);
 	lease_echo(&lease, 2, &right);
-	lease_confirm(&lease, 15000);
+	lease_confirm(&lease, 15000, 0);
 	assert_int_equal(lease.until_ms, 1000);
 	assert_int_equal(lease.grace_until_ms, 1500);
 	lease_cut(&lease, 9000); /* it lengthens nothing */
@@ -182,12 +182,69 @@ a_cut_holds_for_what_was_sent_before_it_and_not_after(void **state)
 	assert_int_equal(lease.grace_until_ms, 2800);
 }
 
+/*
+ * Sent while leases are long, read when they are long again; in between they were
+ * short, and somebody relied on it (model: window.pml, BEAT_KNOWS=0).
+ */
+static void
+a_mark_that_was_not_known_when_it_was_sent_only_teaches(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0, 5);
+	lease_beat(&lease, 100, 0);
+	lease_beat(&lease, 200, 0);
+	lease_echo(&lease, 1, &right);
+	lease_echo(&lease, 2, &right);
+	assert_false(lease_confirm(&lease, 60000, 9));
+	assert_false(lease_confirm(&lease, 60000, 9));
+	assert_int_equal(lease.mark, 9);
+	assert_int_equal(lease.until_ms, 0);
+	beat(&lease, 300, 1000, 0);
+	assert_int_equal(lease.until_ms, 1300);
+}
+
+static void
+a_mark_is_learned_beside_heartbeats_too_and_never_an_older_one(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0, 5);
+	lease_beat(&lease, 100, 0);
+	lease_teach(&lease, 9);
+	lease_teach(&lease, 7);
+	assert_int_equal(lease.mark, 9);
+	lease_echo(&lease, 1, &right);
+	assert_true(lease_confirm(&lease, 1000, 5)); /* it had read this before */
+	assert_int_equal(lease.mark, 9);
+	beat(&lease, 200, 1000, 0);
+	assert_int_equal(lease.until_ms, 1200);
+}
+
+/* An editor's doing, and no reason to answer nobody for ever. */
+static void
+a_mark_that_went_back_is_learned_by_who_knew_it_before(void **state)
+{
+	struct lease lease = {0};
+	bool right;
+
+	lease_session(&lease, 0, 5);
+	lease_beat(&lease, 100, 0);
+	lease_echo(&lease, 1, &right);
+	assert_false(lease_confirm(&lease, 1000, 0));
+	assert_int_equal(lease.mark, 0);
+	beat(&lease, 200, 1000, 0);
+	assert_int_equal(lease.until_ms, 1200);
+}
+
 static void
 the_end_is_the_end_of_both_until_the_next_heartbeat(void **state)
 {
 	struct lease lease = {0};
 
-	lease_session(&lease, 0);
+	lease_session(&lease, 0, 0);
 	beat(&lease, 100, 1000, 5000);
 	lease_end(&lease);
 	assert_false(lease_runs(&lease, 101));
@@ -225,6 +282,9 @@ main(void)
 	    cmocka_unit_test(heartbeats_on_their_way_are_bounded),
 	    cmocka_unit_test(grace_follows_the_lease_as_it_was_declared_when_sent),
 	    cmocka_unit_test(a_cut_holds_for_what_was_sent_before_it_and_not_after),
+	    cmocka_unit_test(a_mark_that_was_not_known_when_it_was_sent_only_teaches),
+	    cmocka_unit_test(a_mark_is_learned_beside_heartbeats_too_and_never_an_older_one),
+	    cmocka_unit_test(a_mark_that_went_back_is_learned_by_who_knew_it_before),
 	    cmocka_unit_test(the_end_is_the_end_of_both_until_the_next_heartbeat),
 	    cmocka_unit_test(what_an_earlier_process_was_granted_is_a_grace),
 	    cmocka_unit_test(who_waits_for_a_lease_waits_a_little_longer),
