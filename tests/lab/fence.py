@@ -34,10 +34,6 @@ class Node(Policyd):
     def thaw(self):
         self._signal(signal.SIGCONT)
 
-    def worker_pids(self):
-        children = self.lab.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], check=False).stdout.split()
-        return [int(pid) for pid in children]
-
     def _signal(self, number):
         """To the workers: the master answers nobody."""
         for pid in self.worker_pids():

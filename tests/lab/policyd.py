@@ -125,6 +125,29 @@ class Policyd(Logged):
         self.process.kill()
         self.process = None
 
+    def worker_pids(self):
+        """Its children; one of them would be the private Redis."""
+        children = self.lab.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], check=False).stdout.split()
+        return [int(pid) for pid in children]
+
+    def kill_workers(self):
+        """SIGKILL; returns when they are gone. The master starts others."""
+        self._kill_pids(self.worker_pids())
+
+    def crash(self):
+        """SIGKILL to all of it, workers too."""
+        pids = self.worker_pids()
+        self.kill()
+        self._kill_pids(pids)
+
+    def _kill_pids(self, pids):
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has seen its master go
+        wait_for(f"the workers of {self.name} are gone", 10, lambda: not any(map(process_is_alive, pids)), (self.log,))
+
     def stop_private_redis(self):
         if not os.path.exists(self.private_socket):
             return
