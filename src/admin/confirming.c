@@ -244,7 +244,7 @@ seal_once(struct sealing *sealing, const struct change_note *note, const struct 
 	struct seal_field fields[2] = {{"accounts", STR("*")}, {"found", STR("")}};
 	struct journal_line line = {.accounts = count};
 	struct buf found = BUF_INIT;
-	char number[24];
+	char number[24], *name;
 	int rc;
 
 	sealing->disturbed = sealing->failed = false;
@@ -259,7 +259,10 @@ seal_once(struct sealing *sealing, const struct change_note *note, const struct 
 	else if (count > 1)
 		fields[0].value = str_of(number);
 	fields[1].value = buf_str(&found);
-	if (seal_journal(client, sealing->seal, note, &line, fault_r) == -1) {
+	line.name = name = count == 1 ? xstrndup(names[0].ptr, names[0].len) : NULL;
+	rc = seal_journal(client, sealing->seal, note, &line, fault_r);
+	free(name);
+	if (rc == -1) {
 		buf_fini(&found);
 		return -1;
 	}

@@ -79,12 +79,11 @@ describe(const struct edit *edit, struct buf *out)
 }
 
 static void
-queue(struct work *work, const struct change_note *note)
+queue(struct work *work, const struct change_note *note, struct str text)
 {
 	struct client *client = work->admin->client;
 	struct edit *edit = &work->edit;
-	struct buf text = BUF_INIT;
-	struct seal_field field;
+	struct seal_field field = {"head", text};
 
 	client_words(client, NULL, NULL, "MULTI", NULL);
 	for (size_t i = 0; i < edit->count; i++) {
@@ -94,23 +93,38 @@ queue(struct work *work, const struct change_note *note)
 
 		client_command(client, NULL, NULL, argv, value.len > 0 ? 4 : 3);
 	}
-	describe(edit, &text);
-	field = (struct seal_field){"head", buf_str(&text)};
 	seal_queue(client, work->seal, note, &field, 1);
 	client_words(client, on_exec, work, "EXEC", NULL);
+}
+
+static int
+journal_and_queue(struct work *work, const char *what, struct fault *fault_r)
+{
+	struct admin *admin = work->admin;
+	struct change_note note = {admin_who(admin), what, admin_why(admin)};
+	struct journal_line line = {0};
+	struct buf text = BUF_INIT;
+	int rc;
+
+	describe(&work->edit, &text);
+	line.after = buf_cstr(&text);
+	rc = seal_journal(admin->client, work->seal, &note, &line, fault_r);
+	if (rc == 0)
+		queue(work, &note, buf_str(&text));
 	buf_fini(&text);
+	return rc;
 }
 
 static int
 write_head(struct work *work, const char *what, struct fault *fault_r)
 {
 	struct admin *admin = work->admin;
-	struct change_note note = {admin_who(admin), what, admin_why(admin)};
 	struct fault why;
 	int rc;
 
 	seal_begin(admin->client, work->seal);
-	queue(work, &note);
+	if (journal_and_queue(work, what, fault_r) == -1)
+		return -1;
 	rc = client_wait(admin->client, 0, fault_r);
 	if (rc == -1 && client_is_lost(admin->client)) {
 		switch (seal_find(admin->client, work->seal, CLIENT_TIMEOUT_MS, &why)) {
