@@ -63,7 +63,8 @@ need_client(struct admin *admin, enum client_need need)
 
 	if (code != 0 || admin->client != NULL)
 		return code;
-	if (need != CLIENT_LOOKS && statedir_make(admin->settings, &fault) == -1)
+	if (need != CLIENT_LOOKS && need != CLIENT_MENDS &&
+	    statedir_make(admin->settings, &fault) == -1)
 		return admin_fault(admin, &fault);
 	admin->client = client_open(admin->settings, need, &fault);
 	return admin->client == NULL ? admin_fault(admin, &fault) : 0;
@@ -79,6 +80,12 @@ int
 admin_need_map(struct admin *admin)
 {
 	return need_client(admin, CLIENT_NEEDS_MAP);
+}
+
+int
+admin_mend_map(struct admin *admin)
+{
+	return need_client(admin, CLIENT_MENDS);
 }
 
 int

@@ -40,6 +40,7 @@ int admin_need_settings(struct admin *admin); /* rules too: all problems are pri
 int admin_need_redis(struct admin *admin); /* whatever answers there */
 int admin_need_map(struct admin *admin); /* an initialised map, see map/client.h */
 int admin_look_at_map(struct admin *admin); /* the same, but nothing is started for it */
+int admin_mend_map(struct admin *admin); /* likewise, and also a map that went back */
 
 /* Settings and rules without a word; problems stay in admin->settings. For check. */
 void admin_load(struct admin *admin);

@@ -47,6 +47,7 @@ struct client {
 	uint64_t replies; /* ever */
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
+	uint64_t known_epoch; /* CLIENT_MENDS: the most that this host knows of this map */
 	bool wrote; /* since it was noted there */
 	struct journal *journal;
 	char *map_key, *ack_channel;
@@ -241,6 +242,27 @@ client_read_map(struct client *client, struct fault *fault_r)
 	return client_wait(client, 0, fault_r);
 }
 
+uint64_t
+client_went_back(const struct client *client)
+{
+	return client->known_epoch > client->map.head.epoch ? client->known_epoch : 0;
+}
+
+static int
+find_known_epoch(struct client *client, struct fault *fault_r)
+{
+	const char *id = client->map.head.id, *known_id = identity_id(client->identity);
+
+	client->known_epoch = 0;
+	if (known_id[0] != '\0' && strcmp(known_id, id) != 0)
+		return 0; /* not ours: identity_check() says so */
+	if (journal_highest(client->journal, id, &client->known_epoch, fault_r) == -1)
+		return -1;
+	if (identity_epoch(client->identity) > client->known_epoch)
+		client->known_epoch = identity_epoch(client->identity);
+	return 0;
+}
+
 /*
  * Is it the map that this host knows, and not an older state of it? What is
  * seen here is remembered for the next time; whoever may not write that file
@@ -253,6 +275,10 @@ check_identity(struct client *client, struct fault *fault_r)
 
 	if (client->identity == NULL)
 		client->identity = identity_open(client->settings->state_dir);
+	if (client->need == CLIENT_MENDS && find_known_epoch(client, fault_r) == -1)
+		return -1;
+	if (client_went_back(client) > 0)
+		return 0;
 	if (identity_check(client->identity, &client->map.head, fault_r) == -1)
 		return -1;
 	identity_note(client->identity, &client->map.head, &unimportant);
@@ -392,7 +418,7 @@ reach(struct client *client, struct fault *fault_r)
 	unsigned tries = 1;
 
 	if (settings_redis_is_private(client->settings) && client->need != CLIENT_LOOKS &&
-	    private_ensure(client->settings, fault_r) == -1)
+	    client->need != CLIENT_MENDS && private_ensure(client->settings, fault_r) == -1)
 		return -1;
 	while (try_master(client, fault_r) == -1) {
 		if (client->sentinel == NULL || (tries >= TRIES_LEAST && clock_ms() >= end_ms))

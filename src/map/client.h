@@ -32,7 +32,8 @@ struct client;
 enum client_need {
 	CLIENT_NEEDS_REDIS, /* init: whatever master answers there, initialised or not */
 	CLIENT_NEEDS_MAP, /* all others: a master with an initialised map of our schema */
-	CLIENT_LOOKS /* check: the same, but starts nothing */
+	CLIENT_LOOKS, /* check: the same, but starts nothing */
+	CLIENT_MENDS /* doctor: likewise, and also a former state of it: client_went_back() */
 };
 
 /* The hash splitmx.map, as it was when the client read it last. */
@@ -55,6 +56,13 @@ void client_close(struct client **client);
 const char *client_target(const struct client *client); /* where; never holds a secret */
 const char *client_prefix(const struct client *client); /* "splitmx" */
 const struct client_map *client_map(const struct client *client);
+
+/*
+ * CLIENT_MENDS: the highest epoch that this host has seen or written, where the map
+ * is below it, else 0. What is written then leaves the epoch where it is, so that
+ * no node takes such a map for the one it knows.
+ */
+uint64_t client_went_back(const struct client *client);
 
 /* The epoch of a change that was written: this host knows it when the client is closed. */
 void client_saw_epoch(struct client *client, uint64_t epoch);

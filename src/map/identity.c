@@ -131,9 +131,8 @@ identity_check(const struct identity *identity, const struct map_head *head, str
 	if (head->epoch < identity->known.epoch)
 		return fault_set(fault_r, VERDICT_TEMP,
 		    "the map went back: Redis says epoch %llu, this host has seen %llu; restore "
-		    "Redis, or if it is right, remove %s",
-		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch,
-		    identity->path);
+		    "Redis, or look with \"splitmx doctor\", which also accepts it as it is",
+		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch);
 	return 0;
 }
 

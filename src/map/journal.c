@@ -59,12 +59,6 @@ journal_is_kept(const struct journal *journal)
 	return !journal->is_absent;
 }
 
-const char *
-journal_path(const struct journal *journal)
-{
-	return journal->path;
-}
-
 /* ---- the last good line */
 
 /* Sets the highest epoch that the end of the file knows of this map. */

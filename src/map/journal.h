@@ -44,7 +44,6 @@ int journal_highest(struct journal *journal, const char *map, uint64_t *highest_
  */
 int journal_add(struct journal *journal, struct journal_line *line, struct fault *fault_r);
 bool journal_is_kept(const struct journal *journal);
-const char *journal_path(const struct journal *journal);
 
 /* False ends it. The line is lent for the call. */
 typedef bool journal_line_fn(void *ctx, const struct journal_line *line);

@@ -40,7 +40,8 @@ seal_queue(struct client *client, const struct seal *seal, const struct change_n
 		argv[argc++] = str_of(fields[i].name);
 		argv[argc++] = fields[i].value;
 	}
-	client_words(client, NULL, NULL, "HINCRBY", map_key, "epoch", "1", NULL);
+	client_words(client, NULL, NULL, "HINCRBY", map_key, "epoch",
+	    client_went_back(client) > 0 ? "0" : "1", NULL);
 	client_words(client, NULL, NULL, "HSET", map_key, "change", seal->nonce, NULL);
 	client_command(client, NULL, NULL, argv, argc);
 	free(map_key);
@@ -71,13 +72,13 @@ seal_journal(struct client *client, const struct seal *seal, const struct change
 	/* Another command of this host may have written since: only what is read now counts. */
 	if (head->epoch < highest && client_read_map(client, fault_r) == -1)
 		return -1;
-	if (head->epoch < highest)
+	if (head->epoch < highest && client_went_back(client) == 0)
 		return fault_set(fault_r, VERDICT_TEMP,
 		    "the map went back: Redis says epoch %" PRIu64
 		    ", and a change of epoch %" PRIu64
 		    " was made from this host; nothing was written. \"splitmx doctor\" says what is "
-		    "missing; if Redis is right, move %s away",
-		    head->epoch, highest, journal_path(journal));
+		    "missing, and accepts the map as it is",
+		    head->epoch, highest);
 	line->what = JOURNAL_BEGUN;
 	line->epoch = head->epoch;
 	line->who = note->who;
