@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 static const char *const kind_names[] = {
+    [FINDING_BACK] = "back",
+    [FINDING_LOST] = "lost",
     [FINDING_WINDOW] = "window",
     [FINDING_MEMBERS] = "members",
     [FINDING_NODE] = "node",

@@ -12,6 +12,8 @@
 #include <stddef.h>
 
 enum finding_kind {
+	FINDING_BACK, /* the map is an older state of itself */
+	FINDING_LOST, /* a change that was made here is not in it any more */
 	FINDING_WINDOW, /* the window was never quite opened */
 	FINDING_MEMBERS, /* too few Redis servers, or unknown ones */
 	FINDING_NODE, /* a node that is silent, refuses or warns */

@@ -4,6 +4,7 @@
 #include "admin/owner.h"
 
 #include "admin/confirming.h"
+#include "admin/doctor_journal.h"
 #include "admin/guard.h"
 #include "admin/progress.h"
 #include "admin/reading.h"
@@ -188,7 +189,7 @@ confirm_hold(struct owner_work *work)
 	if (!work->confirming.waits)
 		return 0;
 	if (!work->own_hold &&
-	    confirming_seal(admin, "barrier", &name, 1, &work->seal, &fault) == -1)
+	    confirming_seal(admin, "confirm hold", &name, 1, &work->seal, &fault) == -1)
 		return admin_fault(admin, &fault);
 	if (!confirming_wait(&work->confirming, &work->seal, &name, 1)) {
 		buf_addf(&what, "the hold of %s", log_quote(name));
@@ -223,7 +224,8 @@ see_to_hold(struct owner_work *work)
 		code = watch_hold(work);
 	work->guard.hold = buf_str(&work->hold);
 	work->guard.watched = true;
-	if (work->own_hold)
+	/* The doctor's goes too: who sets the owner has decided what it waited for. */
+	if (work->own_hold || str_starts(buf_str(&work->hold), DOCTOR_HOLD))
 		work->change.writes |= CHANGE_RELEASE;
 	return code;
 }
