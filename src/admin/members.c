@@ -7,9 +7,10 @@
 #include "base/mem.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* A WAIT is shorter than the time after which a silent Redis is given up. */
-enum { WAIT_STEP_MS = 1000 };
+enum { WAIT_STEP_MS = 1000, LOOK_PAUSE_MS = 100 };
 
 static const char *const state_names[] = {
     [MEMBER_MASTER] = "master",
@@ -193,25 +194,60 @@ on_wait(void *ctx, const struct resp *reply)
 		server_error(reply, "WAIT", &question->fault);
 }
 
+/* WAIT counts whoever replicates; here only members that may be promoted do. */
+static unsigned
+members_at(const struct members *members, uint64_t offset)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < members->count; i++) {
+		const struct member *member = &members->list[i];
+
+		count += member->state == MEMBER_ONLINE && !member->is_stranger &&
+			 !member->is_declared_dead && member->offset >= offset;
+	}
+	return count;
+}
+
+/* One WAIT, which also makes replicas say how far they are, and a look at who they are. */
+static int
+count_reached(struct client *client, unsigned all, uint64_t offset, unsigned *reached_r,
+    struct fault *fault_r)
+{
+	struct question question = {0};
+	struct members members;
+	char count[16], step[16];
+
+	snprintf(count, sizeof(count), "%u", all);
+	snprintf(step, sizeof(step), "%d", WAIT_STEP_MS);
+	client_words(client, on_wait, &question, "WAIT", count, step, NULL);
+	if (question_end(&question, client, fault_r) == -1 ||
+	    members_read(&members, client, fault_r) == -1)
+		return -1;
+	*reached_r = members_at(&members, offset);
+	return 0;
+}
+
 int
 members_wait(struct client *client, uint64_t most_ms, struct fault *fault_r)
 {
-	unsigned all = head_replicas_all(&client_map(client)->head);
+	unsigned all = head_replicas_all(&client_map(client)->head), reached;
 	uint64_t start = clock_ms();
-	struct question question = {0};
-	char count[16], step[16];
+	struct members members;
 
 	if (all == 0)
 		return 0;
-	snprintf(count, sizeof(count), "%u", all);
-	snprintf(step, sizeof(step), "%d", WAIT_STEP_MS);
-	do {
-		client_words(client, on_wait, &question, "WAIT", count, step, NULL);
-		if (question_end(&question, client, fault_r) == -1)
+	/* The master's offset is past what was written. */
+	if (members_read(&members, client, fault_r) == -1)
+		return -1;
+	for (;;) {
+		if (count_reached(client, all, members.offset, &reached, fault_r) == -1)
 			return -1;
-	} while (question.reached < all && clock_ms() - start < most_ms);
-	if (question.reached >= all)
+		if (reached >= all || clock_ms() - start >= most_ms)
+			break;
+		usleep(LOOK_PAUSE_MS * 1000); /* strangers may have answered the WAIT at once */
+	}
+	if (reached >= all)
 		return 0;
-	return fault_set(fault_r, VERDICT_TEMP, "only %d of %u replicas have it",
-	    (int)question.reached, all);
+	return fault_set(fault_r, VERDICT_TEMP, "only %u of %u replicas have it", reached, all);
 }

@@ -1,9 +1,11 @@
 """splitmx member: Redis servers that are dead on somebody's word, and how that is taken back."""
 
+import json
 import unittest
 
 from admin import DATAERR, NOPERM, OK, TEMPFAIL, UNAVAILABLE, USAGE
 from admin_members import MemberCase
+from admin_nodes import ENTRY
 
 
 class Members(MemberCase):
@@ -29,6 +31,20 @@ class Members(MemberCase):
         self.assertEqual("", self.dead())
         self.assertIn("unchanged", self.says(OK, "member", "alive", self.gone))
         self.says(OK, "member", "list")
+
+    def test_a_stranger_makes_up_for_no_member(self):
+        stranger = self.replica(3)
+        self.follow(3)
+        self.two.stop()
+        self.follow(2)
+        self.master.cli("HSET", "splitmx.nodes", "mx1/policyd/0", json.dumps(ENTRY))
+        self.says(TEMPFAIL, "node", "rm", "mx1/policyd/0", seconds=90)
+        self.assertIn("only 1 of 2 replicas have it", self.error)
+        self.master.cli("HSET", "splitmx.nodes", "mx1/policyd/0", json.dumps(ENTRY))
+        self.two.start()
+        self.follow(3)
+        self.says(OK, "node", "rm", "mx1/policyd/0")
+        stranger.stop()
 
     def test_what_lives_is_not_dead(self):
         self.says(NOPERM, "member", "dead", self.gone, "--yes")
