@@ -257,6 +257,9 @@ link_beat(struct link *link)
 	uint64_t data_ms = redis_silence_ms(link->wires[WIRE_D].redis, now_ms);
 	struct fault fault;
 
+	if (link->phase == LINK_ECHOING && link->lacking.text[0] != '\0' &&
+	    link->sentinel != NULL && most_ms > REPLICAS_AWAY_MOST_MS)
+		most_ms = REPLICAS_AWAY_MOST_MS; /* perhaps they follow another master */
 	if (silence_ms >= most_ms && link->lacking.text[0] != '\0') {
 		fault = link->lacking;
 	} else if (silence_ms >= most_ms) {

@@ -6,10 +6,13 @@
  * node's file says of that is believed, so that a restart while one replica is
  * away is no trouble; what it does not say is done again: write, WAIT for all.
  *
- * A beat that was not written by us, or by whoever held our slot before, is
- * watched until it has stood still for a while. Who wrote it may be cut off and
- * have a lease yet: until that must be over, this node acknowledges nothing in
- * his name.
+ * An entry or a beat that was not written by us, or by whoever held our slot
+ * before, is another holder's of this id, and is watched until it has stood still
+ * for a while at this one server; what another one showed says nothing of a
+ * server that was promoted since. Who wrote it may be cut off and have a lease
+ * yet: until that must be over, this node acknowledges nothing in his name. And
+ * he may be back just now: entry and beat are written in one transaction with the
+ * last look, and so he finds that he is not the holder any more.
  */
 #include "map/link_inside.h"
 
@@ -89,18 +92,15 @@ on_waited_all(void *ctx, const struct resp *reply)
 		    "only %" PRId64 " of %u replicas have this node, %s, in their roster: it must "
 		    "be on all of them before it may answer",
 		    resp_int(reply), all, node_id(link->node));
+		/* Perhaps they follow another master: a sentinel that is asked may know. */
+		if (link->sentinel != NULL &&
+		    clock_ms() - link->roster.waits_ms >= REPLICAS_AWAY_MOST_MS) {
+			link_lost(link, &fault);
+			return;
+		}
 		trouble_note(link, &fault);
 		wait_all(link);
 	}
-}
-
-static void
-on_written(void *ctx, const struct resp *reply)
-{
-	struct wire *h = ctx;
-
-	if (reply != NULL && resp_type(reply) != RESP_INTEGER)
-		link_refuse(h->link, reply, "an entry in the roster");
 }
 
 static uint32_t
@@ -109,12 +109,71 @@ greater(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* The id is ours: say so. */
+/* Is it on all members already, as the file and the entry say? */
+static bool
+is_everywhere(const struct link *link, const struct roster_entry *there)
+{
+	const struct link_roster *roster = &link->roster;
+
+	return there->grace_ms == roster->entry_grace_ms &&
+	       there->drain_ms == roster->entry_drain_ms &&
+	       node_has_entered(link->node, link->head.id, there->grace_ms, there->drain_ms);
+}
+
+static void look(struct link *link);
+
 static void
-adopt(struct link *link)
+on_written(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+	struct link_roster *roster = &link->roster;
+
+	if (reply == NULL || link->phase != LINK_ENTERING)
+		return;
+	if (resp_type(reply) == RESP_NIL) { /* somebody came between: this is not what we saw */
+		free(roster->entry);
+		roster->entry = NULL;
+		look(link);
+	} else if (resp_count(reply) != 2) {
+		link_refuse(link, reply, "an entry in the roster");
+	} else if (head_replicas_all(&link->head) == 0 || roster->is_everywhere) {
+		entered(link);
+	} else {
+		roster->waits_ms = clock_ms();
+		wait_all(link);
+	}
+}
+
+/* Under WATCH: only if what was looked at is what is there. */
+static void
+write_self(struct link *link)
 {
 	struct link_roster *roster = &link->roster;
 	struct wire *h = &link->wires[WIRE_H];
+
+	roster->entry = self_entry(link, roster->entry_grace_ms, roster->entry_drain_ms);
+	free(roster->beat);
+	roster->beat = self_beat(link, "entering");
+	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
+	redis_words(h->redis, on_beat_queued, h, "HSET", link->nodes_key, node_id(link->node),
+	    roster->entry, NULL);
+	redis_words(h->redis, on_beat_queued, h, "HSET", link->beats_key, node_id(link->node),
+	    roster->beat, NULL);
+	redis_words(h->redis, on_written, h, "EXEC", NULL);
+	timer_start(link->timer, (uint64_t)link->settings->redis.connect_timeout_ms);
+}
+
+/*
+ * The id is ours: say so. Where nobody waits for us, because there is no entry, or
+ * another's, what we remember is forgotten; and a file that says that the entry is
+ * on all servers is taken back before the entry is written, or else whoever
+ * starts in the middle of it would believe both.
+ */
+static void
+adopt(struct link *link, bool was_anothers)
+{
+	struct link_roster *roster = &link->roster;
 	struct roster_entry there = {0};
 	struct fault fault;
 	bool is_there =
@@ -124,24 +183,19 @@ adopt(struct link *link)
 		there.grace_ms = there.drain_ms = 0;
 	roster->entry_grace_ms = greater(roster->grace_ms, there.grace_ms);
 	roster->entry_drain_ms = greater(roster->drain_ms, there.drain_ms);
-	if (!is_there && node_note_left(link->node, &fault) == -1) {
-		enter_failed(link, &fault);
-		return;
+	roster->is_everywhere = is_there && !was_anothers && is_everywhere(link, &there);
+	if (!is_there || was_anothers) {
+		link_forget(link);
+		if (node_note_left(link->node, &fault) == -1) {
+			enter_failed(link, &fault);
+			return;
+		}
 	}
 	if (clock_ms() >= roster->acks_from_ms && node_note_begun(link->node, &fault) == -1) {
 		enter_failed(link, &fault);
 		return;
 	}
-	roster->entry = self_entry(link, roster->entry_grace_ms, roster->entry_drain_ms);
-	redis_words(h->redis, on_written, h, "HSET", link->nodes_key, node_id(link->node),
-	    roster->entry, NULL);
-	if (head_replicas_all(&link->head) == 0 ||
-	    (is_there && there.grace_ms == roster->entry_grace_ms &&
-		there.drain_ms == roster->entry_drain_ms &&
-		node_has_entered(link->node, link->head.id, there.grace_ms, there.drain_ms)))
-		entered(link);
-	else
-		wait_all(link);
+	write_self(link);
 }
 
 /* It was another's, and may have a lease yet that was granted with its last beat. */
@@ -157,25 +211,28 @@ take_over(struct link *link)
 	roster->acks_from_ms = roster->still_ms + lease_wait_ms(link->head.lease_most_ms) +
 			       there.grace_ms + there.drain_ms;
 	log_warning("node_taken_over", "node=%s acknowledges_in_ms=%" PRIu64 " why=%s",
-	    node_id(link->node), roster->acks_from_ms - clock_ms(),
+	    node_id(link->node),
+	    roster->acks_from_ms > clock_ms() ? roster->acks_from_ms - clock_ms() : 0,
 	    log_quote(STR("the process that held it has not been heard any more")));
-	adopt(link);
+	adopt(link, true);
 }
 
-/* A beat of somebody else: is he there? */
+/* Somebody else's: is he there? */
 static void
-watch(struct link *link, struct str text, const char *run)
+watch(struct link *link, const char *run)
 {
 	struct link_roster *roster = &link->roster;
+	struct wire *h = &link->wires[WIRE_H];
 	uint64_t now_ms = clock_ms();
-	bool is_same = roster->is_watching && str_is(text, roster->beat);
 	struct fault fault;
 
-	if (is_same && now_ms - roster->still_ms >= NODE_STILL_MS) {
+	if (roster->is_watching && !roster->has_moved &&
+	    now_ms - roster->still_ms >= NODE_STILL_MS) {
 		take_over(link);
 		return;
 	}
-	if (!is_same) {
+	redis_words(h->redis, on_beat_queued, h, "UNWATCH", NULL);
+	if (!roster->is_watching || roster->has_moved) {
 		if (roster->is_watching) {
 			self_twice(link, run, &fault);
 		} else {
@@ -186,12 +243,23 @@ watch(struct link *link, struct str text, const char *run)
 			self_drop(link);
 		}
 		trouble_note(link, &fault);
-		free(roster->beat);
-		roster->beat = xstrndup(text.ptr, text.len);
 		roster->still_ms = now_ms;
 		roster->is_watching = true;
 	}
 	timer_start(link->timer, WATCH_MS);
+}
+
+/* Keep what is there now; has it moved since the last look? */
+static void
+keep(struct link_roster *roster, char **kept, const struct resp *reply)
+{
+	struct str text = resp_str(reply);
+	bool is_there = resp_type(reply) == RESP_STRING;
+
+	if (is_there != (*kept != NULL) || (is_there && !str_is(text, *kept)))
+		roster->has_moved = true;
+	free(*kept);
+	*kept = is_there ? xstrndup(text.ptr, text.len) : NULL;
 }
 
 static void
@@ -200,8 +268,7 @@ on_beat(void *ctx, const struct resp *reply)
 	struct wire *h = ctx;
 	struct link *link = h->link;
 	struct link_roster *roster = &link->roster;
-	struct str text = resp_str(reply);
-	char run[ROSTER_RUN_BYTES] = "";
+	char run[ROSTER_RUN_BYTES];
 
 	if (reply == NULL || link->phase != LINK_ENTERING)
 		return;
@@ -209,17 +276,18 @@ on_beat(void *ctx, const struct resp *reply)
 		link_refuse(link, reply, "the beat of this node");
 		return;
 	}
-	if (resp_type(reply) == RESP_STRING) {
-		self_run(text, run);
-		if (strcmp(run, node_run(link->node)) != 0 &&
-		    strcmp(run, node_last_run(link->node)) != 0) {
-			watch(link, text, run);
+	keep(roster, &roster->beat, reply);
+	if (roster->beat != NULL) {
+		self_run(str_of(roster->beat), run);
+		if (!self_knows(link, run)) {
+			watch(link, run);
 			return;
 		}
 	}
-	free(roster->beat);
-	roster->beat = resp_type(reply) == RESP_STRING ? xstrndup(text.ptr, text.len) : NULL;
-	adopt(link);
+	if (roster->found != NULL && !self_wrote(link, str_of(roster->found), run))
+		watch(link, run);
+	else
+		adopt(link, false);
 }
 
 static void
@@ -228,24 +296,34 @@ on_entry(void *ctx, const struct resp *reply)
 	struct wire *h = ctx;
 	struct link_roster *roster = &h->link->roster;
 
-	if (reply == NULL)
+	if (reply == NULL || h->link->phase != LINK_ENTERING)
 		return;
-	if (resp_type(reply) != RESP_STRING && resp_type(reply) != RESP_NIL) {
+	if (resp_type(reply) != RESP_STRING && resp_type(reply) != RESP_NIL)
 		link_refuse(h->link, reply, "the entry of this node");
-		return;
-	}
-	free(roster->found);
-	roster->found = resp_type(reply) == RESP_STRING
-			    ? xstrndup(resp_str(reply).ptr, resp_str(reply).len)
-			    : NULL;
+	else
+		keep(roster, &roster->found, reply);
 }
 
+static void
+on_head(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+
+	if (reply != NULL && h->link->phase == LINK_ENTERING)
+		(void)head_take(h->link, reply);
+}
+
+/* All nodes beat, and so disturb: that matters only where another's beat must not have moved. */
 static void
 look(struct link *link)
 {
 	struct wire *h = &link->wires[WIRE_H];
+	const char *beats_key = link->roster.is_watching ? link->beats_key : NULL;
 
 	timer_start(link->timer, (uint64_t)link->settings->redis.connect_timeout_ms);
+	link->roster.has_moved = false;
+	redis_words(h->redis, on_beat_queued, h, "WATCH", link->nodes_key, beats_key, NULL);
+	redis_words(h->redis, on_head, h, "HGETALL", link->head_key, NULL);
 	redis_words(h->redis, on_entry, h, "HGET", link->nodes_key, node_id(link->node), NULL);
 	redis_words(h->redis, on_beat, h, "HGET", link->beats_key, node_id(link->node), NULL);
 }

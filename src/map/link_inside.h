@@ -35,6 +35,9 @@ enum link_phase {
 	LINK_PHASES
 };
 
+/* Without them, and with sentinels, a session that never was live is given up. */
+enum { REPLICAS_AWAY_MOST_MS = 4000 };
+
 enum wire_role { WIRE_T, WIRE_D, WIRE_H, WIRES };
 
 struct wire {
@@ -57,6 +60,9 @@ struct link_roster {
 	char *beat; /* the one that we found; NULL = none */
 	uint64_t still_ms; /* since when we see it unchanged */
 	bool is_watching; /* it is another's: is that one alive? */
+	bool has_moved; /* it, or the entry, since the look before the last */
+	bool is_everywhere; /* our entry was on all servers before we wrote it */
+	uint64_t waits_ms; /* since when we wait until it is */
 	bool is_beating; /* a beat of this session has been written */
 	uint64_t acks_from_ms; /* the id was another's; before that we speak for it to nobody */
 	uint64_t beats; /* of this run */
@@ -99,6 +105,8 @@ struct link {
 	struct fault lacking; /* replicas, at the last heartbeat; "" = none */
 	struct fault refuses; /* the map: why; "" = we understand it */
 	bool refuses_outside; /* and we are out of the roster */
+	bool refuses_takes_out; /* that is under way */
+	bool is_anothers; /* our id, when we wanted to leave */
 	uint64_t trouble_ms, logged_ms;
 	link_left_fn *left_fn;
 	void *left_ctx;
@@ -130,6 +138,8 @@ void enter_timer(struct link *link);
 /* link_self.c */
 char *self_entry(const struct link *link, uint32_t grace_ms, uint32_t drain_ms); /* caller's */
 void self_run(struct str text, char run_r[static ROSTER_RUN_BYTES]); /* "?": unreadable */
+bool self_knows(const struct link *link, const char *run); /* ours, or that before us in our slot */
+bool self_wrote(const struct link *link, struct str entry, char run_r[static ROSTER_RUN_BYTES]);
 void self_twice(struct link *link, const char *run, struct fault *fault_r); /* it is here too */
 void self_drop(struct link *link); /* what was granted to this id, in memory and on disk */
 void self_tick(struct link *link); /* with each heartbeat */

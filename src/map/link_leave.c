@@ -8,6 +8,9 @@
  * was a crash, and the slot's next process finds its entry again, and may use
  * what was kept for it. So that is made useless only when all are there.
  *
+ * What it takes out is its own entry only, in one transaction with a look at it:
+ * another process may hold the id by now, and must be waited for.
+ *
  * Who does not understand the map remembers nothing and answers nothing, and
  * whoever upgrades the others should see it: it leaves too, but goes on beating,
  * with the reason in its beat, until there is a map that it understands.
@@ -49,26 +52,87 @@ beat_write(struct link *link, redis_reply_fn *fn, const char *phase)
 	free(beat);
 }
 
-/* What stays although it should not is waited for, as after a crash. */
-static void
-on_written(void *ctx, const struct resp *reply)
-{
-	struct wire *h = ctx;
-	struct fault fault;
+/* ---- our own entry: what stays although it should not is waited for, as after a crash */
 
-	if (reply == NULL || resp_type(reply) == RESP_INTEGER)
-		return;
-	server_error(reply, "a change of the roster", &fault);
-	log_warning("node_stays", "node=%s why=%s", node_id(h->link->node),
-	    log_quote_text(fault.text));
+static void refuse_beat(struct link *link);
+static void on_out(void *ctx, const struct resp *reply);
+static void take_out(struct link *link);
+
+static void
+is_out(struct link *link)
+{
+	if (link->phase == LINK_LEAVING) {
+		wait_replicas(link, on_out);
+		redis_flush(link->wires[WIRE_H].redis);
+	} else {
+		link->refuses_takes_out = false;
+		refuse_beat(link);
+	}
+}
+
+static bool
+takes_out(const struct link *link)
+{
+	return link->phase == LINK_LEAVING ||
+	       (link->phase == LINK_REFUSING && link->refuses_takes_out);
 }
 
 static void
-hdel(struct link *link, const char *key)
+on_taken_out(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+	struct fault fault;
+
+	if (reply == NULL || !takes_out(link))
+		return;
+	if (resp_type(reply) == RESP_NIL) { /* somebody came between: whose is it now? */
+		take_out(link);
+		return;
+	}
+	if (resp_count(reply) != 2) {
+		server_error(reply, "a change of the roster", &fault);
+		log_warning("node_stays", "node=%s why=%s", node_id(link->node),
+		    log_quote_text(fault.text));
+	}
+	is_out(link);
+}
+
+static void
+on_own_entry(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+	struct link *link = h->link;
+	const char *id = node_id(link->node);
+	char run[ROSTER_RUN_BYTES] = "";
+
+	if (reply == NULL || !takes_out(link))
+		return;
+	link->is_anothers =
+	    resp_type(reply) == RESP_STRING && !self_wrote(link, resp_str(reply), run);
+	if (link->is_anothers || resp_type(reply) != RESP_STRING) {
+		if (link->is_anothers)
+			log_warning("node_stays", "node=%s run=%s why=%s", id, log_quote_text(run),
+			    log_quote(STR("it is another process now")));
+		redis_words(h->redis, on_beat_queued, h, "UNWATCH", NULL);
+		is_out(link);
+		return;
+	}
+	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
+	redis_words(h->redis, on_beat_queued, h, "HDEL", link->nodes_key, id, NULL);
+	redis_words(h->redis, on_beat_queued, h, "HDEL", link->beats_key, id, NULL);
+	redis_words(h->redis, on_taken_out, h, "EXEC", NULL);
+	redis_flush(h->redis);
+}
+
+static void
+take_out(struct link *link)
 {
 	struct wire *h = &link->wires[WIRE_H];
 
-	redis_words(h->redis, on_written, h, "HDEL", key, node_id(link->node), NULL);
+	redis_words(h->redis, on_beat_queued, h, "WATCH", link->nodes_key, NULL);
+	redis_words(h->redis, on_own_entry, h, "HGET", link->nodes_key, node_id(link->node), NULL);
+	redis_flush(h->redis);
 }
 
 /* ---- for good: from the end to the beginning */
@@ -125,7 +189,6 @@ on_probed(void *ctx, const struct resp *reply)
 void
 link_leave_on(struct link *link, bool is_useless)
 {
-	struct wire *h = &link->wires[WIRE_H];
 	struct fault fault;
 
 	if (link->phase != LINK_LEAVING)
@@ -133,13 +196,19 @@ link_leave_on(struct link *link, bool is_useless)
 	if (!is_useless)
 		fault_set(&fault, VERDICT_TEMP, "its snapshot cannot be removed");
 	else if (node_note_left(link->node, &fault) == 0) {
-		hdel(link, link->nodes_key);
-		hdel(link, link->beats_key);
-		wait_replicas(link, on_out);
-		redis_flush(h->redis);
+		take_out(link);
 		return;
 	}
 	leave_not(link, &fault);
+}
+
+static void
+on_leaving(void *ctx, const struct resp *reply)
+{
+	struct wire *h = ctx;
+
+	if (reply != NULL && resp_type(reply) != RESP_INTEGER)
+		link_refuse(h->link, reply, "the last beat");
 }
 
 void
@@ -162,7 +231,7 @@ link_leave(struct link *link, link_left_fn *fn, void *ctx)
 	}
 	barriers_forget(link);
 	timer_start(link->timer, LEAVE_MOST_MS);
-	beat_write(link, on_written, "leaving"); /* so that there is something to WAIT for */
+	beat_write(link, on_leaving, "leaving"); /* so that there is something to WAIT for */
 	wait_replicas(link, on_probed);
 	redis_flush(link->wires[WIRE_H].redis);
 }
@@ -178,6 +247,8 @@ on_refused(void *ctx, const struct resp *reply)
 
 	if (reply == NULL || link->phase != LINK_REFUSING)
 		return;
+	if (resp_type(reply) == RESP_NIL)
+		return; /* what was watched in the phase before this one */
 	if (resp_count(reply) != 3) {
 		link_refuse(link, reply, "the beat of a node that refuses the map");
 	} else if (server_is_master(resp_at(reply, 1), &fault) == -1) {
@@ -198,7 +269,11 @@ refuse_beat(struct link *link)
 
 	timer_start(link->timer, REFUSE_MS);
 	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
-	beat_write(link, on_beat_queued, "refusing");
+	if (link->is_anothers) /* who holds the id would take ours for a sign of a second holder */
+		redis_words(h->redis, on_beat_queued, h, "HGET", link->beats_key,
+		    node_id(link->node), NULL);
+	else
+		beat_write(link, on_beat_queued, "refusing");
 	redis_words(h->redis, on_beat_queued, h, "ROLE", NULL);
 	redis_words(h->redis, on_beat_queued, h, "HGETALL", link->head_key, NULL);
 	redis_words(h->redis, on_refused, h, "EXEC", NULL);
@@ -207,7 +282,8 @@ refuse_beat(struct link *link)
 
 /*
  * Nothing is remembered: nobody need wait for us, once what we have begun is over.
- * The file says it before the roster. -1: the session was ended.
+ * The file says it before the roster. 0: there is nothing to do, or not yet; 1: it
+ * beats when that is done; -1: the session was ended.
  */
 static int
 refuse_leave(struct link *link)
@@ -221,9 +297,9 @@ refuse_leave(struct link *link)
 		link_lost(link, &fault);
 		return -1;
 	}
-	link->refuses_outside = true;
-	hdel(link, link->nodes_key);
-	return 0;
+	link->refuses_outside = link->refuses_takes_out = true;
+	take_out(link);
+	return 1;
 }
 
 void
@@ -232,7 +308,8 @@ refuse_timer(struct link *link)
 	struct fault fault;
 
 	if (redis_silence_ms(link->wires[WIRE_H].redis, clock_ms()) < REFUSE_SILENCE_MOST_MS) {
-		if (refuse_leave(link) == 0)
+		timer_start(link->timer, REFUSE_MS);
+		if (!link->refuses_takes_out && refuse_leave(link) == 0)
 			refuse_beat(link);
 		return;
 	}
@@ -253,7 +330,8 @@ refuse_start(struct link *link)
 	link_enter(link, LINK_REFUSING);
 	if (was_live)
 		link->events.lost_fn(link->ctx);
-	link->refuses_outside = false;
+	link->refuses_outside = link->refuses_takes_out = link->is_anothers = false;
+	timer_start(link->timer, REFUSE_MS);
 	if (refuse_leave(link) == 0)
 		refuse_beat(link);
 }

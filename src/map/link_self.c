@@ -74,6 +74,25 @@ self_run(struct str text, char run_r[static ROSTER_RUN_BYTES])
 		snprintf(run_r, ROSTER_RUN_BYTES, "?");
 }
 
+bool
+self_knows(const struct link *link, const char *run)
+{
+	return strcmp(run, node_run(link->node)) == 0 ||
+	       strcmp(run, node_last_run(link->node)) == 0;
+}
+
+/* An entry that does not say whose it is says nothing: the beat will. */
+bool
+self_wrote(const struct link *link, struct str text, char run_r[static ROSTER_RUN_BYTES])
+{
+	struct roster_entry entry = {.pid = 0};
+	struct fault unread;
+
+	(void)roster_entry_read(text, &entry, &unread);
+	memcpy(run_r, entry.run, ROSTER_RUN_BYTES);
+	return entry.run[0] == '\0' || self_knows(link, entry.run);
+}
+
 /* What is remembered here was granted to a node that is not ours alone. */
 void
 self_drop(struct link *link)
@@ -146,6 +165,7 @@ self_check(struct link *link, const struct resp *entry, const struct resp *beat)
 	struct fault fault;
 
 	if (entry_check(link, entry, &fault) == -1 || beat_check(link, beat, &fault) == -1) {
+		link_forget(link); /* nobody waits for us */
 		link_lost(link, &fault);
 		return -1;
 	}

@@ -148,6 +148,7 @@ class FakeRedis:
     strings: keys and values; head: the hash splitmx.map; refuse: {"GET": "-OOM no"} answers a command so;
     on_exec(fake, connection, reply): called with the bytes of D's EXEC reply, returns what is sent instead (None: nothing).
     on_load: the same for the EXEC of a preload.
+    on_look: called with hash and field after each HGET between WATCH and MULTI; aborts: EXECs that found another state.
     nodes, beats: the hashes splitmx.nodes and .beats; replicas: how many WAIT finds; published: (channel, text).
     echo, gate: events that replies to PING, and to heartbeats, wait for.
     silent, slow_s: no replies, or late ones; deafen(name): none on the connections that have this name now.
@@ -160,6 +161,7 @@ class FakeRedis:
         self.url = "unix://" + self.path
         self.strings, self.head, self.refuse = {}, dict(HEAD), {}
         self.nodes, self.beats = {}, {}
+        self.on_look, self.aborts = None, 0
         self.replicas, self.published = 0, []
         self.role, self.run_id = "master", lambda connection: "a" * 40
         self.on_exec = self.on_load = None
@@ -240,6 +242,7 @@ class FakeConnection:
     def __init__(self, fake, sock):
         self.fake, self.sock, self.name = fake, sock, ""
         self.queued, self.deaf = None, False
+        self.watched = {}  # hashes, as they were
         self.number = len(fake.connections) + 1
         self.out = threading.Lock()
 
@@ -278,7 +281,17 @@ class FakeConnection:
 
     def take(self, words):
         command = words[0]
-        if command == "MULTI" and command not in self.fake.refuse:
+        if command == "WATCH" and command not in self.fake.refuse:
+            self.watched = {key: dict(self.fake.hash(key)) for key in words[1:]}
+            reply = b"+OK\r\n"
+        elif command == "UNWATCH":
+            self.watched = {}
+            reply = b"+OK\r\n"
+        elif command == "EXEC" and any(self.fake.hash(key) != was for key, was in self.watched.items()):
+            self.queued, self.watched = None, {}
+            self.fake.aborts += 1
+            reply = b"*-1\r\n"
+        elif command == "MULTI" and command not in self.fake.refuse:
             self.queued = []
             reply = b"+OK\r\n"
         elif command == "EXEC" and self.queued is not None:
@@ -287,9 +300,9 @@ class FakeConnection:
             if "EXEC" in self.fake.refuse:
                 reply = self.fake.refuse["EXEC"].encode() + b"\r\n"
             is_lookup, is_load = [any(w[0] == word for w in self.queued) for word in ("GET", "MGET")]
-            if self.fake.gate and any(w[0] == "HSET" for w in self.queued):
+            if self.fake.gate and {"HSET", "ROLE"} <= {w[0] for w in self.queued}:
                 self.fake.gate.wait(5)
-            self.queued = None
+            self.queued, self.watched = None, {}
             if is_lookup:
                 self.fake.execs += 1
                 if self.fake.on_exec:
@@ -332,7 +345,10 @@ class FakeConnection:
         if command == "HGETALL":
             return array(*[bulk(x) for pair in fake.hash(words[1]).items() for x in pair])
         if command == "HGET":
-            return bulk(fake.hash(words[1]).get(words[2]))
+            reply = bulk(fake.hash(words[1]).get(words[2]))
+            if self.watched and self.queued is None and fake.on_look:
+                fake.on_look(words[1], words[2])
+            return reply
         if command == "HSET":
             fake.hash(words[1])[words[2]] = words[3]
             return b":0\r\n"

@@ -244,7 +244,7 @@ class Doors(LabCase):
                       acl=["user default on >sesame-1 ~* &* +@all", "user reader on >sesame-2 resetkeys resetchannels "
                            "%R~splitmx:* %R~splitmx.map %RW~splitmx.nodes %RW~splitmx.beats &__redis__:invalidate &splitmx.barrier "
                            "&splitmx.ack -@all +hello +auth +ping +client|id +client|setname +client|tracking +subscribe "
-                           "+unsubscribe +publish +get +exists +scan +hget +hset +hdel +hgetall +multi +exec +wait +info +role"])
+                           "+unsubscribe +publish +get +exists +scan +hget +hset +hdel +hgetall +multi +exec +watch +unwatch +wait +info +role"])
         fill(redis)
         good, bad, reader = [self.lab.write(name, text + "\n", 0o600) for name, text in
                              (("good", "sesame-1"), ("bad", "wrong"), ("reader", "sesame-2"))]

@@ -453,6 +453,89 @@ class Twins(Scripted):
         wait_for("the session is over", 5, lambda: self.drive.status()["link"]["trouble"].startswith("another process"))
         self.assertEqual(self.memory(), "none")
         self.fake.echo.set()
+        self.drive.wait_trouble("was another process, run ffffffffffffffff")
+        self.assertEqual(json.loads(self.fake.nodes[self.node])["run"], "f" * 16, "it may be alive: the beat is ours, the entry is not")
+        self.drive.ask_until("ann@example.org", owner="old", seconds=10)
+
+    def watching(self, on_look=None):
+        """A node of another host, gone without a word, whose id this one begins to watch."""
+        self.begin(wait=False, head={"lease_ms": "60000"})
+        self.drive.wait_live()
+        self.drive.stop()
+        self.theirs = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})
+        self.fake.nodes[self.node], self.fake.beats[self.node], self.fake.on_look = self.theirs, OTHER, on_look
+        self.drive.start().wait_trouble("was another process")
+
+    def test_whoever_is_taken_over_and_beats_just_then_keeps_his_place(self):
+        looks = []
+
+        def beats_again(hash_name, node):
+            """Between the last of six looks, one a second, and our entry."""
+            looks.append(hash_name)
+            if looks.count("splitmx.beats") == 6 and looks[-1] == "splitmx.beats":
+                self.fake.on_look = None
+                self.fake.beats[node] = json.dumps({"run": "f" * 16, "beat": 2})
+        self.watching(beats_again)
+        self.drive.wait_trouble("another process is the node", 10)
+        self.assertEqual(self.fake.aborts, 1, "it was in the last look")
+        self.assertEqual(self.fake.nodes[self.node], self.theirs)
+        self.assertIn("another process is the node", self.drive.status()["alarms"][0])
+        self.drive.wait_live(15)
+
+    def test_after_a_failover_it_is_watched_anew(self):
+        self.watching()
+        time.sleep(3)
+        begun = time.monotonic()
+        self.fake.drop()
+        self.drive.wait_live(15)
+        self.assertGreater(time.monotonic() - begun, 4.9)
+
+    def test_who_is_taken_over_must_be_gone_from_all_replicas(self):
+        """Whatever the file says: it speaks of an entry of ours."""
+        self.begin(head={"members": "3"}, wait=False)
+        self.fake.replicas = 2
+        self.drive.wait_live()
+        self.drive.stop()
+        file = os.path.join(self.drive.state_dir, "nodes", "drive-0")
+        self.assertIn("entered", read(file))
+        self.fake.replicas = 1
+        self.fake.nodes[self.node], self.fake.beats[self.node] = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0}), OTHER
+        self.drive.start().wait_trouble("only 1 of 2 replicas have this node", 15)
+        self.assertNotIn("f" * 16, self.fake.nodes[self.node])
+        self.assertIn("left\n", read(file), "or a restart would believe it")
+        self.fake.replicas = 2
+        self.drive.wait_live()
+
+    def test_who_leaves_takes_out_no_entry_of_another(self):
+        self.begin(head={"lease_ms": "60000"})
+
+        def comes(hash_name, node):
+            self.fake.on_look = None
+            self.fake.nodes[node] = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})
+        self.fake.on_look = comes
+        self.assertTrue(self.drive.call("leave")["left"])
+        self.assertEqual((self.fake.aborts, json.loads(self.fake.nodes[self.node])["run"]), (1, "f" * 16))
+        self.assertIn("it is another process now", read(self.drive.log))
+
+    def test_who_refuses_the_map_takes_out_no_entry_of_another(self):
+        self.begin()
+        self.drive.stop()
+        theirs = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})
+        self.fake.nodes[self.node], self.fake.beats[self.node] = theirs, OTHER
+        self.fake.head["schema"] = "2"
+        self.drive.start()
+        wait_for("it refuses", 5, lambda: "it is another process now" in read(self.drive.log))
+        time.sleep(1.2)
+        self.assertEqual((self.fake.nodes[self.node], self.fake.beats[self.node]), (theirs, OTHER))
+        self.fake.head["schema"] = "1"
+
+    def test_who_is_not_in_the_roster_remembers_nothing(self):
+        self.begin(head={"lease_ms": "60000"})
+        self.fake.echo = threading.Event()
+        self.fake.nodes.clear()
+        self.drive.wait_trouble("is not in the roster any more")
+        self.assertEqual(self.memory(), "none", "no writer waits for it")
+        self.fake.echo.set()
         self.drive.ask_until("ann@example.org", owner="old")
 
     def test_a_beat_that_nobody_can_read_is_somebody_elses(self):

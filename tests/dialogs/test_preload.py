@@ -195,7 +195,7 @@ class Whole(LabCase):
 
     def test_a_user_who_may_not(self):
         rights = ("user {} on >secret resetkeys resetchannels ~splitmx:* ~splitmx.* &* -@all +@connection +subscribe +get "
-                  "+exists +scan +hset +hget +hgetall +hdel +hmget +publish +wait +multi +exec +info +role")
+                  "+exists +scan +hset +hget +hgetall +hdel +hmget +publish +wait +multi +exec +watch +unwatch +info +role")
         acl = ["user default on >secret ~* &* +@all", rights.format("reader"), rights.format("better") + " +mget +dbsize"]
         password = self.lab.write("acl-password", "secret\n", 0o600)
         for user, state in (("reader", "refused"), ("better", "complete")):
