@@ -89,24 +89,31 @@ head_take(struct link *link, const struct resp *reply)
 		goto refused;
 	}
 	link->head = head;
-	if (head_readable(&head, link->prefix, &link->refuses) == -1) {
-		if (link->phase == LINK_CHECKING)
-			return 0; /* check_done() looks again */
-		if (link->phase != LINK_REFUSING)
-			refuse_start(link);
-		return -1;
-	}
-	if (link->phase == LINK_CHECKING)
-		return 0; /* nothing is learned from a server that has not passed all checks */
-	if (identity_note(link->identity, &head, &fault) == -1)
+	if (head_readable(&head, link->prefix, &link->refuses) == 0 ||
+	    link->phase == LINK_CHECKING) /* check_done() looks again */
+		return 0;
+	if (link->phase != LINK_REFUSING)
+		refuse_start(link);
+	return -1;
+refused:
+	link_lost(link, &fault);
+	return -1;
+}
+
+/*
+ * A majority has what was read: from now on a map of a lower epoch has lost what
+ * it should not. What only its master had, nobody was promised.
+ */
+static void
+epoch_note(struct link *link)
+{
+	struct fault fault;
+
+	if (identity_note(link->identity, &link->head, &fault) == -1)
 		alarm_raise(link, ALARM_MAP,
 		    &fault); /* it is tried again with the next heartbeat */
 	else
 		alarm_clear(link, ALARM_MAP);
-	return 0;
-refused:
-	link_lost(link, &fault);
-	return -1;
 }
 
 static void
@@ -156,9 +163,14 @@ on_beat_alone(void *ctx, const struct resp *reply)
 	struct wire *wire = ctx;
 	struct link *link = wire->link;
 
-	/* Replicas that the map has since a moment ago are waited for from the next one on. */
-	if (beat_is_good(link, reply))
-		renew(link, head_replicas_most(&link->head) == 0 ? link->head.lease_ms : 0);
+	if (!beat_is_good(link, reply))
+		return;
+	if (head_replicas_most(&link->head) == 0) {
+		epoch_note(link);
+		renew(link, link->head.lease_ms);
+	} else {
+		renew(link, 0); /* the map has replicas since a moment ago: from the next one on */
+	}
 }
 
 static void
@@ -193,6 +205,7 @@ on_wait(void *ctx, const struct resp *reply)
 	} else {
 		link->lacking.text[0] = '\0';
 		alarm_clear(link, ALARM_REPLICAS);
+		epoch_note(link);
 		renew(link, link->head.lease_ms);
 	}
 }

@@ -401,6 +401,23 @@ class Replicas(Scripted):
         self.assertIn(self.node, self.fake.nodes)
         self.assertIn("entered", read(os.path.join(self.drive.state_dir, "nodes", "drive-0")))
 
+    def test_a_change_that_no_replica_had_may_be_undone_by_a_failover(self):
+        self.begin(wait=False, head={"members": "3", "lease_ms": "1500"})
+        self.fake.replicas = 2
+        self.drive.wait_complete()
+        self.fake.replicas = 0
+        self.fake.head["epoch"] = "9"
+        self.drive.wait_trouble("only 0 of 1 replicas")
+        self.fake.head["epoch"] = "5"
+        self.fake.replicas = 2
+        self.fake.drop()
+        self.drive.ask_until("ann@example.org", owner="old")
+        self.fake.head["epoch"] = "9"
+        wait_for("it is known", 5, lambda: self.drive.status()["link"]["epoch"] == 9)
+        self.fake.head["epoch"] = "8"
+        self.drive.wait_trouble("the map went back")
+        self.fake.head["epoch"] = "9"
+
     def test_an_entry_that_is_gone_is_waited_for_again(self):
         self.begin(head={"members": "1", "lease_ms": "1500"})
         self.fake.head["members"] = "3"
