@@ -24,6 +24,11 @@
  * later). `node rm` watches the beat stand still for as long, then removes the
  * entry if the beat has not moved since.
  *
+ * Built otherwise, and not searched: another's entry is adopted after five seconds
+ * of standing still already, but acknowledgements are held back until as long as a
+ * lease may last (link_enter.c); whoever changes something waits that long for it,
+ * because it beats and does not acknowledge.
+ *
  * What a process knows of the value is as fence.pml has it; T is no queue here,
  * because there is one invalidation (as in window.pml). The third member, which
  * acknowledges what a heartbeat writes, and superseded masters: fence.pml.
