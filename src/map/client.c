@@ -300,6 +300,15 @@ client_saw_epoch(struct client *client, uint64_t epoch)
 	}
 }
 
+void
+client_knows_epoch(struct client *client, uint64_t epoch)
+{
+	if (client->identity == NULL)
+		return;
+	identity_raise(client->identity, epoch);
+	client->wrote = true;
+}
+
 /* FENCING, W1: what is written to a strange or an older map is worse than an error. */
 static int
 check_map(struct client *client, enum client_need need, struct fault *fault_r)

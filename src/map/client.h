@@ -64,8 +64,11 @@ const struct client_map *client_map(const struct client *client);
  */
 uint64_t client_went_back(const struct client *client);
 
-/* The epoch of a change that was written: this host knows it when the client is closed. */
+/* The epoch of a change that was written: client_map() shows it. */
 void client_saw_epoch(struct client *client, uint64_t epoch);
+
+/* It is on every server, and this host will believe no map that has less. */
+void client_knows_epoch(struct client *client, uint64_t epoch);
 
 /* Of this host's changes; lent as long as the client. seal.h writes it. */
 struct journal *client_journal(struct client *client);

@@ -229,6 +229,8 @@ reach_members(struct run *run)
 			return STEP_OVER;
 	}
 	result->members_done = true;
+	if (run->request->members == CONFIRM_MEMBERS_ALL)
+		client_knows_epoch(client, run->request->epoch);
 	return STEP_ON;
 }
 

@@ -251,6 +251,12 @@ head_writable(const struct map_head *head, const char *prefix, struct fault *fau
 	    prefix, head->schema_least_writer, MAP_SCHEMA);
 }
 
+bool
+head_is_alone(const struct map_head *head)
+{
+	return head->members == 1;
+}
+
 unsigned
 head_replicas_all(const struct map_head *head)
 {

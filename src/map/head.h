@@ -44,6 +44,12 @@ struct map_head {
 int map_head_read(const struct resp *reply, const char *prefix, struct map_head *head_r,
     struct fault *fault_r);
 
+/*
+ * Is this the only server? Then what it says is all there is. Of several, one may
+ * say what no other has yet, and a failover undoes that.
+ */
+bool head_is_alone(const struct map_head *head);
+
 /* May this program read it, or write it too? -1 and a sentence: it needs a newer one. */
 int head_readable(const struct map_head *head, const char *prefix, struct fault *fault_r);
 int head_writable(const struct map_head *head, const char *prefix, struct fault *fault_r);

@@ -130,7 +130,7 @@ identity_check(const struct identity *identity, const struct map_head *head, str
 		    head->id, identity->known.id, identity->path);
 	if (head->epoch < identity->known.epoch)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "the map went back: Redis says epoch %llu, this host has seen %llu; restore "
+		    "the map went back: Redis says epoch %llu, this host knows of %llu; restore "
 		    "Redis, or look with \"splitmx doctor\", which also accepts it as it is",
 		    (unsigned long long)head->epoch, (unsigned long long)identity->known.epoch);
 	return 0;
@@ -182,12 +182,19 @@ out:
 	return rc;
 }
 
+void
+identity_raise(struct identity *identity, uint64_t epoch)
+{
+	if (epoch > identity->known.epoch)
+		identity->known.epoch = epoch;
+}
+
 int
 identity_note(struct identity *identity, const struct map_head *head, struct fault *fault_r)
 {
 	memcpy(identity->known.id, head->id, sizeof(identity->known.id));
-	if (head->epoch > identity->known.epoch)
-		identity->known.epoch = head->epoch;
+	if (head_is_alone(head))
+		identity_raise(identity, head->epoch);
 	if (strcmp(identity->written.id, identity->known.id) == 0 &&
 	    identity->written.epoch >= identity->known.epoch)
 		return 0;

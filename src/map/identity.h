@@ -4,9 +4,11 @@
  * A Redis that came back empty, or from an old copy, answers as happily as
  * before. What it would say is worse than silence. So the map has an id, drawn
  * once when it was made, and an epoch that only grows, both in the hash
- * "prefix.map"; each host keeps the id and the highest epoch that it has seen in
- * a file of the state directory, shared by all its processes, and believes no
- * map that has another id or less.
+ * "prefix.map"; each host keeps the id and the highest epoch that it knows to be
+ * on every Redis server in a file of the state directory, shared by all its
+ * processes, and believes no map that has another id or less. What was seen on
+ * one of several servers only may be undone by a failover: that is no data lost,
+ * because nobody was told that it is confirmed.
  */
 #ifndef MAP_IDENTITY_H
 #define MAP_IDENTITY_H
@@ -32,10 +34,13 @@ int identity_check(const struct identity *identity, const struct map_head *head,
 
 /*
  * Remember this head, which was checked, in memory, and in the file where that
- * knows less. -1: the file could not be written (call again later); the memory
- * knows all the same.
+ * knows less: its id, and its epoch where the map is on one server only. -1: the
+ * file could not be written (call again later); the memory knows all the same.
  */
 int identity_note(struct identity *identity, const struct map_head *head, struct fault *fault_r);
+
+/* This epoch is on every server. In memory; identity_note() writes it with the next head. */
+void identity_raise(struct identity *identity, uint64_t epoch);
 
 const char *identity_id(const struct identity *identity); /* "" = none seen yet */
 uint64_t identity_epoch(const struct identity *identity);

@@ -219,7 +219,7 @@ add_locked(const struct journal *journal, int fd, struct journal_line *line, str
 		return -1;
 	if (line->what == JOURNAL_LOST && highest == line->epoch)
 		highest--;
-	else if (line->what == JOURNAL_WRITTEN && line->epoch > highest)
+	else if (line->is_everywhere && line->epoch > highest)
 		highest = line->epoch;
 	line->highest = highest;
 	set_time(line);

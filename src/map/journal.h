@@ -29,9 +29,10 @@ struct journal *journal_open(const char *state_dir); /* never fails; journal_add
 void journal_close(struct journal **journal);
 
 /*
- * The highest epoch that was written to this map from here, 0 where there was
- * none: JOURNAL_WRITTEN raises it, and JOURNAL_LOST takes its own back. -1 and
- * *fault_r (VERDICT_TEMP): the journal is ours and cannot be used.
+ * The highest epoch of this map that a change from here has, once it is on every
+ * server, 0 where there was none: a line that says is_everywhere raises it, and
+ * JOURNAL_LOST takes its own back. -1 and *fault_r (VERDICT_TEMP): the journal is
+ * ours and cannot be used.
  */
 int journal_highest(struct journal *journal, const char *map, uint64_t *highest_r,
     struct fault *fault_r);

@@ -34,6 +34,7 @@ struct journal_line {
 	char time[32]; /* RFC 3339, for people */
 	char map[HEAD_ID_BYTES], nonce[HEAD_NONCE_BYTES];
 	uint64_t epoch;
+	bool is_everywhere; /* "epoch" is on every server; not in the text, "highest" is */
 	uint64_t highest; /* the journal's, with this line: see journal.h */
 
 	/* JOURNAL_BEGUN only. */

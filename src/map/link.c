@@ -359,7 +359,9 @@ link_trouble(const struct link *link)
 uint64_t
 link_epoch(const struct link *link)
 {
-	return identity_epoch(link->identity);
+	uint64_t known = identity_epoch(link->identity);
+
+	return link->head.epoch > known ? link->head.epoch : known;
 }
 
 void
@@ -374,7 +376,7 @@ link_count(const struct link *link, struct link_status *status_r)
 	    .server = redis_target_name(link->target),
 	    .run_id = link->wires[WIRE_T].run_id,
 	    .map_id = identity_id(link->identity),
-	    .epoch = identity_epoch(link->identity),
+	    .epoch = link_epoch(link),
 	    .lease_left_ms = lease_left_ms(&link->lease, now_ms),
 	    .lease_ms = link->head.lease_ms,
 	    .sessions = link->sessions,

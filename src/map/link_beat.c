@@ -88,6 +88,12 @@ head_take(struct link *link, const struct resp *reply)
 		alarm_raise(link, ALARM_MAP, &fault);
 		goto refused;
 	}
+	if (head.epoch < link->head.epoch && strcmp(head.id, link->head.id) == 0)
+		log_warning("map_undone", "epoch=%" PRIu64 " was=%" PRIu64 " why=%s", head.epoch,
+		    link->head.epoch,
+		    log_quote(
+			STR("a failover undid changes that nobody confirmed: \"splitmx doctor\" "
+			    "says which, on the host that made them")));
 	link->head = head;
 	if (head_readable(&head, link->prefix, &link->refuses) == 0 ||
 	    link->phase == LINK_CHECKING) /* check_done() looks again */

@@ -91,7 +91,10 @@ int
 seal_journal_end(struct client *client, const struct seal *seal, enum journal_what what,
     struct fault *fault_r)
 {
-	struct journal_line line = {.what = what, .epoch = seal->epoch};
+	struct journal_line line = {.what = what,
+	    .epoch = seal->epoch,
+	    .is_everywhere = what == JOURNAL_CONFIRMED ||
+			     (what == JOURNAL_WRITTEN && head_is_alone(&client_map(client)->head))};
 
 	return add_line(client, seal, &line, fault_r);
 }

@@ -63,9 +63,29 @@ file_text(void)
 	return text;
 }
 
-static const struct map_head a5 = {.id = "a", .epoch = 5, .lease_ms = 1000};
-static const struct map_head a7 = {.id = "a", .epoch = 7, .lease_ms = 1000};
-static const struct map_head b9 = {.id = "b", .epoch = 9, .lease_ms = 1000};
+static const struct map_head a5 = {.id = "a", .epoch = 5, .lease_ms = 1000, .members = 1};
+static const struct map_head a7 = {.id = "a", .epoch = 7, .lease_ms = 1000, .members = 1};
+static const struct map_head a7_of_three = {.id = "a", .epoch = 7, .lease_ms = 1000, .members = 3};
+static const struct map_head b9 = {.id = "b", .epoch = 9, .lease_ms = 1000, .members = 1};
+
+static void
+what_one_of_three_servers_says_may_be_undone(void **state)
+{
+	struct identity *identity = identity_open(dir);
+	struct fault fault;
+
+	assert_int_equal(identity_note(identity, &a7_of_three, &fault), 0);
+	assert_string_equal(identity_id(identity), "a");
+	assert_int_equal(identity_check(identity, &a5, &fault), 0);
+	assert_int_equal(identity_check(identity, &b9, &fault), -1);
+	identity_raise(identity, 6); /* this is on all of them */
+	assert_int_equal(identity_check(identity, &a5, &fault), -1);
+	assert_int_equal(identity_note(identity, &a7_of_three, &fault), 0);
+	identity_close(&identity);
+	identity = identity_open(dir);
+	assert_int_equal(identity_epoch(identity), 6);
+	identity_close(&identity);
+}
 
 static void
 the_first_map_is_taken_and_no_other_after_it(void **state)
@@ -262,6 +282,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(what_one_of_three_servers_says_may_be_undone, make_dir,
+		remove_dir),
 	    cmocka_unit_test_setup_teardown(the_first_map_is_taken_and_no_other_after_it, make_dir,
 		remove_dir),
 	    cmocka_unit_test_setup_teardown(processes_share_the_file_and_the_highest_epoch_stays,

@@ -54,7 +54,8 @@ line_of(enum journal_what what, uint64_t epoch)
 	    .command = "set",
 	    .name = "ann@example.org",
 	    .after = "new",
-	    .accounts = 1};
+	    .accounts = 1,
+	    .is_everywhere = what == JOURNAL_WRITTEN};
 }
 
 static void
@@ -191,6 +192,23 @@ the_highest_epoch_is_that_of_what_was_written(void **state)
 }
 
 static void
+what_is_on_one_of_several_servers_may_be_undone(void **state)
+{
+	struct journal *journal = journal_open(scratch_dir);
+	struct journal_line line = line_of(JOURNAL_WRITTEN, 7);
+	struct fault fault;
+
+	line.is_everywhere = false;
+	assert_int_equal(journal_add(journal, &line, &fault), 0);
+	assert_int_equal(highest("one"), 0);
+	line.what = JOURNAL_CONFIRMED;
+	line.is_everywhere = true;
+	assert_int_equal(journal_add(journal, &line, &fault), 0);
+	assert_int_equal(highest("one"), 7);
+	journal_close(&journal);
+}
+
+static void
 test_A20_a_torn_end_is_passed_over(void **state)
 {
 	struct stat st;
@@ -300,6 +318,7 @@ main(void)
 	    cmocka_unit_test(test_A20_a_line_that_was_cut_or_changed_is_none),
 	    cmocka_unit_test(what_a_peer_wrote_stays_in_its_line),
 	    cmocka_unit_test_teardown(the_highest_epoch_is_that_of_what_was_written, clean),
+	    cmocka_unit_test_teardown(what_is_on_one_of_several_servers_may_be_undone, clean),
 	    cmocka_unit_test_teardown(test_A20_a_torn_end_is_passed_over, clean),
 	    cmocka_unit_test_teardown(test_A20_a_damaged_end_hides_nothing, clean),
 	    cmocka_unit_test_teardown(a_full_journal_is_put_aside_and_remembered, clean),
