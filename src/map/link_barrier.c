@@ -212,6 +212,9 @@ on_lease(void *ctx, const struct resp *reply)
 	}
 	must(wait != NULL);
 	wait->lease_ms = head.lease_ms;
+	if (wait->barrier.epoch <=
+	    head.epoch) /* barriers come when every server has their change */
+		identity_raise(link->identity, wait->barrier.epoch);
 	barriers_tell(link);
 }
 
