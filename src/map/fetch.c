@@ -7,7 +7,6 @@
  */
 #include "map/fetch.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "map/record.h"
 
@@ -380,14 +379,31 @@ fetch_finding_names(const struct account *asked, const struct account *account,
 bool
 fetch_key_name(const char *prefix, struct str key, struct str *name_r)
 {
-	size_t prefix_len = strlen(prefix), colon;
+	size_t prefix_len = strlen(prefix);
 
 	if (!str_starts(key, prefix) || key.len == prefix_len || key.ptr[prefix_len] != ':')
 		return false;
-	key = str_from(key, prefix_len + 1);
-	colon = str_find(key, ':');
+	return fetch_own_key_name(str_from(key, prefix_len + 1), name_r);
+}
+
+bool
+fetch_own_key_name(struct str key, struct str *name_r)
+{
+	size_t colon = str_find(key, ':');
+
 	if (colon + 1 >= key.len)
 		return false;
 	*name_r = str_from(key, colon + 1);
 	return true;
+}
+
+void
+fetch_name_key(struct str name, size_t kind, struct buf *key)
+{
+	_Static_assert((int)KIND_COUNT == (int)FETCH_KINDS, "a kind is not counted");
+	must(kind < FETCH_KINDS);
+	buf_clear(key);
+	buf_add_text(key, kind_names[kind]);
+	buf_add_byte(key, ':');
+	buf_add_str(key, name);
 }

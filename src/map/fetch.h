@@ -10,6 +10,7 @@
 #ifndef MAP_FETCH_H
 #define MAP_FETCH_H
 
+#include "base/buf.h"
 #include "map/account.h"
 #include "map/finding.h"
 
@@ -81,5 +82,10 @@ size_t fetch_finding_names(const struct account *asked, const struct account *ac
  * no finding depends on. Unknown kinds count: a newer writer may know more.
  */
 bool fetch_key_name(const char *prefix, struct str key, struct str *name_r);
+
+/* The same of a key without prefix; and the other way round, every key of a name that is read. */
+bool fetch_own_key_name(struct str key, struct str *name_r);
+enum { FETCH_KINDS = 4 };
+void fetch_name_key(struct str name, size_t kind, struct buf *key); /* key is cleared before */
 
 #endif

@@ -108,21 +108,28 @@ flight_note_unreadable(struct map *map, const char *reason)
 	snprintf(map->alarms[map->alarm_next++ % MAP_ALARMS], MAP_ALARM_BYTES, "%s", quoted);
 }
 
+void
+flight_end(struct flight *flight, const struct finding *finding)
+{
+	struct map_question *question;
+
+	flight_leave(flight); /* who asks from inside an answer finds memory, not us */
+	while ((question = TAILQ_FIRST(&flight->questions)) != NULL)
+		question_answer(question, finding);
+	flight_free(flight);
+}
+
 static void
 flight_answer(struct flight *flight)
 {
 	struct map *map = flight->map;
 	struct finding finding = *fetch_finding(flight->fetch);
-	struct map_question *question;
 
 	finding.epoch = link_epoch(map->link);
 	if (finding.verdict == VERDICT_TEMP)
 		flight_note_unreadable(map, finding.reason);
 	cache_put(map->cache, flight_name(flight), &finding, &flight->stamps);
-	flight_leave(flight); /* who asks from inside an answer finds memory, not us */
-	while ((question = TAILQ_FIRST(&flight->questions)) != NULL)
-		question_answer(question, &finding);
-	flight_free(flight);
+	flight_end(flight, &finding);
 }
 
 /* ---- fetching */

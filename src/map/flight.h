@@ -37,6 +37,8 @@ void flight_drop(struct flight *flight);
 
 /* What is queued, if a session is live, and as many as D takes. */
 void flights_send(struct map *map);
+/* Its questions get this answer, which outlives the call, and it is gone. */
+void flight_end(struct flight *flight, const struct finding *finding);
 void flights_recall(struct map *map); /* what was sent will not be answered: the session is over */
 
 #endif

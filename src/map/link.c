@@ -344,6 +344,12 @@ link_restore(struct link *link, uint64_t grace_until_ms)
 	lease_restore(&link->lease, grace_until_ms);
 }
 
+void
+link_set_keeper(struct link *link, node_drop_fn *fn, void *ctx)
+{
+	node_set_keeper(link->node, fn, ctx);
+}
+
 const struct node *
 link_node(const struct link *link)
 {

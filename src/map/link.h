@@ -133,6 +133,7 @@ uint32_t link_barrier_lease_ms(const struct link *link, uint64_t epoch, const ch
 int link_hold(struct link *link, struct fault *fault_r);
 char *link_node_path(const struct link *link);
 void link_restore(struct link *link, uint64_t grace_until_ms);
+void link_set_keeper(struct link *link, node_drop_fn *fn, void *ctx); /* of those files: node.h */
 
 const struct node *link_node(const struct link *link); /* its id is "" while it has no slot */
 

@@ -99,6 +99,7 @@ self_drop(struct link *link)
 {
 	struct fault fault;
 
+	barriers_forget(link); /* they may be meant for the other one */
 	link_forget(link);
 	if (node_drop_memory(link->node, &fault) == -1)
 		log_error("node_memory", "why=%s", log_quote_text(fault.text));

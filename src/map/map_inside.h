@@ -39,7 +39,10 @@ struct map_counters {
 struct map_kept {
 	struct snapshot *snapshot; /* NULL: none could be had yet */
 	uint64_t live_ms; /* when the last session began */
-	bool has_all_domains, is_at_findings; /* of the save under way */
+	enum { AT_DOMAINS, AT_FINDINGS, AT_KEYS } at; /* of the save under way */
+	bool has_all_domains;
+	uint32_t round; /* the mirror's, when its first key was written */
+	unsigned cursor;
 	struct account asked, account; /* parsed anew for each finding */
 	LIST_HEAD(, map_barrier) barriers; /* that wait for the disk */
 };

@@ -10,6 +10,7 @@
 #include "map/fetch.h"
 #include "map/holders.h"
 #include "map/identity.h"
+#include "map/recall.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -56,6 +57,31 @@ take_complete(void *ctx)
 	domains_restore_complete(map->domains);
 }
 
+static bool
+take_keys(void *ctx)
+{
+	struct map *map = ctx;
+
+	return preload_restore_begin(map->preload);
+}
+
+static void
+take_key(void *ctx, struct str key, enum mirror_what what, struct str value)
+{
+	struct map *map = ctx;
+
+	preload_restore(map->preload, key, what, value);
+}
+
+static void
+take_keys_end(void *ctx)
+{
+	struct map *map = ctx;
+
+	if (preload_restore_end(map->preload))
+		recall_waiting(map);
+}
+
 /* ---- what we save */
 
 static bool
@@ -74,7 +100,7 @@ begin(void *ctx, struct snapshot_head *head_r)
 	head_r->epoch = link.epoch;
 	head_r->end.lease_until_ms = now_ms + link.lease_left_ms;
 	map->kept.has_all_domains = domains_list_is_complete(map->domains);
-	map->kept.is_at_findings = false;
+	map->kept.at = AT_DOMAINS;
 	domains_walk_begin(map->domains);
 	return true;
 }
@@ -124,21 +150,55 @@ save_finding(void *ctx, struct str asked, const struct finding *finding,
 		snapshot_write_finding(saving->writer, asked, finding, saving->out);
 }
 
+static void
+save_key(void *ctx, struct str key, enum mirror_what what, struct str value)
+{
+	struct saving *saving = ctx;
+
+	snapshot_write_key(saving->writer, key, what, value, saving->out);
+}
+
+/* Of one load, whole from before the first key until after the last: else it says nothing. */
+static bool
+has_same_keys(const struct map *map)
+{
+	const struct mirror *mirror = preload_mirror(map->preload);
+
+	return mirror_is_complete(mirror) && mirror_round(mirror) == map->kept.round;
+}
+
 static bool
 rows(void *ctx, struct snapshot_writer *writer, struct buf *out, unsigned *flags_r)
 {
 	struct map *map = ctx;
+	struct mirror *mirror = preload_mirror(map->preload);
 	struct saving saving = {map, writer, out};
 
-	if (map->kept.is_at_findings)
-		return cache_walk(map->cache, STEP, save_finding, &saving);
-	if (domains_walk(map->domains, STEP, save_domain, &saving))
-		return true;
-	if (map->kept.has_all_domains && domains_list_is_complete(map->domains))
-		*flags_r |= SNAPSHOT_ALL_DOMAINS;
-	map->kept.is_at_findings = true;
-	cache_walk_begin(map->cache);
-	return map->settings->grace_ms > 0;
+	switch (map->kept.at) {
+	case AT_DOMAINS:
+		if (domains_walk(map->domains, STEP, save_domain, &saving))
+			return true;
+		if (map->kept.has_all_domains && domains_list_is_complete(map->domains))
+			*flags_r |= SNAPSHOT_ALL_DOMAINS;
+		map->kept.at = AT_FINDINGS;
+		cache_walk_begin(map->cache);
+		return map->settings->grace_ms > 0;
+	case AT_FINDINGS:
+		if (cache_walk(map->cache, STEP, save_finding, &saving))
+			return true;
+		map->kept.at = AT_KEYS;
+		map->kept.round = mirror_round(mirror);
+		map->kept.cursor = 0;
+		return has_same_keys(map);
+	case AT_KEYS:
+		if (!has_same_keys(map))
+			return false;
+		if (mirror_walk(mirror, &map->kept.cursor, save_key, &saving))
+			return true;
+		*flags_r |= SNAPSHOT_ALL_KEYS;
+		return false;
+	}
+	return false;
 }
 
 /* ---- life */
@@ -169,6 +229,14 @@ reading_hash(const struct settings *settings, uint8_t hash_r[static SNAPSHOT_KEY
 	buf_fini(&text);
 }
 
+static int
+drop(void *ctx, bool all, struct fault *fault_r)
+{
+	struct map *map = ctx;
+
+	return snapshot_drop(map->kept.snapshot, all, fault_r);
+}
+
 /* First: nobody has told us of any change yet, so what was saved may be used. */
 static void
 open_files(struct map *map, bool is_first)
@@ -177,6 +245,9 @@ open_files(struct map *map, bool is_first)
 	    .finding_fn = take_finding,
 	    .domain_fn = take_domain,
 	    .domains_complete_fn = take_complete,
+	    .keys_begin_fn = take_keys,
+	    .key_fn = take_key,
+	    .keys_end_fn = take_keys_end,
 	    .begin_fn = begin,
 	    .rows_fn = rows,
 	};
@@ -200,7 +271,9 @@ open_files(struct map *map, bool is_first)
 	map->kept.snapshot = snapshot_new(map->loop, &settings, &owner, map, &fault);
 	if (map->kept.snapshot == NULL)
 		log_error("snapshot", "why=%s", log_quote_text(fault.text));
-	else if (snapshot_valid_until_ms(map->kept.snapshot) > 0)
+	else
+		link_set_keeper(map->link, drop, map);
+	if (map->kept.snapshot != NULL && snapshot_valid_until_ms(map->kept.snapshot) > 0)
 		link_restore(map->link, snapshot_valid_until_ms(map->kept.snapshot));
 	buf_fini(&boot_id);
 	identity_close(&identity);
@@ -275,7 +348,7 @@ map_snapshot_granted(struct map *map)
 	struct link_status link;
 
 	link_count(map->link, &link);
-	if (map->kept.snapshot != NULL && LIST_EMPTY(&map->kept.barriers)) /* or it is to be cut */
+	if (map->kept.snapshot != NULL)
 		snapshot_lease(map->kept.snapshot, clock_ms() + link.lease_left_ms);
 }
 
@@ -324,16 +397,15 @@ is_waiting(const struct map *map, const struct barrier *barrier)
 	return false;
 }
 
-/* Acknowledging cuts the lease: what is on the disk may not run longer either. */
-static void
-lease_cut_first(struct map *map, const struct barrier *barrier)
+/* To what acknowledging cuts the lease: what is on the disk may not run longer either. */
+static uint64_t
+lease_cut_ms(struct map *map, const struct barrier *barrier)
 {
 	uint64_t most_ms = link_barrier_lease_ms(map->link, barrier->epoch, barrier->nonce);
 	struct link_status link;
 
 	link_count(map->link, &link);
-	snapshot_lease(map->kept.snapshot,
-	    clock_ms() + (link.lease_left_ms < most_ms ? link.lease_left_ms : most_ms));
+	return clock_ms() + (link.lease_left_ms < most_ms ? link.lease_left_ms : most_ms);
 }
 
 void
@@ -348,8 +420,8 @@ map_snapshot_barrier(struct map *map, const struct barrier *barrier)
 	waiting->epoch = barrier->epoch;
 	memcpy(waiting->nonce, barrier->nonce, sizeof(waiting->nonce));
 	LIST_INSERT_HEAD(&map->kept.barriers, waiting, entry);
-	lease_cut_first(map, barrier);
-	if (snapshot_when_synced(map->kept.snapshot, on_barrier_synced, waiting))
+	if (snapshot_cut(map->kept.snapshot, lease_cut_ms(map, barrier), on_barrier_synced,
+		waiting))
 		on_barrier_synced(waiting, true);
 }
 
@@ -382,10 +454,10 @@ map_snapshot_json(const struct map *map)
 
 	if (map->kept.snapshot != NULL)
 		snapshot_count(map->kept.snapshot, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "saves", (json_int_t)s.saves, "saved_ago_ms",
-	    (json_int_t)(s.saved_ms == 0 ? 0 : now_ms - s.saved_ms), "findings",
-	    (json_int_t)s.findings, "domains", (json_int_t)s.domains, "tombstones",
-	    (json_int_t)s.tombstones);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "saves", (json_int_t)s.saves,
+	    "saved_ago_ms", (json_int_t)(s.saved_ms == 0 ? 0 : now_ms - s.saved_ms), "findings",
+	    (json_int_t)s.findings, "domains", (json_int_t)s.domains, "keys", (json_int_t)s.keys,
+	    "tombstones", (json_int_t)s.tombstones);
 }
 
 const char *

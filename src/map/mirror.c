@@ -364,6 +364,12 @@ mirror_is_full(const struct mirror *mirror)
 	return mirror->is_full;
 }
 
+uint32_t
+mirror_round(const struct mirror *mirror)
+{
+	return mirror->round;
+}
+
 /* ---- keys */
 
 enum mirror_what

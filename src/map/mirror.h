@@ -63,6 +63,9 @@ bool mirror_is_open(const struct mirror *mirror); /* being loaded, or complete *
 bool mirror_is_complete(const struct mirror *mirror);
 bool mirror_is_full(const struct mirror *mirror); /* gave up, and no load has begun since */
 
+/* Another number after each mirror_change_all(): was it the same load all the time? */
+uint32_t mirror_round(const struct mirror *mirror);
+
 /*
  * What is known of a key. STRING lends *value_r until the mirror changes; the
  * others leave it alone. ABSENT only from a complete mirror.

@@ -36,6 +36,8 @@ struct node {
 	int lock; /* -1: no slot */
 	char run[ROSTER_RUN_BYTES], last_run[ROSTER_RUN_BYTES];
 	struct memory written;
+	node_drop_fn *drop_fn; /* NULL: nobody keeps the slot's files */
+	void *drop_ctx;
 };
 
 struct node *
@@ -295,8 +297,8 @@ node_note_entered(struct node *node, const char *map_id, uint32_t grace_ms, uint
 	return memory_write(node, &memory, fault_r);
 }
 
-int
-node_drop_memory(const struct node *node, struct fault *fault_r)
+static int
+files_remove(const struct node *node, struct fault *fault_r)
 {
 	static const char *const whats[] = {"snapshot", "tombs"};
 	int rc = 0;
@@ -313,12 +315,32 @@ node_drop_memory(const struct node *node, struct fault *fault_r)
 	return rc;
 }
 
+static int
+memory_drop(const struct node *node, bool all, struct fault *fault_r)
+{
+	return node->drop_fn != NULL ? node->drop_fn(node->drop_ctx, all, fault_r)
+				     : files_remove(node, fault_r);
+}
+
+void
+node_set_keeper(struct node *node, node_drop_fn *fn, void *ctx)
+{
+	node->drop_fn = fn;
+	node->drop_ctx = ctx;
+}
+
+int
+node_drop_memory(const struct node *node, struct fault *fault_r)
+{
+	return memory_drop(node, true, fault_r);
+}
+
 int
 node_note_left(struct node *node, struct fault *fault_r)
 {
 	struct memory memory = {0};
 
-	if (node_drop_memory(node, fault_r) == -1)
+	if (memory_drop(node, false, fault_r) == -1)
 		return -1;
 	memcpy(memory.run, node->written.run, sizeof(memory.run));
 	if (memcmp(&memory, &node->written, sizeof(memory)) == 0)

@@ -47,16 +47,24 @@ bool node_has_entered(const struct node *node, const char *map_id, uint32_t grac
     uint32_t drain_ms);
 
 /*
+ * Who keeps ".snapshot" and ".tombs" of the slot, and may have one of them in hand:
+ * he makes useless what is in them, durably before he returns; with "all" the list
+ * of domains too. -1 and *fault_r where he cannot. Nobody: they are removed here.
+ */
+typedef int node_drop_fn(void *ctx, bool all, struct fault *fault_r);
+void node_set_keeper(struct node *node, node_drop_fn *fn, void *ctx);
+
+/*
  * Durable before they return; all need a slot. begun: from now on a beat of this
- * run is the slot's own. left: and what the slot remembered of the map, its
- * ".snapshot" and ".tombs", is gone first, because nobody waits for it any more.
+ * run is the slot's own. left: and what the slot remembered of accounts is useless
+ * first, because nobody waits for it any more.
  */
 int node_note_begun(struct node *node, struct fault *fault_r);
 int node_note_entered(struct node *node, const char *map_id, uint32_t grace_ms, uint32_t drain_ms,
     struct fault *fault_r);
 int node_note_left(struct node *node, struct fault *fault_r);
 
-/* The removal alone: what was remembered must not be used again. */
+/* That alone, and the list of domains too: nothing that was remembered is used again. */
 int node_drop_memory(const struct node *node, struct fault *fault_r);
 
 #endif

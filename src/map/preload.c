@@ -242,6 +242,31 @@ preload_change_all(struct preload *preload)
 		preload_anew(preload); /* it may be small now */
 }
 
+/* ---- what an earlier process has saved */
+
+bool
+preload_restore_begin(struct preload *preload)
+{
+	if (preload->state != PRELOAD_AWAY || mirror_is_open(preload->mirror))
+		return false;
+	mirror_begin(preload->mirror, (size_t)preload->keys_most * RECORDS_FACTOR);
+	preload->restored = mirror_now(preload->mirror);
+	return true;
+}
+
+bool
+preload_restore(struct preload *preload, struct str key, enum mirror_what what, struct str value)
+{
+	mirror_put(preload->mirror, key, what, value, preload->restored);
+	return preload->state == PRELOAD_AWAY && mirror_is_open(preload->mirror);
+}
+
+bool
+preload_restore_end(struct preload *preload)
+{
+	return preload->state == PRELOAD_AWAY && mirror_end(preload->mirror, preload->restored);
+}
+
 json_t *
 preload_status(const struct preload *preload)
 {

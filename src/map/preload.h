@@ -36,6 +36,15 @@ void preload_stop(struct preload *preload); /* what is complete may be used whil
 void preload_change(struct preload *preload, struct str key); /* whole, with prefix */
 void preload_change_all(struct preload *preload);
 
+/*
+ * What an earlier process has saved, before the first session: begin, what is known
+ * of a key, and end. False: it is none of use any more; give no more.
+ */
+bool preload_restore_begin(struct preload *preload);
+bool preload_restore(struct preload *preload, struct str key, enum mirror_what what,
+    struct str value);
+bool preload_restore_end(struct preload *preload);
+
 json_t *preload_status(const struct preload *preload); /* the caller's */
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { RECORDS_FACTOR = 2 }; /* beside keys_most old records have room, and keys that are gone */
+
 enum preload_state {
 	PRELOAD_OFF,
 	PRELOAD_AWAY,
@@ -35,6 +37,7 @@ struct preload {
 	bool is_asking; /* a request is on its way */
 	bool is_outdated; /* it is, but the settings have moved */
 	uint64_t moment, asked_ms; /* when it was sent */
+	uint64_t restored; /* the moment of what an earlier process has saved */
 	char cursor[24];
 	bool is_over; /* SCAN has come round */
 	/* Names: of the last SCAN; whose values are on their way; whose values have come. */

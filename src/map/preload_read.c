@@ -18,7 +18,6 @@
 
 enum {
 	AGAIN_MOST = 100, /* changed keys that are read at one time */
-	RECORDS_FACTOR = 2, /* beside keys_most old records have room, and keys that are gone */
 	SLOW_MS = 5, /* a batch that takes so long has company */
 };
 #define SCAN_COUNT "200" /* about 0.3 ms of Redis's time, in which nobody else is served */

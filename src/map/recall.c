@@ -59,3 +59,44 @@ recall(struct map *map, const struct account *account, struct finding *finding_r
 	map->counters.recalled++;
 	return true;
 }
+
+static bool
+recall_flight(struct map *map, struct flight *flight)
+{
+	struct account account;
+	struct fetch *fetch;
+	struct finding finding;
+	bool is_known;
+
+	account_init(&account);
+	is_known = account_parse(&account, flight_name(flight), &map->rules) == ACCOUNT_ADDRESS &&
+		   recall(map, &account, &finding);
+	account_fini(&account);
+	if (!is_known)
+		return false;
+	fetch = map->recalled; /* who is answered may ask again */
+	map->recalled = NULL;
+	finding.source = link_memory(map->link) == MEMORY_GRACE ? SOURCE_GRACE : SOURCE_MEMORY;
+	finding.epoch = link_epoch(map->link);
+	flight_end(flight, &finding);
+	fetch_free(&fetch);
+	return true;
+}
+
+void
+recall_waiting(struct map *map)
+{
+	struct flight *flight;
+	size_t count = 0;
+
+	TAILQ_FOREACH (flight, &map->queued, entry)
+		count++;
+	for (; count > 0 && (flight = TAILQ_FIRST(&map->queued)) != NULL; count--) {
+		if (link_memory(map->link) == MEMORY_NONE)
+			return;
+		if (!recall_flight(map, flight)) {
+			TAILQ_REMOVE(&map->queued, flight, entry);
+			TAILQ_INSERT_TAIL(&map->queued, flight, entry);
+		}
+	}
+}

@@ -13,4 +13,7 @@
  */
 bool recall(struct map *map, const struct account *account, struct finding *finding_r);
 
+/* The same for all who wait, when a copy has become complete. */
+void recall_waiting(struct map *map);
+
 #endif

@@ -29,6 +29,7 @@ enum {
 struct snapshot_waiter {
 	TAILQ_ENTRY(snapshot_waiter) entry;
 	uint64_t number;
+	uint64_t lease_until_ms; /* none may be longer when it is called */
 	snapshot_synced_fn *fn;
 	void *ctx;
 };
@@ -48,6 +49,18 @@ waiters_call(struct snapshot *snapshot, uint64_t number, bool is_synced)
 		free(waiter);
 		fn(ctx, is_synced);
 	}
+}
+
+uint64_t
+snapshot_lease_most(const struct snapshot *snapshot, uint64_t lease_until_ms)
+{
+	const struct snapshot_waiter *waiter;
+
+	TAILQ_FOREACH (waiter, &snapshot->waiters, entry) {
+		if (waiter->lease_until_ms < lease_until_ms)
+			lease_until_ms = waiter->lease_until_ms;
+	}
+	return lease_until_ms;
 }
 
 void
@@ -182,6 +195,7 @@ rows_end(struct snapshot *snapshot)
 {
 	static const struct tomb rows = {.kind = TOMB_ROWS};
 
+	snapshot_keys_drop(snapshot);
 	snapshot_save_abandon(snapshot); /* what it has written is wrong already */
 	if (!snapshot->rows_void)
 		snapshot_tell(snapshot, &rows);
@@ -242,11 +256,13 @@ snapshot_end_note(struct snapshot *snapshot, const struct snapshot_end *end)
 void
 snapshot_lease(struct snapshot *snapshot, uint64_t lease_until_ms)
 {
-	struct tomb tomb = {
-	    .kind = TOMB_END, .end = {lease_until_ms, snapshot->settings.grace_ms, clock_ms()}};
-	uint64_t until_ms = lease_until_ms + tomb.end.grace_ms;
-	uint64_t left_ms = until_ms > tomb.end.said_ms ? until_ms - tomb.end.said_ms : 0;
+	struct tomb tomb = {.kind = TOMB_END};
+	uint64_t now_ms = clock_ms(), until_ms, left_ms;
 
+	lease_until_ms = snapshot_lease_most(snapshot, lease_until_ms);
+	tomb.end = (struct snapshot_end){lease_until_ms, snapshot->settings.grace_ms, now_ms};
+	until_ms = lease_until_ms + tomb.end.grace_ms;
+	left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
 	if (snapshot->disk != DISK_KEPT || (snapshot->rows_void && snapshot->phase == SAVE_NONE))
 		return;
 	if (lease_until_ms >= snapshot->end.lease_until_ms &&
@@ -256,8 +272,8 @@ snapshot_lease(struct snapshot *snapshot, uint64_t lease_until_ms)
 	snapshot_tell(snapshot, &tomb);
 }
 
-bool
-snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ctx)
+static bool
+when_synced(struct snapshot *snapshot, uint64_t lease_until_ms, snapshot_synced_fn *fn, void *ctx)
 {
 	struct snapshot_waiter *waiter;
 
@@ -267,6 +283,7 @@ snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ct
 		return true;
 	waiter = xnew(struct snapshot_waiter);
 	waiter->number = snapshot->number;
+	waiter->lease_until_ms = lease_until_ms;
 	waiter->fn = fn;
 	waiter->ctx = ctx;
 	TAILQ_INSERT_TAIL(&snapshot->waiters, waiter, entry);
@@ -275,11 +292,42 @@ snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ct
 }
 
 bool
+snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ctx)
+{
+	return when_synced(snapshot, UINT64_MAX, fn, ctx);
+}
+
+bool
+snapshot_cut(struct snapshot *snapshot, uint64_t lease_until_ms, snapshot_synced_fn *fn, void *ctx)
+{
+	snapshot_lease(snapshot, lease_until_ms);
+	return when_synced(snapshot, lease_until_ms, fn, ctx);
+}
+
+bool
 snapshot_remove(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ctx)
 {
 	snapshot_stop(snapshot);
 	rows_end(snapshot);
 	return snapshot_when_synced(snapshot, fn, ctx);
+}
+
+/* A save that is being renamed at this moment is removed behind it: the thread has one queue. */
+int
+snapshot_drop(struct snapshot *snapshot, bool all, struct fault *fault_r)
+{
+	rows_end(snapshot);
+	if (all && snapshot->disk != DISK_NONE)
+		snapshot_spoil(snapshot);
+	while (snapshot->disk == DISK_KEPT && snapshot->synced != snapshot->number) {
+		snapshot_flush(snapshot);
+		syncer_wait(snapshot->syncer);
+	}
+	syncer_wait(snapshot->syncer);
+	if (snapshot->disk != DISK_STUCK || (!all && clock_ms() >= snapshot->dead_ms))
+		return 0;
+	*fault_r = snapshot->alarm;
+	return -1;
 }
 
 /* ---- life */
@@ -378,6 +426,7 @@ snapshot_free(struct snapshot **snapshotp)
 	*snapshotp = NULL;
 	if (snapshot == NULL)
 		return;
+	snapshot_keys_drop(snapshot);
 	snapshot_stop(snapshot);
 	while ((waiter = TAILQ_FIRST(&snapshot->waiters)) != NULL) {
 		TAILQ_REMOVE(&snapshot->waiters, waiter, entry);

@@ -2,9 +2,10 @@
  * snapshot.h - what this node knows, for the process that will be it next (driver)
  *
  * A process that starts while Redis is away knows nothing. So a node keeps its
- * findings, with the list of managed domains, in a file, and the next process
- * with the same node id goes on with them: as long as this one might have, and
- * never with what this one has acknowledged as gone.
+ * findings, its copy of the map where it has a whole one, and the list of managed
+ * domains, in a file, and the next process with the same node id goes on with
+ * them: as long as this one might have, and never with what this one has
+ * acknowledged as gone.
  *
  * Two files. PATH.snapshot is saved every minute, in pieces between which the
  * loop goes on; PATH.tombs takes every change since, as it is heard. A barrier is
@@ -12,7 +13,7 @@
  * snapshot any more: snapshot_when_synced(). The model of it, with what happens
  * where a step is left out, is tests/model/snapshot.pml.
  *
- * Findings are used under the same boot of the machine, the same map and the
+ * Findings and the copy are used under the same boot of the machine, the same map and the
  * same settings for reading it, until the end that was saved: a lease and the
  * grace declared with it, in CLOCK_BOOTTIME. The list of domains has no end, as
  * in memory (domains.h): it is used for the same map, whatever else is different.
@@ -50,6 +51,16 @@ struct snapshot_owner {
 	void (*domains_complete_fn)(void *ctx);
 
 	/*
+	 * A copy of the map: begin, from inside snapshot_new(), and true if it is wanted;
+	 * then, from the loop and in pieces, every key that is there or of which nothing
+	 * is known, some of them twice, UNKNOWN first; then end. It ends without end, and
+	 * for good, with the first snapshot_change_all().
+	 */
+	bool (*keys_begin_fn)(void *ctx);
+	void (*key_fn)(void *ctx, struct str key, enum mirror_what what, struct str value);
+	void (*keys_end_fn)(void *ctx);
+
+	/*
 	 * To save: begin fills in map_id, epoch and end.lease_until_ms, or is false when
 	 * this is not the moment. Then rows writes a few rows at each call; false: that
 	 * was all, and *flags_r what snapshot_write_trailer() wants.
@@ -69,7 +80,7 @@ struct snapshot *snapshot_new(struct loop *loop, const struct snapshot_settings 
 void
 snapshot_free(struct snapshot **snapshot); /* what was told is written before; no fn is called */
 
-/* Until when the findings that were handed over may be used; 0: there were none. */
+/* Until when findings and keys that were handed over may be used; 0: there were none. */
 uint64_t snapshot_valid_until_ms(const struct snapshot *snapshot);
 
 /* The settings for reading have changed: nothing that was kept is good under them. */
@@ -88,11 +99,7 @@ void snapshot_stop(struct snapshot *snapshot);
 void snapshot_change(struct snapshot *snapshot, struct str name);
 void snapshot_change_all(struct snapshot *snapshot);
 
-/*
- * The end of the lease that memory has now. Call it whenever that moved; and, where
- * acknowledging a barrier will cut it short, with the shorter one before
- * snapshot_when_synced().
- */
+/* The end of the lease that memory has now. Call it whenever that moved. */
 void snapshot_lease(struct snapshot *snapshot, uint64_t lease_until_ms);
 
 /*
@@ -104,13 +111,28 @@ typedef void snapshot_synced_fn(void *ctx, bool is_synced);
 bool snapshot_when_synced(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ctx);
 
 /*
+ * The same before an acknowledgement that cuts the lease to this end: no file says a
+ * later one then, nor a save that begins or a lease that is renewed until fn is
+ * called, from inside which memory is to be cut too.
+ */
+bool snapshot_cut(struct snapshot *snapshot, uint64_t lease_until_ms, snapshot_synced_fn *fn,
+    void *ctx);
+
+/*
  * Before this node leaves the roster: no finding is kept any more, durably; the
  * list of domains stays. As snapshot_when_synced(): after false, do not leave.
  */
 bool snapshot_remove(struct snapshot *snapshot, snapshot_synced_fn *fn, void *ctx);
 
+/*
+ * At once, and blocking, whatever is being written: no finding is kept any more; with
+ * "all" no list of domains either. Whoever waits is called from inside. -1 and
+ * *fault_r: what is there may yet be found.
+ */
+int snapshot_drop(struct snapshot *snapshot, bool all, struct fault *fault_r);
+
 struct snapshot_status {
-	uint64_t saves, findings, domains; /* of the last save, or of what was handed over */
+	uint64_t saves, findings, domains, keys; /* of the last save, or of what was handed over */
 	uint64_t saved_ms; /* CLOCK_BOOTTIME of the last save; 0: none yet */
 	uint64_t tombstones; /* since then */
 	const char *alarm; /* what an operator must look at, or "" */

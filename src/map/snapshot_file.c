@@ -6,13 +6,15 @@
 #include "base/mem.h"
 #include "base/pack.h"
 #include "map/account.h"
+#include "map/fetch.h"
 #include "map/record.h"
+#include "map/tombs_file.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { FORMAT = 1, CHECK_BYTES = 32 };
-enum { ROW_TRAILER, ROW_FINDING, ROW_DOMAIN };
+enum { FORMAT = 2, CHECK_BYTES = 32 };
+enum { ROW_TRAILER, ROW_FINDING, ROW_DOMAIN, ROW_KEY };
 enum { NAME_MOST = ACCOUNT_MAX_BYTES, MATCHED_MOST = ACCOUNT_MAX_BYTES + 64 };
 enum { FLAG_UNKNOWN = 1 };
 
@@ -20,7 +22,7 @@ static const struct str magic = {"splitmx.snapshot", 16};
 
 struct snapshot_writer {
 	crypto_generichash_state state; /* first: it wants to lie at a multiple of 64 */
-	uint64_t findings, domains;
+	struct snapshot_counts counts;
 };
 
 /* ---- writing */
@@ -33,7 +35,7 @@ snapshot_writer_new(void)
 	    aligned_alloc(align, (sizeof(*writer) + align - 1) / align * align);
 
 	must(writer != NULL);
-	writer->findings = writer->domains = 0;
+	writer->counts = (struct snapshot_counts){0};
 	crypto_generichash_init(&writer->state, NULL, 0, CHECK_BYTES);
 	return writer;
 }
@@ -89,7 +91,7 @@ snapshot_write_finding(struct snapshot_writer *writer, struct str asked,
 	pack_text(out, finding->owner, 1);
 	pack_text(out, str_eq(finding->account, asked) ? STR("") : finding->account, 2);
 	pack_text(out, finding->matched, 2);
-	writer->findings++;
+	writer->counts.findings++;
 	written(writer, out, before);
 }
 
@@ -102,7 +104,35 @@ snapshot_write_domain(struct snapshot_writer *writer, struct str name, bool is_s
 	pack_number(out, ROW_DOMAIN, 1);
 	pack_number(out, is_sure, 1);
 	pack_text(out, name, 1);
-	writer->domains++;
+	writer->counts.domains++;
+	written(writer, out, before);
+}
+
+/* Longer names have no tombstone: so nothing may be said of them. */
+static bool
+key_is_asked_for(struct str key)
+{
+	struct str name;
+
+	return key.len <= MIRROR_KEY_MAX_BYTES && fetch_own_key_name(key, &name) &&
+	       name.len <= TOMB_NAME_MOST;
+}
+
+void
+snapshot_write_key(struct snapshot_writer *writer, struct str key, enum mirror_what what,
+    struct str value, struct buf *out)
+{
+	size_t before = buf_len(out);
+
+	must(what != MIRROR_ABSENT && value.len <= MIRROR_VALUE_MAX_BYTES);
+	if (!key_is_asked_for(key))
+		return;
+	pack_number(out, ROW_KEY, 1);
+	pack_number(out, what, 1);
+	pack_text(out, key, 2);
+	if (what == MIRROR_STRING)
+		pack_text(out, value, 2);
+	writer->counts.keys++;
 	written(writer, out, before);
 }
 
@@ -114,19 +144,18 @@ snapshot_write_trailer(struct snapshot_writer *writer, unsigned flags, struct bu
 
 	pack_number(out, ROW_TRAILER, 1);
 	pack_number(out, flags, 1);
-	pack_number(out, writer->findings, 8);
-	pack_number(out, writer->domains, 8);
+	pack_number(out, writer->counts.findings, 8);
+	pack_number(out, writer->counts.domains, 8);
+	pack_number(out, writer->counts.keys, 8);
 	written(writer, out, before);
 	crypto_generichash_final(&writer->state, check, sizeof(check));
 	buf_add(out, check, sizeof(check));
 }
 
-void
-snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *findings_r,
-    uint64_t *domains_r)
+struct snapshot_counts
+snapshot_writer_counts(const struct snapshot_writer *writer)
 {
-	*findings_r = writer->findings;
-	*domains_r = writer->domains;
+	return writer->counts;
 }
 
 /* ---- reading */
@@ -173,12 +202,34 @@ read_finding(struct unpack *in, struct snapshot_row *row)
 		in->failed = true;
 }
 
+static void
+read_domain(struct unpack *in, struct snapshot_row *row)
+{
+	uint64_t sure = unpack_number(in, 1);
+
+	row->is_sure = sure == 1;
+	row->domain = unpack_text(in, 1, SNAPSHOT_TEXT_MOST);
+	if (sure > 1 || row->domain.len == 0)
+		in->failed = true;
+}
+
+static void
+read_key(struct unpack *in, struct snapshot_row *row)
+{
+	uint64_t what = unpack_number(in, 1);
+
+	row->key = unpack_text(in, 2, MIRROR_KEY_MAX_BYTES);
+	if (what == MIRROR_STRING)
+		row->value = unpack_text(in, 2, MIRROR_VALUE_MAX_BYTES);
+	row->what = (enum mirror_what)what;
+	if (what > MIRROR_ODD || what == MIRROR_ABSENT || !key_is_asked_for(row->key))
+		in->failed = true;
+}
+
 /* 1 a row, 0 the trailer, -1 neither */
 static int
 read_row(struct unpack *in, struct snapshot_row *row)
 {
-	uint64_t sure;
-
 	*row = (struct snapshot_row){0};
 	switch (unpack_number(in, 1)) {
 	case ROW_TRAILER:
@@ -189,11 +240,11 @@ read_row(struct unpack *in, struct snapshot_row *row)
 		break;
 	case ROW_DOMAIN:
 		row->kind = SNAPSHOT_DOMAIN;
-		sure = unpack_number(in, 1);
-		row->is_sure = sure == 1;
-		row->domain = unpack_text(in, 1, SNAPSHOT_TEXT_MOST);
-		if (sure > 1 || row->domain.len == 0)
-			in->failed = true;
+		read_domain(in, row);
+		break;
+	case ROW_KEY:
+		row->kind = SNAPSHOT_KEY;
+		read_key(in, row);
 		break;
 	default:
 		in->failed = true;
@@ -216,7 +267,7 @@ snapshot_read(struct snapshot_reader *reader, struct str bytes, struct fault *fa
 {
 	struct unpack in = {.rest = bytes};
 	struct snapshot_row row;
-	uint64_t findings, domains;
+	struct snapshot_counts *counts = &reader->counts;
 	int rc;
 
 	*reader = (struct snapshot_reader){0};
@@ -230,12 +281,13 @@ snapshot_read(struct snapshot_reader *reader, struct str bytes, struct fault *fa
 	read_head(&in, &reader->head);
 	reader->rows = in.rest;
 	while ((rc = read_row(&in, &row)) == 1)
-		*(row.kind == SNAPSHOT_FINDING ? &reader->findings : &reader->domains) += 1;
+		*(row.kind == SNAPSHOT_FINDING    ? &counts->findings
+		    : row.kind == SNAPSHOT_DOMAIN ? &counts->domains
+						  : &counts->keys) += 1;
 	reader->flags = (unsigned)unpack_number(&in, 1);
-	findings = unpack_number(&in, 8);
-	domains = unpack_number(&in, 8);
-	if (rc == -1 || in.failed || in.rest.len > 0 || findings != reader->findings ||
-	    domains != reader->domains)
+	if (rc == -1 || unpack_number(&in, 8) != counts->findings ||
+	    unpack_number(&in, 8) != counts->domains || unpack_number(&in, 8) != counts->keys ||
+	    in.failed || in.rest.len > 0 || reader->flags > SNAPSHOT_FLAGS)
 		return fault_set(fault_r, VERDICT_TEMP, "does not hold what it should");
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "map/finding.h"
+#include "map/mirror.h"
 
 enum {
 	SNAPSHOT_KEY_BYTES = 16,
@@ -39,7 +40,15 @@ struct snapshot_head {
 	struct snapshot_end end;
 };
 
-enum { SNAPSHOT_ALL_DOMAINS = 1 }; /* flags: no domain is managed but those in the rows */
+enum { /* flags: there is nothing but what is in the rows */
+	SNAPSHOT_ALL_DOMAINS = 1,
+	SNAPSHOT_ALL_KEYS = 2,
+	SNAPSHOT_FLAGS = 3
+};
+
+struct snapshot_counts {
+	uint64_t findings, domains, keys;
+};
 
 struct snapshot_writer;
 struct snapshot_writer *snapshot_writer_new(void);
@@ -52,24 +61,31 @@ void snapshot_write_finding(struct snapshot_writer *writer, struct str asked,
     const struct finding *finding, struct buf *out); /* a FOUND one */
 void snapshot_write_domain(struct snapshot_writer *writer, struct str name, bool is_sure,
     struct buf *out); /* at most SNAPSHOT_TEXT_MOST bytes */
+/*
+ * Of a copy of the map; without prefix. A key that no finding depends on, or that is
+ * longer than one may be, is passed over: nobody asks for it.
+ */
+void snapshot_write_key(struct snapshot_writer *writer, struct str key, enum mirror_what what,
+    struct str value, struct buf *out);
 void snapshot_write_trailer(struct snapshot_writer *writer, unsigned flags, struct buf *out);
 
-void snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *findings_r,
-    uint64_t *domains_r);
+struct snapshot_counts snapshot_writer_counts(const struct snapshot_writer *writer);
 
 struct snapshot_row {
-	enum { SNAPSHOT_FINDING, SNAPSHOT_DOMAIN } kind;
+	enum { SNAPSHOT_FINDING, SNAPSHOT_DOMAIN, SNAPSHOT_KEY } kind;
 	struct str asked; /* FINDING */
 	struct finding finding; /* source MEMORY, epoch that of the head */
 	struct str domain; /* DOMAIN */
 	bool is_sure;
+	struct str key, value; /* KEY; what is never ABSENT */
+	enum mirror_what what;
 };
 
 struct snapshot_reader {
 	struct snapshot_head head; /* lent from the bytes, as the rows are */
 	unsigned flags;
-	uint64_t findings, domains;
-	struct str rows;
+	struct snapshot_counts counts;
+	struct str rows; /* those that snapshot_next() has not come to */
 };
 
 /* A whole file. -1 and a sentence where a bit of it is wrong; then nothing of it is used. */

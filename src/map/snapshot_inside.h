@@ -2,11 +2,13 @@
  * snapshot_inside.h - the parts of a snapshot                         (driver)
  *
  * snapshot.c has its life, the tombstones and who waits for them,
- * snapshot_save.c writes the rows, snapshot_load.c reads them.
+ * snapshot_save.c writes the rows, snapshot_load.c reads them, snapshot_keys.c
+ * hands over those that are a copy of the map.
  */
 #ifndef MAP_SNAPSHOT_INSIDE_H
 #define MAP_SNAPSHOT_INSIDE_H
 
+#include "base/hash.h"
 #include "base/syncer.h"
 #include "map/snapshot.h"
 #include "map/tombs_file.h"
@@ -25,6 +27,21 @@ enum snapshot_phase {
 	SAVE_NONE,
 	SAVE_ROWS, /* being written aside */
 	SAVE_COMMIT, /* perhaps in its place already */
+};
+
+struct dead_name {
+	UT_hash_handle hh;
+	size_t len;
+	char text[];
+};
+
+/* A copy of the map that is being handed over. */
+struct snapshot_keys {
+	struct buf bytes;
+	struct snapshot_reader rows; /* in bytes */
+	struct dead_name *dead, *next; /* what has changed since; the next to be handed over */
+	uint64_t began_ms;
+	struct timer *timer;
 };
 
 struct snapshot {
@@ -63,12 +80,16 @@ struct snapshot {
 	unsigned save_flags;
 	bool save_has_domains; /* all of them */
 
+	struct snapshot_keys *keys; /* NULL: none, or all were handed over */
 	uint64_t valid_until_ms;
 	struct snapshot_status status;
 	struct fault alarm;
 };
 
 void snapshot_alarm(struct snapshot *snapshot, int error, const char *doing);
+
+/* This end of a lease, or the earlier one that somebody waits to be told of. */
+uint64_t snapshot_lease_most(const struct snapshot *snapshot, uint64_t lease_until_ms);
 
 /* The files cannot be kept right: remove them. */
 void snapshot_spoil(struct snapshot *snapshot);
@@ -83,5 +104,15 @@ void snapshot_save_abandon(struct snapshot *snapshot);
 
 /* snapshot_load.c */
 void snapshot_load(struct snapshot *snapshot);
+
+/* snapshot_keys.c */
+void dead_add(struct dead_name **names, struct str name);
+bool dead_has(const struct dead_name *names, struct str name);
+void dead_free(struct dead_name **names);
+
+/* Hand over the keys of this file, by and by. bytes and dead are taken, if there is to be any. */
+void snapshot_keys_take(struct snapshot *snapshot, struct buf *bytes,
+    const struct snapshot_reader *rows, struct dead_name **dead);
+void snapshot_keys_drop(struct snapshot *snapshot); /* no more of them */
 
 #endif

@@ -11,7 +11,6 @@
 #include "map/snapshot_inside.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/fetch.h"
@@ -26,12 +25,6 @@
 enum { AHEAD_MOST_MS = 7 * 24 * 3600 * 1000 }; /* of any lease and grace: settings.def */
 
 #define ROWS_MOST_BYTES (2ULL << 30)
-
-struct dead_name {
-	UT_hash_handle hh;
-	size_t len;
-	char text[];
-};
 
 struct load {
 	struct buf rows_bytes, tombs_bytes;
@@ -77,29 +70,6 @@ read_file(const char *path, uint64_t max_bytes, struct buf *out, struct fault *f
 }
 
 static void
-dead_add(struct load *load, struct str name)
-{
-	struct dead_name *dead;
-
-	HASH_FIND(hh, load->dead, name.ptr, name.len, dead);
-	if (dead != NULL)
-		return;
-	dead = xcalloc(1, sizeof(*dead) + name.len + 1);
-	dead->len = name.len;
-	memcpy(dead->text, name.ptr, name.len);
-	HASH_ADD_KEYPTR(hh, load->dead, dead->text, dead->len, dead);
-}
-
-static bool
-is_dead(const struct load *load, struct str name)
-{
-	struct dead_name *dead;
-
-	HASH_FIND(hh, load->dead, name.ptr, name.len, dead);
-	return dead != NULL;
-}
-
-static void
 end_take(struct load *load, const struct snapshot_end *end)
 {
 	load->end = *end;
@@ -112,7 +82,7 @@ tomb_take(struct load *load, const struct tomb *tomb)
 {
 	switch (tomb->kind) {
 	case TOMB_NAME:
-		dead_add(load, tomb->name);
+		dead_add(&load->dead, tomb->name);
 		break;
 	case TOMB_ROWS:
 		load->rows_void = true;
@@ -262,7 +232,7 @@ finding_give(struct snapshot *snapshot, struct load *load, const struct snapshot
 		return;
 	count = fetch_finding_names(asked, account, names);
 	for (size_t i = 0; i < count; i++) {
-		if (is_dead(load, names[i]))
+		if (dead_has(load->dead, names[i]))
 			return;
 	}
 	snapshot->status.findings++;
@@ -272,17 +242,18 @@ finding_give(struct snapshot *snapshot, struct load *load, const struct snapshot
 static void
 rows_give(struct snapshot *snapshot, struct load *load)
 {
+	struct snapshot_reader rows = load->rows;
 	struct account asked, account;
 	struct dead_name *dead;
 	struct snapshot_row row;
 
 	account_init(&asked);
 	account_init(&account);
-	while (snapshot_next(&load->rows, &row)) {
+	while (snapshot_next(&rows, &row) && row.kind != SNAPSHOT_KEY) {
 		if (row.kind == SNAPSHOT_DOMAIN) {
 			snapshot->status.domains++;
 			snapshot->owner.domain_fn(snapshot->ctx, row.domain, row.is_sure);
-		} else if (!load->rows_void) {
+		} else if (row.kind == SNAPSHOT_FINDING && !load->rows_void) {
 			finding_give(snapshot, load, &row, &asked, &account);
 		}
 	}
@@ -295,6 +266,8 @@ rows_give(struct snapshot *snapshot, struct load *load)
 	}
 	if (!load->domains_void)
 		snapshot->owner.domains_complete_fn(snapshot->ctx);
+	if (!load->rows_void && (rows.flags & SNAPSHOT_ALL_KEYS) != 0)
+		snapshot_keys_take(snapshot, &load->rows_bytes, &load->rows, &load->dead);
 }
 
 /* ---- all of it */
@@ -339,7 +312,6 @@ void
 snapshot_load(struct snapshot *snapshot)
 {
 	struct load load = {.rows_void = false};
-	struct dead_name *dead, *next;
 	struct fault fault;
 
 	switch (files_read(snapshot, &load, &fault)) {
@@ -358,10 +330,7 @@ snapshot_load(struct snapshot *snapshot)
 		else
 			load_refuse(snapshot, load.dead_ms);
 	}
-	HASH_ITER (hh, load.dead, dead, next) {
-		HASH_DEL(load.dead, dead);
-		free(dead);
-	}
+	dead_free(&load.dead);
 	buf_fini(&load.rows_bytes);
 	buf_fini(&load.tombs_bytes);
 }

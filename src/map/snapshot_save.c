@@ -22,7 +22,7 @@ enum {
 	POSTPONE_MS = 5000, /* not the moment */
 	REST_PART = 20, /* of the time a save has taken, before the next */
 	COMPACT_BYTES = 1 << 20, /* tombs is written anew when it is larger */
-	FILE_MOST_BYTES = 1 << 30, /* findings beyond it are left out */
+	FILE_MOST_BYTES = 1 << 30, /* what is beyond it is left out */
 };
 
 void
@@ -99,6 +99,7 @@ on_committed(void *ctx, int error)
 	struct snapshot *snapshot = ctx;
 	uint64_t took_ms = clock_ms() - snapshot->save_began_ms;
 	uint64_t pause_ms = snapshot->settings.save_every_ms;
+	struct snapshot_counts counts;
 
 	snapshot->phase = SAVE_NONE;
 	if (snapshot->disk != DISK_KEPT) { /* and the new file is removed too */
@@ -114,13 +115,16 @@ on_committed(void *ctx, int error)
 	snapshot->alarm.text[0] = '\0';
 	tombs_compact(snapshot);
 	buf_clear(&snapshot->since);
-	snapshot_writer_count(snapshot->writer, &snapshot->status.findings,
-	    &snapshot->status.domains);
+	counts = snapshot_writer_counts(snapshot->writer);
+	snapshot->status.findings = counts.findings;
+	snapshot->status.domains = counts.domains;
+	snapshot->status.keys = counts.keys;
 	snapshot->status.saves++;
 	snapshot->status.saved_ms = clock_ms();
 	snapshot->status.tombstones = snapshot->number - snapshot->save_number;
-	log_debug("snapshot_saved", "path=%s findings=%" PRIu64 " domains=%" PRIu64 " ms=%" PRIu64,
-	    snapshot->rows_path, snapshot->status.findings, snapshot->status.domains, took_ms);
+	log_debug("snapshot_saved",
+	    "path=%s findings=%" PRIu64 " domains=%" PRIu64 " keys=%" PRIu64 " ms=%" PRIu64,
+	    snapshot->rows_path, counts.findings, counts.domains, counts.keys, took_ms);
 	if (pause_ms < took_ms * REST_PART)
 		pause_ms = took_ms * REST_PART;
 	if (snapshot->started)
@@ -185,10 +189,13 @@ static void
 save_begin(struct snapshot *snapshot, struct snapshot_head *head)
 {
 	const struct snapshot_settings *settings = &snapshot->settings;
-	const struct tomb here = {
-	    .kind = TOMB_END, .end = {head->end.lease_until_ms, settings->grace_ms, clock_ms()}};
+	struct tomb here = {.kind = TOMB_END};
 	struct buf out = BUF_INIT;
 
+	head->end.lease_until_ms = snapshot_lease_most(snapshot, head->end.lease_until_ms);
+	head->end.grace_ms = settings->grace_ms;
+	head->end.said_ms = snapshot->save_began_ms = clock_ms();
+	here.end = head->end;
 	if (snapshot->disk == DISK_NONE) {
 		tombs_create(snapshot);
 	} else { /* if tombs was removed, this will tell */
@@ -200,8 +207,6 @@ save_begin(struct snapshot *snapshot, struct snapshot_head *head)
 	memcpy(head->reading, settings->reading, sizeof(head->reading));
 	memcpy(head->series, snapshot->head.series, sizeof(head->series));
 	head->number = snapshot->save_number = snapshot->number;
-	head->end.grace_ms = settings->grace_ms;
-	head->end.said_ms = snapshot->save_began_ms = clock_ms();
 	snapshot_end_note(snapshot, &head->end);
 	snapshot->phase = SAVE_ROWS;
 	snapshot->save_flags = 0;

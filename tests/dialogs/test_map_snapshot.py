@@ -11,16 +11,19 @@ from lab.core import wait_for
 ANN = "splitmx:owner:ann@example.org"
 BOB = "splitmx:owner:bob@example.org"
 
+WHOLE = {"splitmx:owner:@alias.org": "old", "splitmx:login:@alias.org": "@example.org", "splitmx:owner:cat@example.org": "new",
+         "splitmx:hold:dan@example.org": "mail:7"}
+
 
 class Restart(LabCase):
     numbers = 0
 
-    def begin(self, lease_ms=2000, **settings):
+    def begin(self, lease_ms=2000, more=(), **settings):
         Restart.numbers += 1
         self.fake = FakeRedis(self.lab, f"s{Restart.numbers}")
         self.is_there = True
         self.fake.head["lease_ms"] = str(lease_ms)
-        self.fake.strings.update({"splitmx:owner:@example.org": "old", ANN: "old", BOB: "new"})
+        self.fake.strings.update({"splitmx:owner:@example.org": "old", ANN: "old", BOB: "new", **dict(more)})
         self.drive = Drive(self.lab, self.fake.url, name=f"s{Restart.numbers}", **settings)
         self.drive.wait_complete()
         for name in ("ann", "bob"):
@@ -52,13 +55,13 @@ class Restart(LabCase):
         self.drive.start()
 
     def test_A12_known_accounts_are_answered_within_the_saved_end_and_then_not(self):
-        self.begin(grace=4000, question_timeout=50)
+        self.begin(grace=4000, question_timeout=50, cache={"preload": 0})
         self.saved()
         self.restart()
         answer = self.drive.ask("ann@example.org")
         self.assertEqual((answer["verdict"], answer["owner"], answer["source"]), ("found", "old", "grace"))
         self.assertEqual(self.drive.ask("bob@example.org")["owner"], "new")
-        self.assertEqual(self.drive.ask("eve@example.org")["verdict"], "temp")  # never asked for before
+        self.assertEqual(self.drive.ask("eve@example.org")["verdict"], "temp")  # never asked for, and no copy of the map
         self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")  # nobody's of ours
         self.drive.ask_until("ann@example.org", 10, verdict="temp")
         self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
@@ -133,6 +136,125 @@ class Restart(LabCase):
         self.fake.open()
         self.is_there = True
         self.drive.ask_until("ann@example.org", 10, owner="new")
+
+    def begin_whole(self, **settings):
+        """A map that is copied, and hardly anybody has been asked for."""
+        self.begin(grace=600000, question_timeout=3000, more=WHOLE, **settings)
+        self.copied()
+
+    def copied(self):
+        wait_for("the copy of the map in a snapshot", 20, lambda: self.drive.status()["snapshot"]["keys"] > 0, [self.drive.log])
+
+    def acknowledged(self, epoch, *names):
+        self.fake.bark(epoch, f"n{epoch}", *names)
+        wait_for("the acknowledgement", 10, lambda: self.drive.status()["node"]["acknowledged"] >= epoch, [self.drive.log])
+
+    def says(self, *rows):
+        for address, *wanted in rows:
+            answer = self.drive.ask(address)
+            self.assertEqual([answer[k] for k in ("verdict", "owner", "hold", "account")], wanted, address)
+            self.assertEqual(answer["source"], "grace")
+
+    def test_A12_a_copy_of_the_map_answers_for_those_who_were_never_asked_for(self):
+        self.begin_whole()
+        for _ in range(2):  # and the process after the next
+            self.restart()
+            self.says(("cat@example.org", "found", "new", "", "cat@example.org"), ("cat+x@example.org", "found", "new", "", "cat@example.org"),
+                      ("eve@example.org", "found", "old", "", "eve@example.org"), ("dan@example.org", "found", "old", "mail", "dan@example.org"),
+                      ("cat@alias.org", "found", "new", "", "cat@example.org"), ("x@alias.org", "found", "old", "", "x@example.org"),
+                      ("ann@example.org", "found", "old", "", "ann@example.org"))
+            self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
+            self.assertEqual(self.drive.status()["questions"]["fetched"], 0)
+
+    def test_a_copy_ends_with_the_saved_end(self):
+        self.begin(grace=3000, question_timeout=50)
+        self.copied()
+        self.restart()
+        self.drive.ask_until("eve@example.org", 5, verdict="found", owner="old")
+        self.drive.ask_until("eve@example.org", 10, verdict="temp")
+        self.assertEqual(self.drive.ask("fay@example.org")["verdict"], "temp")
+
+    def test_whoever_was_nobody_and_is_somebody_now_gets_no_default(self):
+        self.begin_whole()
+        self.fake.set("splitmx:owner:eve@example.org", "new")
+        self.fake.set("splitmx:hold:cat@example.org", "all:8")
+        self.fake.set("splitmx:login:fay@example.org", "cat@example.org")
+        self.acknowledged(6, "eve@example.org", "cat@example.org", "fay@example.org")
+        self.restart()
+        self.says(("guy@example.org", "found", "old", "", "guy@example.org"))
+        for address in ("eve@example.org", "eve+x@example.org", "eve@alias.org", "cat@example.org", "cat@alias.org", "fay@example.org"):
+            self.assertEqual(self.drive.ask(address)["verdict"], "temp", address)
+        self.says(("guy@alias.org", "found", "old", "", "guy@example.org"))
+
+    def test_a_changed_domain_answers_for_none_of_its_accounts(self):
+        self.begin_whole()
+        self.fake.set("splitmx:owner:@example.org", "new")
+        self.acknowledged(6, "@example.org")
+        self.restart()
+        for address in ("guy@example.org", "cat@example.org", "cat@alias.org"):
+            self.assertEqual(self.drive.ask(address)["verdict"], "temp", address)
+
+    def test_everything_acknowledged_leaves_no_copy(self):
+        self.begin_whole()
+        self.fake.push(None)
+        self.acknowledged(6, "*")
+        self.restart()
+        for address in ("cat@example.org", "guy@example.org", "cat@alias.org"):
+            self.assertEqual(self.drive.ask(address)["verdict"], "temp", address)
+
+    def test_a_session_drops_the_copy_before_anybody_is_answered(self):
+        self.begin_whole()
+        self.away()
+        self.kill()
+        self.fake.strings["splitmx:owner:cat@example.org"] = "old"  # while nobody heard it
+        self.fake.strings["splitmx:owner:eve@example.org"] = "new"
+        self.drive.start()
+        self.says(("cat@example.org", "found", "new", "", "cat@example.org"))
+        self.fake.refuse["MGET"] = "-NOPERM no copy of the map from this one"
+        self.fake.open()
+        self.is_there = True
+        self.drive.wait_live()
+        for address, owner in (("cat@example.org", "old"), ("eve@example.org", "new"), ("guy@example.org", "old")):
+            answer = self.drive.ask(address)
+            self.assertEqual((answer["owner"], answer["source"]), (owner, "redis"), address)
+
+    def leave(self):
+        self.assertTrue(self.drive.call("leave")["left"])
+        self.drive.stop()
+
+    def test_A12_a_clean_stop_keeps_the_list_of_domains_and_nothing_else(self):
+        self.begin_whole()
+        self.leave()
+        self.assertEqual(self.fake.nodes, {})
+        for _ in range(2):
+            if self.is_there:
+                self.away()
+            self.drive.start()
+            self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")  # of the rest of the world
+            self.drive.say("ask 1000 ann@example.org")
+            self.drive.say("ask 1001 cat@example.org")
+            for number in (1000, 1001):
+                self.assertEqual(self.drive.take(number)["verdict"], "temp")
+            self.kill()
+        self.drive.start()
+
+    def test_whoever_is_not_in_the_roster_any_more_has_no_memory(self):
+        self.begin_whole()
+        self.away()
+        self.kill()
+        self.fake.nodes.clear()
+        self.fake.beats.clear()
+        self.drive.start()
+        self.assertEqual(self.drive.ask("cat@example.org")["owner"], "new")  # as far as it knows
+        self.fake.head["members"] = "3"
+        self.fake.replicas = 1  # so it cannot enter
+        self.fake.open()
+        self.is_there = True
+        wait_for("its entry", 10, lambda: self.fake.nodes, [self.drive.log])
+        self.assertEqual(self.drive.ask("cat@example.org")["verdict"], "temp")
+        self.restart()
+        self.assertEqual(self.drive.ask("cat@example.org")["verdict"], "temp")
+        self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
 
     def test_without_grace_only_the_list_of_domains_is_kept(self):
         self.begin(question_timeout=50)

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/pack.h"
+#include "map/fetch.h"
 
 #include <sodium.h>
 #include <stdint.h>
@@ -21,7 +22,8 @@ snapshot_try(struct str bytes)
 	struct snapshot_reader reader;
 	struct snapshot_row row;
 	struct fault fault;
-	uint64_t findings = 0, domains = 0;
+	struct snapshot_counts seen = {0};
+	struct str name;
 
 	if (snapshot_read(&reader, bytes, &fault) == -1)
 		return;
@@ -29,13 +31,18 @@ snapshot_try(struct str bytes)
 		if (row.kind == SNAPSHOT_FINDING) {
 			must(row.asked.len > 0 && row.finding.account.len > 0);
 			must(row.finding.owner.len > 0 && row.finding.verdict == VERDICT_FOUND);
-			findings++;
+			seen.findings++;
+		} else if (row.kind == SNAPSHOT_KEY) {
+			must(fetch_own_key_name(row.key, &name) && name.len <= TOMB_NAME_MOST);
+			must(row.what != MIRROR_ABSENT && row.what <= MIRROR_ODD);
+			must(row.what == MIRROR_STRING || row.value.len == 0);
+			seen.keys++;
 		} else {
 			must(row.domain.len > 0 && row.domain.len <= SNAPSHOT_TEXT_MOST);
-			domains++;
+			seen.domains++;
 		}
 	}
-	must(findings == reader.findings && domains == reader.domains);
+	must(memcmp(&seen, &reader.counts, sizeof(seen)) == 0);
 }
 
 static void

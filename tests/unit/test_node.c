@@ -183,6 +183,40 @@ who_left_leaves_nothing_behind(void **state)
 	node_free(&node);
 }
 
+static int
+drop(void *ctx, bool all, struct fault *fault_r)
+{
+	int *calls = ctx;
+
+	calls[all]++;
+	return calls[2] ? fault_set(fault_r, VERDICT_TEMP, "it is stuck") : 0;
+}
+
+static void
+who_keeps_the_files_of_the_slot_is_asked_first(void **state)
+{
+	struct node *node = holder("mx1/drive/0");
+	char *snapshot = node_path(node, "snapshot");
+	struct fault fault;
+	int calls[3] = {0, 0, 1};
+
+	close(open(snapshot, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(node_note_entered(node, "m", 1, 1, &fault), 0);
+	node_set_keeper(node, drop, calls);
+	assert_int_equal(node_note_left(node, &fault), -1);
+	assert_string_equal(fault.text, "it is stuck");
+	assert_true(node_has_entered(node, "m", 1, 1));
+	calls[2] = 0;
+	assert_int_equal(node_note_left(node, &fault), 0);
+	assert_false(node_has_entered(node, "m", 1, 1));
+	assert_true(calls[false] == 2 && calls[true] == 0);
+	assert_int_equal(node_drop_memory(node, &fault), 0);
+	assert_int_equal(calls[true], 1);
+	assert_int_equal(unlink(snapshot), 0); /* that was not ours */
+	free(snapshot);
+	node_free(&node);
+}
+
 static void
 test_A20_a_damaged_file_says_nothing(void **state)
 {
@@ -264,6 +298,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_it_was_is_known_after_a_restart, make_dir,
 		remove_dir),
 	    cmocka_unit_test_setup_teardown(who_left_leaves_nothing_behind, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(who_keeps_the_files_of_the_slot_is_asked_first,
+		make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(test_A20_a_damaged_file_says_nothing, make_dir,
 		remove_dir),
 	    cmocka_unit_test_setup_teardown(test_A20_no_place_for_the_lock_is_no_slot, make_dir,

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@
 
 #include "unit.h"
 
-static atomic_int fsync_error, fdatasync_error, unlink_error;
+static atomic_int rename_waits, is_renaming, fdatasync_waits, fsync_error, fdatasync_error,
+    unlink_error;
 
 int
 fsync(int fd)
@@ -36,10 +38,23 @@ fsync(int fd)
 int
 fdatasync(int fd)
 {
+	while (fdatasync_waits)
+		usleep(1000);
 	if (fdatasync_error == 0)
 		return (int)syscall(SYS_fdatasync, fd);
 	errno = fdatasync_error;
 	return -1;
+}
+
+/* Stands still before it renames, until somebody is about to drop what it renames. */
+int
+rename(const char *from, const char *to)
+{
+	if (rename_waits)
+		is_renaming = 1;
+	while (rename_waits)
+		usleep(1000);
+	return (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
 }
 
 int
@@ -62,7 +77,7 @@ static char dir[64], path[96], rows_path[112], tombs_path[112];
 static struct buf got; /* what was handed over: "ann@x=new " "(x) " "(x?) " "complete " */
 static const char *knows; /* the same, of this process, to be saved */
 static const char *at; /* what of it has been written */
-static bool is_the_moment;
+static bool is_the_moment, wants_keys;
 static uint64_t lease_until_ms;
 static int synced, refused; /* calls of on_synced */
 
@@ -92,6 +107,29 @@ take_complete(void *ctx)
 }
 
 static bool
+take_keys(void *ctx)
+{
+	buf_add_text(&got, wants_keys ? "{ " : "");
+	return wants_keys;
+}
+
+static void
+take_key(void *ctx, struct str key, enum mirror_what what, struct str value)
+{
+	buf_add_text(&got, "[");
+	buf_add_str(&got, key);
+	buf_add_text(&got, what == MIRROR_STRING ? "=" : what == MIRROR_ODD ? "!" : "?");
+	buf_add_str(&got, value);
+	buf_add_text(&got, "] ");
+}
+
+static void
+take_keys_end(void *ctx)
+{
+	buf_add_text(&got, "} ");
+}
+
+static bool
 begin(void *ctx, struct snapshot_head *head_r)
 {
 	if (!is_the_moment)
@@ -110,7 +148,18 @@ write_row(void *ctx, struct snapshot_writer *writer, struct buf *out, unsigned *
 	size_t len = strcspn(at, " "), equals = strcspn(at, "=");
 	struct finding finding = {.verdict = VERDICT_FOUND, .matched = STR("owner:@x")};
 
-	if (*at == '(') {
+	if (*at == '[') {
+		bool is_odd = at[len - 2] == '!', is_string = equals < len;
+		size_t key_len = is_string ? equals - 1 : is_odd ? len - 3 : len - 2;
+
+		snapshot_write_key(writer, str_make(at + 1, key_len),
+		    is_string ? MIRROR_STRING
+		    : is_odd  ? MIRROR_ODD
+			      : MIRROR_UNKNOWN,
+		    is_string ? str_make(at + equals + 1, len - equals - 2) : STR(""), out);
+	} else if (len == 5 && strncmp(at, "whole", 5) == 0) {
+		*flags_r |= SNAPSHOT_ALL_KEYS;
+	} else if (*at == '(') {
 		snapshot_write_domain(writer, str_make(at + 1, len - 2), true, out);
 	} else if (equals < len) {
 		finding.account = str_make(at, equals);
@@ -119,7 +168,7 @@ write_row(void *ctx, struct snapshot_writer *writer, struct buf *out, unsigned *
 		finding.owner = str_make(at + equals + 1, len - equals - 1);
 		snapshot_write_finding(writer, str_make(at, equals), &finding, out);
 	} else if (len > 0) {
-		*flags_r = SNAPSHOT_ALL_DOMAINS;
+		*flags_r |= SNAPSHOT_ALL_DOMAINS;
 	}
 	at += len + (at[len] == ' ');
 	usleep(1000);
@@ -130,6 +179,9 @@ static const struct snapshot_owner owner = {
     .finding_fn = take_finding,
     .domain_fn = take_domain,
     .domains_complete_fn = take_complete,
+    .keys_begin_fn = take_keys,
+    .key_fn = take_key,
+    .keys_end_fn = take_keys_end,
     .begin_fn = begin,
     .rows_fn = write_row,
 };
@@ -153,7 +205,7 @@ node_stop(void)
 static int
 setup(void **state)
 {
-	fsync_error = fdatasync_error = unlink_error = 0;
+	fsync_error = fdatasync_error = unlink_error = rename_waits = is_renaming = 0;
 	synced = refused = 0;
 	snprintf(dir, sizeof(dir), "/tmp/snapshot.XXXXXX");
 	assert_non_null(mkdtemp(dir));
@@ -170,7 +222,7 @@ setup(void **state)
 	    .first_save_ms = 0,
 	    .save_every_ms = 1};
 	knows = "(x) (y) ann@x=new bob@y=old alias@x=old complete";
-	is_the_moment = true;
+	is_the_moment = wants_keys = true;
 	lease_until_ms = clock_ms() + LONG_MS;
 	loop = loop_new();
 	node_start();
@@ -566,6 +618,186 @@ tombs_stays_small_when_saves_succeed_and_ends_all_when_they_do_not(void **state)
 	expect(DOMAINS);
 }
 
+/* ---- a copy of the map */
+
+#define KEYS                                                                                       \
+	"[owner:@x=old] [owner:ann@x=new] [hold:ann@x=all:1] [owner:list@x!] [login:@y=@x] "       \
+	"[hold:bob@x] "
+
+static bool
+has_all_keys(void *ctx)
+{
+	return strchr(buf_cstr(&got), '}') != NULL;
+}
+
+static void
+save_keys(void)
+{
+	knows = "(x) complete " KEYS "whole";
+	save();
+}
+
+static void
+a_copy_of_the_map_is_handed_over_from_the_loop(void **state)
+{
+	save_keys();
+	kill_and_start();
+	expect("(x) complete { "); /* who starts need not wait for it */
+	assert_true(loop_run_until(loop, has_all_keys, NULL, 20000));
+	expect("(x) complete { [owner:@x=old] [owner:ann@x=new] [hold:ann@x=all:1] [owner:list@x!] "
+	       "[login:@y=@x] [hold:bob@x?] } ");
+	wants_keys = false;
+	kill_and_start();
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) complete ");
+}
+
+/* What was not there may be there now: so nothing is known of any key of the name. */
+static void
+what_changed_since_is_unknown_whatever_its_kind(void **state)
+{
+	save_keys();
+	snapshot_change(snapshot, STR("ann@x"));
+	snapshot_change(snapshot, STR("eve@x"));
+	assert_true(sync_now());
+	for (int i = 0; i < 2; i++) {
+		kill_and_start();
+		assert_true(loop_run_until(loop, has_all_keys, NULL, 20000));
+		expect("(x) complete { [owner:ann@x?] [hold:ann@x?] [login:ann@x?] "
+		       "[complete:ann@x?] [owner:eve@x?] [hold:eve@x?] [login:eve@x?] "
+		       "[complete:eve@x?] [owner:@x=old] [owner:ann@x?] [hold:ann@x?] "
+		       "[owner:list@x!] [login:@y=@x] [hold:bob@x?] } ");
+	}
+}
+
+static void
+a_copy_that_is_not_whole_or_void_or_over_is_not_handed_over(void **state)
+{
+	knows = "(x) complete " KEYS;
+	save();
+	kill_and_start();
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) complete ");
+	save_keys();
+	snapshot_change_all(snapshot);
+	assert_true(sync_now());
+	kill_and_start();
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) ");
+	lease_until_ms = clock_ms() - GRACE_MS - 1;
+	save_keys();
+	kill_and_start();
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) complete ");
+}
+
+static void
+a_copy_that_everything_changes_under_has_no_end(void **state)
+{
+	save_keys();
+	kill_and_start();
+	snapshot_change_all(snapshot); /* a first lease, before the first key */
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) complete { ");
+	assert_true(sync_now());
+	kill_and_start();
+	assert_false(loop_run_until(loop, never, NULL, 20));
+	expect("(x) ");
+}
+
+/* ---- nobody waits for this node any more */
+
+static bool
+stands_still(void *ctx)
+{
+	return is_renaming;
+}
+
+static void *
+soon(void *ctx)
+{
+	usleep(
+	    20000); /* snapshot_drop() most likely waits by now; whatever comes first, it holds */
+	rename_waits = is_renaming = 0;
+	return NULL;
+}
+
+/* A new file may come into its place behind the back of whoever removes it. */
+static void
+what_is_dropped_while_it_is_renamed_is_gone(void **state)
+{
+	struct fault fault;
+	pthread_t thread;
+
+	for (int all = 0; all < 2; all++) {
+		synced = refused = 0;
+		save();
+		snapshot_start(snapshot);
+		rename_waits = 1;
+		assert_true(loop_run_until(loop, stands_still, NULL, 20000));
+		snapshot_change(snapshot, STR("ann@x"));
+		assert_false(snapshot_when_synced(snapshot, on_synced, NULL));
+		assert_int_equal(pthread_create(&thread, NULL, soon, NULL), 0);
+		assert_int_equal(snapshot_drop(snapshot, all, &fault), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(synced == 1 && refused == 0);
+		kill_and_start();
+		expect(all ? "" : DOMAINS);
+		assert_int_equal(snapshot_valid_until_ms(snapshot), 0);
+	}
+}
+
+static void
+test_A20_what_cannot_be_dropped_is_said(void **state)
+{
+	struct fault fault;
+
+	save();
+	fdatasync_error = unlink_error = EROFS;
+	assert_int_equal(snapshot_drop(snapshot, false, &fault), -1);
+	assert_non_null(strstr(fault.text, "removed"));
+	assert_int_equal(snapshot_drop(snapshot, true, &fault), -1);
+	unlink_error = 0;
+	assert_int_equal(snapshot_drop(snapshot, true, &fault), 0);
+	kill_and_start();
+	expect("");
+	assert_int_equal(snapshot_drop(snapshot, true, &fault), 0); /* there is nothing */
+}
+
+/* ---- an end that is cut short */
+
+/* A barrier waits for a slow disk, and meanwhile all happens that writes a later end. */
+static void
+no_later_end_is_written_before_the_acknowledgement(void **state)
+{
+	uint64_t now_ms = clock_ms(), short_ms = now_ms + 1000, long_ms = now_ms + 40000, two = 2;
+	bool is_saving = true;
+
+	lease_until_ms = long_ms;
+	for (int i = 0; i < 2; i++, is_saving = false) {
+		settings.save_every_ms = 1;
+		kill_and_start();
+		save();
+		synced = refused = 0;
+		fdatasync_waits = 1;
+		assert_false(snapshot_cut(snapshot, short_ms, on_synced, NULL));
+		if (is_saving) {
+			snapshot_start(snapshot);
+			loop_run_until(loop, has_saved, &two, 20);
+		} else {
+			snapshot_lease(snapshot, long_ms);
+			(void)snapshot_cut(snapshot, long_ms, on_synced, NULL);
+		}
+		assert_int_equal(synced, 0);
+		fdatasync_waits = 0;
+		assert_true(loop_run_until(loop, has_answered, NULL, 20000));
+		snapshot_stop(snapshot);
+		assert_true(sync_now()); /* whatever was told until then */
+		kill_and_start();
+		assert_true(snapshot_valid_until_ms(snapshot) <= short_ms + GRACE_MS);
+	}
+}
+
 /* ---- trouble */
 
 static void
@@ -768,6 +1000,13 @@ main(void)
 	    TEST(without_grace_only_the_list_of_domains_is_kept),
 	    TEST(tombs_stays_small_when_saves_succeed_and_ends_all_when_they_do_not),
 	    TEST(files_that_somebody_removed_are_begun_anew),
+	    TEST(a_copy_of_the_map_is_handed_over_from_the_loop),
+	    TEST(what_changed_since_is_unknown_whatever_its_kind),
+	    TEST(a_copy_that_is_not_whole_or_void_or_over_is_not_handed_over),
+	    TEST(a_copy_that_everything_changes_under_has_no_end),
+	    TEST(what_is_dropped_while_it_is_renamed_is_gone),
+	    TEST(test_A20_what_cannot_be_dropped_is_said),
+	    TEST(no_later_end_is_written_before_the_acknowledgement),
 	    TEST(test_A20_nothing_is_acknowledged_before_the_tombstone_is_durable),
 	    TEST(test_A20_what_can_neither_be_written_nor_removed_is_never_acknowledged),
 	    TEST(test_A20_nor_before_the_end_of_what_is_there),

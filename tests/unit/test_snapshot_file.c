@@ -48,7 +48,12 @@ write_all(struct buf *out)
 	snapshot_write_domain(writer, STR("x"), true, out);
 	snapshot_write_finding(writer, STR("b@y"), &alias, out);
 	snapshot_write_domain(writer, STR("y"), false, out);
-	snapshot_write_trailer(writer, SNAPSHOT_ALL_DOMAINS, out);
+	snapshot_write_key(writer, STR("owner:ann@x"), MIRROR_STRING, STR("new"), out);
+	snapshot_write_key(writer, STR("no name"), MIRROR_STRING, STR("new"), out);
+	snapshot_write_key(writer, STR("owner:"), MIRROR_STRING, STR("new"), out);
+	snapshot_write_key(writer, STR("hold:@x"), MIRROR_ODD, STR(""), out);
+	snapshot_write_key(writer, STR("login:b@y"), MIRROR_UNKNOWN, STR(""), out);
+	snapshot_write_trailer(writer, SNAPSHOT_FLAGS, out);
 	snapshot_writer_free(&writer);
 }
 
@@ -69,8 +74,9 @@ what_was_written_is_read(void **state)
 	assert_memory_equal(reader.head.series, head.series, sizeof(head.series));
 	assert_true(reader.head.number == 5 && reader.head.epoch == 77);
 	assert_memory_equal(&reader.head.end, &head.end, sizeof(head.end));
-	assert_true(reader.findings == 2 && reader.domains == 2);
-	assert_int_equal(reader.flags, SNAPSHOT_ALL_DOMAINS);
+	assert_true(reader.counts.findings == 2 && reader.counts.domains == 2);
+	assert_int_equal(reader.counts.keys, 3); /* those that anybody asks for */
+	assert_int_equal(reader.flags, SNAPSHOT_ALL_DOMAINS | SNAPSHOT_ALL_KEYS);
 
 	assert_true(snapshot_next(&reader, &row));
 	assert_true(row.kind == SNAPSHOT_FINDING && str_is(row.asked, "ann@x"));
@@ -85,6 +91,15 @@ what_was_written_is_read(void **state)
 	assert_true(row.finding.is_unknown && row.finding.verdict == VERDICT_FOUND);
 	assert_true(snapshot_next(&reader, &row));
 	assert_true(row.kind == SNAPSHOT_DOMAIN && str_is(row.domain, "y") && !row.is_sure);
+	assert_true(snapshot_next(&reader, &row));
+	assert_true(row.kind == SNAPSHOT_KEY && row.what == MIRROR_STRING);
+	assert_true(str_is(row.key, "owner:ann@x") && str_is(row.value, "new"));
+	assert_true(snapshot_next(&reader, &row));
+	assert_true(row.kind == SNAPSHOT_KEY && row.what == MIRROR_ODD);
+	assert_true(str_is(row.key, "hold:@x") && row.value.len == 0);
+	assert_true(snapshot_next(&reader, &row));
+	assert_true(row.kind == SNAPSHOT_KEY && row.what == MIRROR_UNKNOWN);
+	assert_true(str_is(row.key, "login:b@y") && row.value.len == 0);
 	assert_false(snapshot_next(&reader, &row));
 	buf_fini(&bytes);
 }
@@ -141,7 +156,9 @@ rows_that_say_nothing_sensible_are_refused(void **state)
 		int rc;
 	} cases[] = {
 #define ROWS(text) text, sizeof(text) - 1
-#define COUNTS(f, d) "\0\0" f "\0\0\0\0\0\0\0" d "\0\0\0\0\0\0\0"
+#define NUMBER(n) n "\0\0\0\0\0\0\0"
+#define COUNTS(f, d) "\0\0" NUMBER(f) NUMBER(d) NUMBER("\0")
+#define KEYS(n) "\0\2" NUMBER("\0") NUMBER("\0") NUMBER(n)
 	    {"none", ROWS(COUNTS("\0", "\0")), 0},
 	    {"a domain", ROWS("\2\1\1x" COUNTS("\0", "\1")), 0},
 	    {"a finding", ROWS("\1\0\0\3\0a@x\3new\0\0\7\0owner:x" COUNTS("\1", "\0")), 0},
@@ -158,6 +175,18 @@ rows_that_say_nothing_sensible_are_refused(void **state)
 	    {"an owner in two lines", ROWS("\1\0\0\3\0a@x\2n\n\0\0\0\0" COUNTS("\1", "\0")), -1},
 	    {"an unknown hold", ROWS("\1\3\0\3\0a@x\3new\0\0\0\0" COUNTS("\1", "\0")), -1},
 	    {"an unknown flag", ROWS("\1\0\2\3\0a@x\3new\0\0\0\0" COUNTS("\1", "\0")), -1},
+	    {"a key", ROWS("\3\2\3\0o:a\3\0new" KEYS("\1")), 0},
+	    {"a key of which nothing is known", ROWS("\3\0\3\0o:a" KEYS("\1")), 0},
+	    {"a key that is no string", ROWS("\3\3\3\0o:a" KEYS("\1")), 0},
+	    {"a key that is not counted", ROWS("\3\0\3\0o:a" KEYS("\0")), -1},
+	    {"a key that is not there", ROWS("\3\1\3\0o:a" KEYS("\1")), -1},
+	    {"a key of an unknown kind", ROWS("\3\4\3\0o:a" KEYS("\1")), -1},
+	    {"a key without a name", ROWS("\3\0\2\0o:" KEYS("\1")), -1},
+	    {"a key of nothing", ROWS("\3\0\0\0" KEYS("\1")), -1},
+	    {"a key that is cut", ROWS("\3\2\3\0o:a\3\0n" KEYS("\1")), -1},
+	    {"a key longer than any", ROWS("\3\0\377\377o:a" KEYS("\1")), -1},
+	    {"a value longer than any", ROWS("\3\2\3\0o:a\377\377n" KEYS("\1")), -1},
+	    {"a flag that nobody knows", ROWS("\0\4" NUMBER("\0") NUMBER("\0") NUMBER("\0")), -1},
 	    {"a name longer than any", ROWS("\1\0\0\377\377a@x\3new\0\0\0\0" COUNTS("\1", "\0")),
 		-1},
 	};
