@@ -135,6 +135,14 @@ take_out(struct link *link)
 	redis_flush(h->redis);
 }
 
+/* What was asked on D is not answered any more: lost_fn promises that. */
+static void
+data_close(struct link *link)
+{
+	redis_close(&link->wires[WIRE_D].redis);
+	link->wires[WIRE_D].open = false;
+}
+
 /* ---- for good: from the end to the beginning */
 
 void
@@ -222,6 +230,7 @@ link_leave(struct link *link, link_left_fn *fn, void *ctx)
 	if (link->phase == LINK_ASKING)
 		sentinel_cancel(link->sentinel);
 	lease_end(&link->lease); /* what is on the disk goes when we may leave */
+	data_close(link);
 	link_enter(link, LINK_LEAVING);
 	if (was_live)
 		link->events.lost_fn(link->ctx);
@@ -326,6 +335,7 @@ refuse_start(struct link *link)
 	alarm_raise(link, ALARM_SCHEMA, &link->refuses);
 	trouble_note(link, &link->refuses);
 	link_forget(link);
+	data_close(link);
 	barriers_forget(link);
 	link_enter(link, LINK_REFUSING);
 	if (was_live)

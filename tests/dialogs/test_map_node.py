@@ -370,6 +370,71 @@ class Barriers(Scripted):
         self.assertEqual(self.acks(), [])
 
 
+class Departures(Scripted):
+    """A session that ends while its connections stay: what was asked on D is answered by nobody any more."""
+
+    def begin(self, **settings):
+        self.fetches, self.loads = [threading.Event(), threading.Event()], []
+        super().begin(**settings)
+        self.fake.on_exec = lambda fake, connection, reply: self.fetches[0].set() or (self.fetches[1].wait(5), reply)[1]
+
+    def load_slowly(self):
+        """The map is read again, and that takes until the second event."""
+        self.loads = [threading.Event(), threading.Event()]
+        self.fake.on_load = lambda fake, connection, reply: self.loads[0].set() or (self.loads[1].wait(5), reply)[1]
+        self.fake.push(None)
+        self.assertTrue(self.loads[0].wait(5))
+
+    def refuse(self):
+        self.fake.head["schema"] = "2 2"
+        wait_for("it refuses the map", 5, lambda: self.drive.status()["link"]["state"] == "refusing")
+
+    def survives(self):
+        """Late replies, and then a map that can be read again."""
+        for event in self.fetches + self.loads:
+            event.set()
+        time.sleep(0.1)
+        self.assertEqual(self.drive.status()["link"]["state"], "refusing")
+        self.fake.on_exec = self.fake.on_load = None
+        self.fake.head["schema"] = "1"
+        self.drive.wait_complete()
+        self.drive.ask_until("ann@example.org", source="memory")
+        self.assertEqual(self.drive.ask("bob@example.org")["owner"], "old")
+
+    def test_a_question_on_its_way_when_the_map_is_refused(self):
+        self.begin(cache={"preload": 0}, question_timeout=200)
+        waiting = self.drive.send("bob@example.org")
+        self.assertTrue(self.fetches[0].wait(5))
+        self.refuse()
+        self.assertEqual(self.drive.take(waiting)["verdict"], "temp")
+        self.survives()
+
+    def test_a_question_that_still_waits_when_the_map_is_refused(self):
+        self.begin(cache={"preload": 0}, question_timeout=10000)
+        waiting = self.drive.send("bob@example.org")
+        self.assertTrue(self.fetches[0].wait(5))
+        self.refuse()
+        self.survives()
+        self.assertEqual(self.drive.take(waiting)["owner"], "old")
+
+    def test_the_map_on_its_way_when_it_is_refused(self):
+        self.begin()
+        self.load_slowly()
+        self.refuse()
+        self.survives()
+
+    def test_the_map_on_its_way_when_the_node_leaves(self):
+        self.begin(head={"members": "1"})
+        self.load_slowly()
+        self.fake.head["members"] = "3"  # so that leaving takes a moment
+        wait_for("the new head is known", 5, lambda: "only 0 of 1" in self.drive.status()["link"]["trouble"])
+        self.drive.say("leave")
+        time.sleep(0.1)
+        self.loads[1].set()
+        self.assertTrue(self.drive.other.get(timeout=5)["left"])
+        self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
+
+
 class Replicas(Scripted):
     """splitmx.map says three members: ALL is 2, a majority has 1 replica."""
 
