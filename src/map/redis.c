@@ -17,6 +17,7 @@
 enum {
 	IN_MAX_BYTES = 256 * 1024,
 	WORDS_MOST = 16,
+	TELLING_BYTES = 4, /* of a password */
 };
 
 struct waiting {
@@ -169,13 +170,26 @@ data_take(struct redis *redis)
 
 /* ---- who we are: before anything else is sent */
 
+/* Who does not know AUTH repeats its arguments, or begins to: nobody may read them in a log. */
+static const char *
+without_password(const struct redis *redis, struct str text)
+{
+	size_t len = redis->target->password_len < TELLING_BYTES ? redis->target->password_len
+								 : TELLING_BYTES;
+	const char *told =
+	    len > 0 ? memmem(text.ptr, text.len, redis->target->password, len) : NULL;
+
+	return log_quote(told != NULL ? str_make(text.ptr, (size_t)(told - text.ptr)) : text);
+}
+
 static void
 auth_done(void *ctx, const struct resp *reply)
 {
 	struct redis *redis = ctx;
 
 	if (reply != NULL && resp_type(reply) == RESP_ERROR)
-		redis_fail(redis, redis->target->when_refused, log_quote(resp_str(reply)));
+		redis_fail(redis, redis->target->when_refused,
+		    without_password(redis, resp_str(reply)));
 }
 
 static void

@@ -1,5 +1,6 @@
 """The map client and a Redis that does what real ones do seldom, in an exact order, or never should."""
 
+import os
 import threading
 import time
 
@@ -150,6 +151,21 @@ class Strangers(Scripted):
                 self.drive.ask_until("ann@example.org", owner="old")
                 if (command, error) != rows[-1][:2]:
                     self.tearDown()
+
+    def test_A12_a_password_that_is_repeated_is_not_passed_on(self):
+        """A server that does not know AUTH says so with its arguments, the first 128 bytes of them."""
+        secret = "s3cr3t-" * 30
+        path = self.lab.write("password", secret)
+        os.chmod(path, 0o600)
+        self.begin(wait=False, question_timeout=300, redis={"password_file": path})
+        for repeated in (secret, secret[:100], secret[:8]):
+            self.fake.refuse["AUTH"] = f"-ERR unknown command 'AUTH', with args beginning with: '{repeated}"
+            self.fake.drop()
+            self.drive.wait_trouble('refuses redis.user and redis.password_file: "ERR unknown command')
+            with open(self.drive.log, encoding="utf-8") as log:
+                self.assertNotIn("s3cr", log.read())
+            self.assertNotIn("s3cr", self.drive.ask("ann@example.org")["reason"])
+            self.assertNotIn("s3cr", str(self.drive.status()))
 
     def test_A12_refusals_of_a_lookup(self):
         self.begin(lease_ms=600, question_timeout=300)
