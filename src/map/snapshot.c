@@ -233,8 +233,8 @@ snapshot_change(struct snapshot *snapshot, struct str name)
 		snapshot_spoil(snapshot);
 		return;
 	}
-	if (told_bytes > ROWS_MOST_BYTES)
-		rows_end(snapshot);
+	if (told_bytes > ROWS_MOST_BYTES && (!snapshot->rows_void || snapshot->phase != SAVE_NONE))
+		rows_end(snapshot); /* once: each begins the wait for a save anew */
 	if (told_bytes > DOMAINS_MOST_BYTES)
 		domains_end(snapshot);
 	if (snapshot->phase != SAVE_NONE || !snapshot->rows_void ||

@@ -957,6 +957,35 @@ test_A20_damaged_files_are_never_believed(void **state)
 	buf_fini(&tombs.bytes);
 }
 
+static struct timer *changing;
+
+static void
+change_again(void *ctx)
+{
+	snapshot_change(snapshot, STR("other@y"));
+	timer_start(changing, 5);
+}
+
+static void
+changes_that_do_not_end_keep_no_save_away(void **state)
+{
+	uint64_t two = 2;
+	char name[10000] = "";
+
+	settings.first_save_ms = 100;
+	settings.save_every_ms = 100000;
+	kill_and_start();
+	save();
+	memset(name, 'n', sizeof(name));
+	for (int i = 0; i < 500; i++) /* more than a snapshot is worth */
+		snapshot_change(snapshot, str_make(name, sizeof(name)));
+	changing = timer_new(loop, change_again, NULL);
+	snapshot_start(snapshot);
+	change_again(NULL);
+	assert_true(loop_run_until(loop, has_saved, &two, 20000));
+	timer_free(&changing);
+}
+
 /* As the link does it, when nobody waits for this node any more. */
 static void
 files_that_somebody_removed_are_begun_anew(void **state)
@@ -999,6 +1028,7 @@ main(void)
 	    TEST(a_lease_that_moves_moves_the_end),
 	    TEST(without_grace_only_the_list_of_domains_is_kept),
 	    TEST(tombs_stays_small_when_saves_succeed_and_ends_all_when_they_do_not),
+	    TEST(changes_that_do_not_end_keep_no_save_away),
 	    TEST(files_that_somebody_removed_are_begun_anew),
 	    TEST(a_copy_of_the_map_is_handed_over_from_the_loop),
 	    TEST(what_changed_since_is_unknown_whatever_its_kind),
