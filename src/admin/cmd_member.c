@@ -192,8 +192,9 @@ watch_it(const struct declaration *declaration, struct members *members, bool *h
 		progress_step(&progress, clock_ms() - start);
 		code = read_members(admin, members);
 		member = members_find(members, declaration->address);
-		*here_r = code == 0 && member != NULL && member->state == MEMBER_ONLINE &&
-			  member->offset >= wanted;
+		*here_r = code == 0 && member != NULL &&
+			  (member->state == MEMBER_MASTER ||
+			      (member->state == MEMBER_ONLINE && member->offset >= wanted));
 	}
 	progress_end(&progress);
 	return code;

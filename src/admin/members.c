@@ -39,33 +39,27 @@ find_replica(const struct server_replication *replication, const char *address)
 	return NULL;
 }
 
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 /*
- * A master does not tell its own address. It is the member that we reached, or
- * the only one that is neither its replica nor dead; else nobody knows.
+ * A master does not tell its own address. It is the member that we reached, even
+ * one that was declared dead, or the only one that is neither its replica nor
+ * dead; else nobody knows.
  */
 static const char *
 find_master(const struct map_head *head, const struct server_replication *replication,
-    const char *target)
+    const char *reached)
 {
 	const char *found = NULL;
 	unsigned count = 0;
 
+	if (head_servers_has(&head->named, str_of(reached)) ||
+	    head_servers_has(&head->dead, str_of(reached)))
+		return reached;
 	for (unsigned i = 0; i < head->named.count; i++) {
 		const char *address = head->named.address[i];
 
 		if (find_replica(replication, address) != NULL ||
 		    head_servers_has(&head->dead, str_of(address)))
 			continue;
-		if (ends_with(target, address))
-			return address;
 		found = address;
 		count++;
 	}
@@ -116,14 +110,16 @@ add_absent(struct members *members, const struct map_head *head, const char *add
 
 void
 members_judge(struct members *members_r, const struct map_head *head,
-    const struct server_replication *replication, const char *target)
+    const struct server_replication *replication, const char *reached)
 {
-	const char *master = find_master(head, replication, target);
+	const char *master = find_master(head, replication, reached);
+	struct member *first;
 
 	*members_r = (struct members){.offset = replication->offset,
 	    .wanted = head_replicas_all(head),
 	    .majority = head_replicas_most(head)};
-	add(members_r, master != NULL ? master : "", MEMBER_MASTER);
+	first = add(members_r, master != NULL ? master : "", MEMBER_MASTER);
+	first->is_declared_dead = head_servers_has(&head->dead, str_of(first->address));
 	for (size_t i = 0; i < replication->replica_count; i++)
 		add_replica(members_r, head, &replication->replicas[i], replication->offset);
 	for (unsigned i = 0; i < head->named.count; i++)
@@ -179,7 +175,7 @@ members_read(struct members *members_r, struct client *client, struct fault *fau
 	if (question_end(&question, client, fault_r) == -1)
 		return -1;
 	members_judge(members_r, &client_map(client)->head, &question.replication,
-	    client_target(client));
+	    client_address(client));
 	return 0;
 }
 

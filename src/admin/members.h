@@ -51,10 +51,10 @@ struct members {
 
 /*
  * Put together what the head says, what the master told, and where we reached it
- * ("redis://10.0.0.1:6379").                                           (pure)
+ * ("10.0.0.1:6379"; "": nobody knows).                                  (pure)
  */
 void members_judge(struct members *members_r, const struct map_head *head,
-    const struct server_replication *replication, const char *target);
+    const struct server_replication *replication, const char *reached);
 
 const struct member *members_find(const struct members *members, const char *address);
 

@@ -199,6 +199,12 @@ client_target(const struct client *client)
 }
 
 const char *
+client_address(const struct client *client)
+{
+	return redis_target_address(client->target);
+}
+
+const char *
 client_prefix(const struct client *client)
 {
 	return client->settings->redis.prefix;

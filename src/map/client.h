@@ -54,6 +54,7 @@ struct client *client_open(const struct settings *settings, enum client_need nee
 void client_close(struct client **client);
 
 const char *client_target(const struct client *client); /* where; never holds a secret */
+const char *client_address(const struct client *client); /* "host:port"; "": a Unix socket */
 const char *client_prefix(const struct client *client); /* "splitmx" */
 const struct client_map *client_map(const struct client *client);
 

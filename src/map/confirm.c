@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "map/audit.h"
+#include "map/reached.h"
 #include "map/server.h"
 
 #include <inttypes.h>
@@ -128,66 +129,28 @@ on_wait(void *ctx, const struct resp *reply)
 	fail(ctx, &fault);
 }
 
-static bool
-has_reached(const struct run *run, const char *address, uint64_t offset)
-{
-	for (size_t i = 0; i < run->replication.replica_count; i++) {
-		const struct server_replica *replica = &run->replication.replicas[i];
-
-		if (strcmp(replica->address, address) == 0)
-			return replica->is_online && replica->offset >= offset;
-	}
-	return false;
-}
-
-/*
- * Where members are named, one of those that live is the master itself, which is
- * no replica of anybody: it stands under "missing" only where we cannot know it
- * by its address.
- */
+/* Whom we wait for may change meanwhile: "member dead" is what ends a wait in vain. */
 static void
 count_members(struct run *run, uint64_t offset)
 {
 	struct confirm_result *result = run->result;
-	const struct map_head *head = &run->head;
-	struct head_servers *missing = &result->members_missing;
+	unsigned most = head_replicas_most(&run->head);
+	struct reached reached;
 
-	*missing = (struct head_servers){0};
-	result->members_reached = 0;
-	for (unsigned i = 0; i < head->named.count; i++) {
-		const char *address = head->named.address[i];
-
-		if (head_servers_has(&head->dead, str_of(address)))
-			continue;
-		if (has_reached(run, address, offset))
-			result->members_reached++;
-		else if (strcmp(address, client_target(run->client)) != 0)
-			memcpy(missing->address[missing->count++], address, HEAD_ADDRESS_BYTES);
-	}
-	if (head->named.count > 0)
-		return;
-	for (size_t i = 0; i < run->replication.replica_count; i++) {
-		const char *address = run->replication.replicas[i].address;
-
-		result->members_reached += !head_servers_has(&head->dead, str_of(address)) &&
-					   has_reached(run, address, offset);
-	}
-}
-
-static unsigned
-members_wanted(const struct run *run)
-{
-	unsigned all = head_replicas_all(&run->head), most = head_replicas_most(&run->head);
-
+	reached_count(&reached, &run->head, &run->replication, client_address(run->client), offset);
+	result->members_missing = reached.missing;
+	result->members_reached = reached.count;
 	switch (run->request->members) {
 	case CONFIRM_MEMBERS_ALL:
-		return all;
+		result->members_wanted = reached.wanted;
+		break;
 	case CONFIRM_MEMBERS_MAJORITY:
-		return most < all ? most : all;
+		result->members_wanted = most < reached.wanted ? most : reached.wanted;
+		break;
 	case CONFIRM_MEMBERS_NONE:
+		result->members_wanted = 0;
 		break;
 	}
-	return 0;
 }
 
 /*
@@ -211,16 +174,17 @@ reach_members(struct run *run)
 	if ((step = ask(run)) != STEP_ON)
 		return step;
 	offset = run->replication.offset;
-	result->members_wanted = members_wanted(run);
-	snprintf(wanted, sizeof(wanted), "%u", result->members_wanted);
 	snprintf(ms, sizeof(ms), "%d", MEMBERS_LOOK_MS);
 	for (;;) {
-		if (result->members_wanted > 0) {
-			client_words(client, on_wait, run, "WAIT", wanted, ms, NULL);
-			client_words(client, on_replication, run, "INFO", "replication", NULL);
-			if ((step = ask(run)) != STEP_ON)
-				return step;
-		}
+		count_members(run, offset);
+		if (result->members_wanted == 0)
+			break;
+		snprintf(wanted, sizeof(wanted), "%u", result->members_wanted);
+		client_words(client, on_wait, run, "WAIT", wanted, ms, NULL);
+		client_words(client, on_head, run, "HGETALL", run->map_key, NULL);
+		client_words(client, on_replication, run, "INFO", "replication", NULL);
+		if ((step = ask(run)) != STEP_ON)
+			return step;
 		count_members(run, offset);
 		if (result->members_reached >= result->members_wanted)
 			break;

@@ -36,6 +36,9 @@ struct redis_target *redis_target_new(const struct settings *settings, struct fa
 void redis_target_free(struct redis_target **target);
 const char *redis_target_name(const struct redis_target *target); /* never holds a secret */
 
+/* "host:port", as Redis writes a replica's (IPv6 in brackets); "": a Unix socket. Lent for now. */
+const char *redis_target_address(const struct redis_target *target);
+
 /* The i-th of the sentinels, which speak the same protocol; connecting may take connect_ms. */
 struct redis_target *redis_target_new_sentinel(const struct settings *settings, size_t i,
     uint64_t connect_ms, struct fault *fault_r);

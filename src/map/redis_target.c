@@ -192,6 +192,14 @@ redis_target_name(const struct redis_target *target)
 	return target->name;
 }
 
+const char *
+redis_target_address(const struct redis_target *target)
+{
+	if (target->endpoint.kind == ENDPOINT_UNIX)
+		return "";
+	return endpoint_name(&target->endpoint) + strlen("inet:");
+}
+
 void
 redis_target_move(struct redis_target *target, const struct endpoint *address)
 {

@@ -214,9 +214,34 @@ class Members(ConfirmCase):
         told = self.flip(TEMPFAIL, owner="old", wait=1)  # there are two replicas still
         self.assertEqual(1, told["members"]["reached"])
         self.assertIn(members[2], told["members"]["missing"])
+        self.settings["redis"]["url"] = self.redis.tcp_url
+        self.write_settings()
+        told = self.flip(TEMPFAIL, wait=1)
+        self.assertEqual([members[2]], told["members"]["missing"])  # and not the master itself
         self.redis.cli("HSET", "splitmx.map", "dead", members[2])
-        self.assertEqual(1, self.flip()["members"]["wanted"])
+        self.assertEqual(1, self.flip(owner="old")["members"]["wanted"])
         stranger.stop()
+
+    def test_a_master_that_was_declared_dead_frees_nobody(self):
+        one, two = self.replica("one"), self.replica("two")
+        members = [self.address(r) for r in (self.redis, one, two)]
+        self.settings["redis"]["url"] = self.redis.tcp_url
+        self.write_settings()
+        two.stop()
+        for named in (" ".join(members), 3):
+            self.redis.cli("HSET", "splitmx.map", "members", named, "dead", members[0])
+            told = self.tells(TEMPFAIL, "barrier", "--wait", 1)[0]
+            self.assertEqual((2, 1), (told["members"]["wanted"], told["members"]["reached"]))
+
+    def test_who_is_declared_dead_meanwhile_is_not_waited_for(self):
+        one, two = self.replica("one"), self.replica("two")
+        members = [self.address(r) for r in (self.redis, one, two)]
+        self.redis.cli("HSET", "splitmx.map", "members", " ".join(members))
+        two.stop()
+        run = self.start("set", "ann@example.org", "new", "--force", "--wait", "60")
+        wait_for("the change", 20, lambda: self.owner("ann@example.org") == "new")
+        self.says(OK, "member", "dead", members[2], "--yes")
+        self.assertEqual(OK, run.wait(20), run.communicate()[1])
 
 
 class Lost(ConfirmCase):

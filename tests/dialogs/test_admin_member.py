@@ -6,6 +6,7 @@ import unittest
 from admin import DATAERR, NOPERM, OK, TEMPFAIL, UNAVAILABLE, USAGE
 from admin_members import MemberCase
 from admin_nodes import ENTRY
+from sentinels import FakeSentinel, address
 
 
 class Members(MemberCase):
@@ -52,6 +53,28 @@ class Members(MemberCase):
         self.says(NOPERM, "member", "dead", self.address(self.master), "--yes")
         self.assertIn("is the master", self.error)
         self.assertEqual("", self.dead())
+
+    def test_the_master_that_sentinels_name_is_not_dead(self):
+        """While another is away it follows nobody either, and is not to be mistaken for it."""
+        sentinel = FakeSentinel(self.lab, address("127.0.0.1", self.master.tcp_port))
+        self.addCleanup(sentinel.close)
+        self.settings["redis"] = {"sentinels": [sentinel.address], "sentinel_master": "splitmx"}
+        self.write_settings()
+        self.two.stop()
+        self.follow(1)
+        self.assertIn(f"member dead {self.gone}", self.says(UNAVAILABLE, "status"))
+        self.says(NOPERM, "member", "dead", self.address(self.master), "--yes")
+        self.assertIn("is the master", self.error)
+        self.assertEqual([self.gone], self.tells(TEMPFAIL, "barrier", "--wait", 1)[0]["members"]["missing"])
+        self.says(OK, "member", "dead", self.gone, "--yes")
+        self.says(OK, "barrier")
+
+    def test_a_master_that_was_declared_dead_is_taken_back(self):
+        self.master.cli("HSET", "splitmx.map", "dead", self.address(self.master))
+        self.says(UNAVAILABLE, "member", "list")
+        self.says(OK, "member", "alive", self.address(self.master))
+        self.assertEqual("", self.dead())
+        self.says(OK, "member", "list")
 
     def test_a_majority_stays(self):
         for redis in (self.one, self.two):
