@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "map/audit.h"
 #include "map/change.h"
 
 #include <errno.h>
@@ -122,6 +123,26 @@ count_one(struct import *import, const struct change *change, size_t row)
 	}
 }
 
+/*
+ * A batch whose connection was lost may have been written at another master. Has
+ * that one the batch before too, and with it all others?
+ */
+static int
+check_before(struct import *import, unsigned sessions, struct fault *fault_r)
+{
+	struct client *client = import->admin->client;
+	enum audit_found found;
+
+	if (import->seal.epoch == 0 || client_sessions(client) == sessions)
+		return 0;
+	if (audit_find(client, import->seal.nonce, &found, fault_r) == -1)
+		return -1;
+	if (found == AUDIT_IS_THERE)
+		return 0;
+	return fault_set(fault_r, VERDICT_TEMP,
+	    "a failover undid rows that were written before it, some or all");
+}
+
 /* All rows, batch by batch; with "write" they are written, else only compared. */
 static int
 pass(struct import *import, bool write, const char *doing, struct fault *fault_r)
@@ -135,6 +156,7 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 	progress_start(&progress, doing, "accounts", total, import->admin->json);
 	while (from < total && rc == 0) {
 		size_t count = total - from < CHANGE_BATCH_MOST ? total - from : CHANGE_BATCH_MOST;
+		unsigned sessions = client_sessions(client);
 		uint64_t start = clock_us();
 		struct seal seal = {.epoch = 0};
 
@@ -147,6 +169,8 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 				 &import->guard, &seal, fault_r)
 			   : change_try(client, import->batch, count, guard_owner, &import->guard,
 				 fault_r);
+		if (rc == 0)
+			rc = check_before(import, sessions, fault_r);
 		if (rc == -1)
 			break;
 		if (clock_us() - start > import->slowest_us)
@@ -200,8 +224,8 @@ broken(const struct import *import, const struct fault *fault, size_t done)
 	admin_fault(import->admin, fault);
 	if (done > 0)
 		admin_note(import->admin,
-		    "%zu rows were done; start the same import again, it goes on where it stopped, "
-		    "and run \"splitmx barrier\" when it is done: these were not confirmed",
+		    "%zu rows were done; start the same import again, it writes what is missing, and "
+		    "run \"splitmx barrier\" when it is done: these were not confirmed",
 		    done);
 	return EX_TEMPFAIL;
 }

@@ -45,6 +45,7 @@ struct client {
 	size_t ring_size, head, count;
 	size_t open_most; /* what client_wait() waits for */
 	uint64_t replies; /* ever */
+	unsigned sessions;
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
 	uint64_t known_epoch; /* CLIENT_MENDS: the most that this host knows of this map */
@@ -291,6 +292,12 @@ check_identity(struct client *client, struct fault *fault_r)
 	return 0;
 }
 
+unsigned
+client_sessions(const struct client *client)
+{
+	return client->sessions;
+}
+
 struct journal *
 client_journal(struct client *client)
 {
@@ -482,6 +489,7 @@ client_reopen(struct client *client, struct fault *fault_r)
 	client->open = client->lost = client->refused = false;
 	client->subscribed = false;
 	client->count = 0;
+	client->sessions++;
 	client->map = (struct client_map){0};
 	if (reach(client, fault_r) == 0 && check_map(client, client->need, fault_r) == 0)
 		return 0;
@@ -591,7 +599,7 @@ client_close(struct client **client)
 
 	if (c == NULL)
 		return;
-	if (c->identity != NULL && c->wrote)
+	if (c->identity != NULL && c->wrote && c->map.initialised)
 		identity_note(c->identity, &c->map.head, &unimportant);
 	identity_close(&c->identity);
 	journal_close(&c->journal);

@@ -103,6 +103,9 @@ bool client_is_lost(const struct client *client);
  */
 int client_reopen(struct client *client, struct fault *fault_r);
 
+/* How often that was: what was written before may have been undone by a failover. */
+unsigned client_sessions(const struct client *client);
+
 /* A published message, lent for the call. */
 typedef void client_message_fn(void *ctx, struct str message);
 

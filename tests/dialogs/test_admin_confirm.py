@@ -373,6 +373,31 @@ class Lost(ConfirmCase):
                     self.assertIn('"what":"lost"', file.readlines()[-1])
                 self.direct()
 
+    def test_an_import_of_which_a_failover_undid_a_part_says_so(self):
+        def rows(letter):
+            return self.lab.write(f"many-{letter}", "".join(f"{letter}{i}@example.org old\n" for i in range(250)))
+
+        def fail_over():  # the first batch is lost, and others went on
+            for number in range(3):
+                former.cli("HINCRBY", "splitmx.map", "epoch", 1)
+                former.cli("XADD", "splitmx.audit", "*", "what", "set", "op", f"abcdef{number}")
+            way.redis = former
+
+        way = self.way()
+        try:
+            self.says(OK, "import", rows("a"), "--yes")
+        finally:
+            way.close()
+        second = [i for i, word in enumerate(way.words) if word == "EXEC"][1]
+        former = self.copy("former")
+        way = self.way(request=second + 1, then=fail_over)
+        self.addCleanup(way.close)
+        self.says(TEMPFAIL, "import", rows("b"), "--yes")
+        self.assertIn("a failover undid rows", self.error)
+        self.assertIn("start the same import again", self.error)
+        self.assertIn("150 added", self.says(OK, "import", rows("b"), "--yes"))
+        self.assertEqual("old", former.cli("GET", "splitmx:owner:b0@example.org"))
+
     def copy(self, name):
         """Another Redis with what is in the map now."""
         former = Redis(self.lab, name)
