@@ -270,6 +270,8 @@ confirming_json(const struct confirming *confirming, json_t *object)
 	json_object_set_new(object, "members",
 	    json_pack("{s:i, s:i, s:o}", "wanted", (int)result->members_wanted, "reached",
 		(int)result->members_reached, "missing", missing));
+	if (!confirm_is_done(result) && result->trouble[0] != '\0')
+		json_object_set_new(object, "trouble", admin_json_text(str_of(result->trouble)));
 }
 
 static void

@@ -35,6 +35,7 @@ struct run {
 	const struct confirm_request *request;
 	struct confirm_result *result;
 	uint64_t start_ms;
+	char map_id[HEAD_ID_BYTES]; /* of the map that was changed */
 	char *map_key, *nodes_key, *beats_key, *touch_key, *barrier_channel;
 	struct buf barrier; /* this round's message */
 	struct awaited *awaited; /* this round's nodes, and at last the result's */
@@ -101,7 +102,7 @@ on_head(void *ctx, const struct resp *reply)
 
 	if (map_head_read(reply, client_prefix(run->client), &run->head, &fault) == -1) {
 		fail(run, &fault);
-	} else if (strcmp(run->head.id, client_map(run->client)->head.id) != 0 ||
+	} else if (strcmp(run->head.id, run->map_id) != 0 ||
 		   run->head.epoch < run->request->epoch) {
 		fault_set(&fault, VERDICT_TEMP, "the map went back, or is another one now");
 		fail(run, &fault);
@@ -340,7 +341,8 @@ come_back(struct run *run)
 	bool is_open = client_reopen(run->client, &fault) == 0;
 
 	/* Perhaps that is also why it was not opened: identity.h calls it a map that went back. */
-	if (map->initialised && map->head.epoch < run->request->epoch) {
+	if (map->initialised && strcmp(map->head.id, run->map_id) == 0 &&
+	    map->head.epoch < run->request->epoch) {
 		run->result->state = CONFIRM_LOST;
 		return STEP_OVER;
 	}
@@ -379,6 +381,7 @@ confirm_run(struct client *client, const struct confirm_request *request)
 	struct fault unimportant;
 	bool first = true;
 
+	memcpy(run.map_id, client_map(client)->head.id, sizeof(run.map_id));
 	result->epoch = request->epoch;
 	while (take_round(&run, first) == STEP_AGAIN && !is_late(&run)) {
 		first = false;

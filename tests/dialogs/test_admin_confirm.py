@@ -398,6 +398,21 @@ class Lost(ConfirmCase):
         self.assertIn("150 added", self.says(OK, "import", rows("b"), "--yes"))
         self.assertEqual("old", former.cli("GET", "splitmx:owner:b0@example.org"))
 
+    def test_another_map_is_no_failover(self):
+        other = self.copy("other")
+        other.cli("HSET", "splitmx.map", "id", "another", "epoch", 1)
+
+        def swap():
+            way.redis = other
+
+        way = self.way(word="INFO", then=swap)
+        self.addCleanup(way.close)
+        done = self.lab.run(self.argv("--json", "set", "ann@example.org", "new", "--force", "--wait", "2"), check=False)
+        self.assertEqual(TEMPFAIL, done.returncode, done.stdout + done.stderr)
+        told = json.loads(done.stdout)
+        self.assertFalse(told["lost"])
+        self.assertIn("another map", told["trouble"])
+
     def copy(self, name):
         """Another Redis with what is in the map now."""
         former = Redis(self.lab, name)
