@@ -225,6 +225,8 @@ confirming_words(const struct confirming *confirming)
 		return ", not confirmed";
 	nodes = confirm_count(result, AWAITED_ACKNOWLEDGED);
 	out = confirm_count(result, AWAITED_OUT);
+	if (nodes + out == 0)
+		return ", confirmed: no node is in the roster";
 	buf_addf(&text, ", confirmed by %zu node%s in ", nodes, nodes == 1 ? "" : "s");
 	add_seconds(&text, result->took_ms);
 	if (out > 0)
