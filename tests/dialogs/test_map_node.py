@@ -478,7 +478,11 @@ class Replicas(Scripted):
         self.fake.drop()
         self.drive.ask_until("ann@example.org", owner="old")
         self.fake.head["epoch"] = "9"
-        wait_for("it is known", 5, lambda: self.drive.status()["link"]["epoch"] == 9)
+
+        def acknowledged():  # a barrier comes when every server has its change, and again until it is answered
+            self.fake.bark(9, "abc")
+            return any(channel == "splitmx.ack" and text.startswith("9 abc ") for channel, text in self.fake.published)
+        wait_for("it is acknowledged", 10, acknowledged, every=0.2)
         self.fake.head["epoch"] = "8"
         self.drive.wait_trouble("the map went back")
         self.fake.head["epoch"] = "9"
