@@ -30,8 +30,10 @@ class EndTest(unittest.TestCase):
     def end(self, action, sig=None):
         env = {**os.environ, "PYTHONPATH": os.path.join(TOP, "tests")}
         env.pop("SPLITMX_LOGS", None)
+        # A shell starts what runs in its background with SIGINT ignored, and that is inherited.
         child = subprocess.Popen([sys.executable, "-B", "-c", self.PROGRAM.replace("ACTION", action)], env=env, text=True,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         directory = child.stdout.readline().strip()
         self.assertGreater(len(processes_of(directory)), 3)
         if sig:
