@@ -59,7 +59,7 @@ const char *client_prefix(const struct client *client); /* "splitmx" */
 const struct client_map *client_map(const struct client *client);
 
 /*
- * CLIENT_MENDS: the highest epoch that this host has seen or written, where the map
+ * CLIENT_MENDS: the highest epoch that this host knows of or has written, where the map
  * is below it, else 0. What is written then leaves the epoch where it is, so that
  * no node takes such a map for the one it knows.
  */

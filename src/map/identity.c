@@ -27,7 +27,7 @@ struct known {
 
 struct identity {
 	char *dir, *path, *lock_path;
-	struct known known; /* the most that this process has seen */
+	struct known known; /* the most that this process knows of */
 	struct known written; /* what the file is known to hold */
 	struct fault trouble; /* the file is there and cannot be used */
 	bool is_bad;

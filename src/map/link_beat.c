@@ -107,8 +107,9 @@ refused:
 }
 
 /*
- * A majority has what was read: from now on a map of a lower epoch has lost what
- * it should not. What only its master had, nobody was promised.
+ * Which map this is, for the next start, and how far it surely has come: what
+ * barriers have said, or what is read here where there is only one server
+ * (identity.h). A majority is not enough: a failover may promote who lacks it.
  */
 static void
 epoch_note(struct link *link)
