@@ -107,7 +107,7 @@ enum back_step {
 	BACK_TLS, /* start the handshake, and call tls() when it is done */
 	BACK_CHALLENGE, /* back->text is asked, base64: answer with respond() */
 	BACK_ACCEPTED, /* back->untagged and back->text; the rest of "in" is the session's */
-	BACK_REFUSED, /* by the backend: back->refusal, and back->text where it is to be passed on */
+	BACK_REFUSED, /* by the backend: back->refusal, and back->text if that is to be passed on */
 	BACK_BROKEN, /* nothing to be expected from this backend: *fault_r says why */
 };
 
