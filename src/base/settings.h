@@ -14,8 +14,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What clients and backends of the login front speak. */
+enum service_protocol {
+	SERVICE_IMAP,
+	SERVICE_POP3,
+	SERVICE_SUBMISSION,
+	SERVICE_SIEVE,
+	SERVICE_COUNT
+};
+
+enum tls_mode { TLS_MODE_NONE, TLS_MODE_STARTTLS, TLS_MODE_IMPLICIT };
+
+/* How a backend learns who is calling. */
+enum service_caller {
+	SERVICE_CALLER_PROXY,
+	SERVICE_CALLER_XCLIENT,
+	SERVICE_CALLER_ID,
+	SERVICE_CALLER_NONE
+};
+
+/* Where a destination serves one protocol to the front. */
+struct service_settings {
+	enum service_protocol protocol;
+	const char **addresses; /* tried in this order */
+	size_t address_count;
+	enum tls_mode tls;
+	enum service_caller caller;
+	bool verify; /* the certificate; false: any is taken */
+	bool trusted; /* without TLS secrets may be sent all the same */
+	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
+	const char **pins; /* SHA-256 of a public key, hex; one of them must match */
+	size_t pin_count;
+	const char *login; /* template of the name to log in with; "" = as the client says it */
+	int64_t connect_timeout_ms;
+	int line;
+};
+
 struct destination_settings {
 	const char *name;
+	struct service_settings *services;
+	size_t service_count;
 	int line;
 };
 
@@ -83,6 +121,43 @@ struct policyd_settings {
 	size_t listen_count;
 };
 
+struct front_listen_settings {
+	enum service_protocol protocol;
+	const char *address;
+	enum tls_mode tls;
+	bool plaintext_login; /* passwords are taken without TLS */
+	const char *
+	    *proxy_from; /* CIDR list: who sends, and must send, a PROXY header; none: nobody */
+	size_t proxy_from_count;
+	int64_t backlog;
+	int line;
+};
+
+struct certificate_settings {
+	const char *cert_file, *key_file; /* key_file NULL: the key is in cert_file */
+	int line;
+};
+
+enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
+
+struct frontd_settings {
+	int64_t workers, max_connections, max_per_address, max_parked_per_address, max_per_account;
+	int64_t login_timeout_ms, fail_delay_ms, idle_timeout_ms, end_timeout_ms, drain_timeout_ms;
+	const char *host_name; /* NULL: instance, or the host's */
+	const char *default_domain; /* "" = none */
+	const char *master_separators; /* "" = none */
+	const char *unknown_login; /* "refuse", or a destination */
+	const char *metrics; /* address of the OpenMetrics endpoint; NULL: none */
+	const char **token_claims; /* JWT claims that name the account */
+	size_t token_claim_count;
+	bool token_claims_first;
+	enum tls_least tls_least;
+	struct certificate_settings *certificates;
+	size_t certificate_count;
+	struct front_listen_settings *listen;
+	size_t listen_count;
+};
+
 struct settings {
 	const char *path;
 	const char *instance, *run_dir, *state_dir, *user, *group;
@@ -99,6 +174,7 @@ struct settings {
 	struct map_settings *maps;
 	size_t map_count;
 	struct policyd_settings policyd;
+	struct frontd_settings frontd;
 	struct settings_store *store; /* owns every string and array above, and the problems */
 };
 
