@@ -1,0 +1,148 @@
+/*
+ * login_lead.c - a login's way to the backend, and what came of it    (driver)
+ */
+#include "front/login_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/bridge.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+
+static void
+accepted(struct login *login)
+{
+	breaker_worked(&login->service->breaker);
+	server_learn(login->server, login->service, leg_back(login->leg)->offer);
+	login->service->logins++;
+	login_check(login);
+}
+
+static void
+refused(struct login *login)
+{
+	const struct back *back = leg_back(login->leg);
+
+	breaker_worked(&login->service->breaker); /* somebody is there */
+	server_learn(login->server, login->service, back->offer);
+	login->service->refused++;
+	login_refuse(login, back->refusal, back->text);
+}
+
+static void
+failed(struct login *login)
+{
+	struct service *service = login->service;
+
+	service->failed++;
+	breaker_failed(&service->breaker, clock_ms(), randombytes_random());
+	if (service->breaker.pause_ms != 0)
+		log_warning("backend_avoided",
+		    "proto=%s destination=%s ms=%" PRIu64 " failures=%u reason=%s",
+		    login->dialect->name, service->destination, service->breaker.pause_ms,
+		    service->breaker.failures, log_quote_text(leg_fault(login->leg)->text));
+	login_refuse(login, REFUSAL_LATER, STR(""));
+}
+
+static void
+on_leg(void *ctx, enum leg_event event)
+{
+	struct login *login = ctx;
+
+	switch (event) {
+	case LEG_CHALLENGE:
+		login_enter(login, LOGIN_ANSWERING);
+		login->dialect->front.challenge(login->front, leg_back(login->leg)->text,
+		    conn_out(login->conn));
+		login_enter(login, LOGIN_TALKING); /* the answer comes as FRONT_RESPONSE */
+		conn_flush(login->conn);
+		login_go_on(login);
+		break;
+	case LEG_ACCEPTED:
+		accepted(login);
+		break;
+	case LEG_REFUSED:
+		refused(login);
+		break;
+	case LEG_FAILED:
+		failed(login);
+		break;
+	case LEG_GONE:
+		login_forget_try(login);
+		if (login->front->credentials.secret.ptr == NULL) {
+			login_enter(login, LOGIN_TALKING); /* the client has given this try up */
+			login_go_on(login);
+		} else {
+			login_ask(login);
+		}
+		break;
+	}
+}
+
+/* The name that this destination knows the account by. */
+static bool
+write_name(struct login *login)
+{
+	buf_clear(&login->rewritten);
+	return route_rewrite(&login->server->route_rules, login->service->login,
+	    credentials_login(&login->front->credentials), str_of(login->account),
+	    &login->rewritten);
+}
+
+void
+login_lead(struct login *login)
+{
+	const struct front *front = login->front;
+	struct server *server = login->server;
+
+	if (!breaker_allows(&login->service->breaker, clock_ms()) || !write_name(login)) {
+		login_refuse(login, REFUSAL_LATER, STR(""));
+		return;
+	}
+	login->task = (struct back_task){.credentials = &front->credentials,
+	    .login = buf_str(&login->rewritten),
+	    .caller = &login->caller,
+	    .way = login->service->caller,
+	    .id = login->dialect->front.id ? login->dialect->front.id(front) : NULL,
+	    .host = server->host,
+	    .start_tls = login->service->tls_mode == TLS_MODE_STARTTLS,
+	    .is_safe = login->service->is_safe};
+	login_enter(login, LOGIN_LEADING);
+	login->leg = leg_new(server->loop, login->dialect, login->service, &login->task,
+	    (uint64_t)server->settings->frontd.login_timeout_ms, on_leg, login);
+}
+
+void
+login_leave(struct login *login)
+{
+	map_forget(&login->question);
+	login_enter(login, LOGIN_LEAVING);
+	leg_quit(login->leg);
+}
+
+void
+login_hand_over(struct login *login)
+{
+	const struct back *back = leg_back(login->leg);
+	struct conn *client = login->conn;
+
+	login->dialect->front.accept(login->front, back->untagged, back->text, conn_out(client));
+	crowd_succeeded(login->server->crowd, &login->caller.client,
+	    credentials_login(&login->front->credentials));
+	tally_accepted(&login->server->tally, login->port->kind, clock_ms() - login->asked_ms);
+	login->conn = NULL;
+	bridge_new(login->server, &(struct bridge_order){.dialect = login->dialect,
+			      .kind = login->port->kind,
+			      .client = client,
+			      .backend = leg_take(login->leg),
+			      .backend_name = leg_peer(login->leg),
+			      .claim = &login->claim,
+			      .account = login->account,
+			      .owner = login->owner,
+			      .session = login->session,
+			      .address = &login->caller.client,
+			      .client_ip = login->client_ip});
+	login_end(login, LOGIN_END_HANDED);
+}

@@ -1,0 +1,278 @@
+/*
+ * login_route.c - whom a login belongs to                             (driver)
+ *
+ * The map is asked, a claim taken with its answer, and whatever the map says
+ * later about this account is acted on: a parked login goes on, one that is on
+ * its way to a former owner turns round.
+ */
+#include "front/login_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- refusing */
+
+void
+login_forget_try(struct login *login)
+{
+	map_forget(&login->question);
+	login_unpark(login);
+	leg_free(&login->leg);
+	service_leave(&login->service);
+	claim_release(&login->claim);
+	free(login->account);
+	free(login->owner);
+	login->account = login->owner = NULL;
+}
+
+/* Not before so long after the question as others take whose password is wrong. */
+static uint64_t
+delay_of(struct login *login, enum refusal refusal)
+{
+	const struct frontd_settings *frontd = &login->server->settings->frontd;
+	uint64_t least_ms = (uint64_t)frontd->fail_delay_ms, now_ms = clock_ms(), due_ms;
+
+	if (refusal != REFUSAL_WRONG && refusal != REFUSAL_TOKEN)
+		return 0;
+	due_ms = login->asked_ms + least_ms +
+		 crowd_failed(login->server->crowd, &login->caller.client,
+		     credentials_login(&login->front->credentials), now_ms, least_ms);
+	return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+void
+login_refuse(struct login *login, enum refusal refusal, struct str text)
+{
+	uint64_t delay_ms = delay_of(login, refusal);
+
+	log_info("login_refused",
+	    "proto=%s session=%s user=%s from=%s destination=%s refusal=%s ms=%" PRIu64,
+	    login->dialect->name, login->session,
+	    log_quote(credentials_login(&login->front->credentials)), login->client_ip,
+	    login->owner ? login->owner : "-", refusal_names[refusal], clock_ms() - login->asked_ms);
+	tally_refused(&login->server->tally, login->port->kind, refusal);
+	buf_clear(&login->refusal_text);
+	buf_add_str(&login->refusal_text, text);
+	login->refusal = refusal;
+	login_forget_try(login);
+	login_enter(login, LOGIN_DELAYED);
+	timer_start(login->pause, delay_ms);
+}
+
+/* ---- waiting for the end of a hold */
+
+void
+login_unpark(struct login *login)
+{
+	if (!login->is_parked)
+		return;
+	login->is_parked = false;
+	crowd_unpark(login->server->crowd, &login->caller.client);
+	timer_stop(login->pause);
+	timer_start(login->deadline, (uint64_t)login->server->settings->frontd.login_timeout_ms);
+}
+
+static void
+park(struct login *login)
+{
+	const struct frontd_settings *frontd = &login->server->settings->frontd;
+	uint64_t waited_ms;
+
+	login->is_parked = crowd_park(login->server->crowd, &login->caller.client,
+	    (size_t)frontd->max_parked_per_address);
+	if (!login->is_parked) {
+		login_refuse(login, REFUSAL_LIMIT, STR(""));
+		return;
+	}
+	if (login->parked_ms == 0)
+		login->parked_ms = clock_ms();
+	waited_ms = clock_ms() - login->parked_ms;
+	login_enter(login, LOGIN_PARKED);
+	timer_start(login->deadline,
+	    waited_ms < login->dialect->park_ms ? login->dialect->park_ms - waited_ms : 0);
+	if (login->dialect->park_word_ms != 0)
+		timer_start(login->pause, login->dialect->park_word_ms);
+}
+
+/* ---- what the map says later */
+
+/* Does the record still allow what we do? */
+static bool
+stands(void *ctx, const struct finding *finding)
+{
+	const struct login *login = ctx;
+	bool is_held = finding->hold == HOLD_ALL && login->dialect->park_ms != 0;
+
+	return str_is(finding->owner, login->owner) && str_is(finding->account, login->account) &&
+	       is_held == login->is_parked;
+}
+
+static void
+end(void *ctx, const struct finding *finding)
+{
+	struct login *login = ctx;
+
+	if (login->is_parked || login->leg == NULL) {
+		login_forget_try(login);
+		login_ask(login);
+	} else {
+		login_leave(login);
+	}
+}
+
+static const struct claim_events claim_events = {.stands_fn = stands, .end_fn = end};
+
+/* ---- asking */
+
+static void
+take_claim(struct login *login, const struct finding *finding)
+{
+	login->account = xstrndup(finding->account.ptr, finding->account.len);
+	login->owner = xstrndup(finding->owner.ptr, finding->owner.len);
+	login->claim = map_claim(login->server->map, &login->server->account, finding,
+	    &claim_events, login);
+}
+
+static void
+go_home(struct login *login, const struct finding *finding)
+{
+	struct home *home = server_home(login->server, finding->owner);
+
+	if (home == NULL || home->services[login->port->kind] == NULL) {
+		log_warning("login_has_no_home", "proto=%s account=%s owner=%s reason=%s",
+		    login->dialect->name, log_quote(finding->account), log_quote(finding->owner),
+		    home == NULL ? "\"there is no such destination\""
+				 : "\"the destination does not serve this protocol\"");
+		login_refuse(login, REFUSAL_LATER, STR(""));
+		return;
+	}
+	take_claim(login, finding);
+	if (finding->hold == HOLD_ALL && login->dialect->park_ms != 0) {
+		park(login);
+		return;
+	}
+	login->service = service_use(home->services[login->port->kind]);
+	login_lead(login);
+}
+
+/* Nobody knows this login; inside a managed domain a destination may want to see it all the same. */
+static void
+unknown(struct login *login, const struct finding *finding)
+{
+	const char *where = login->server->settings->frontd.unknown_login;
+	struct finding there = *finding;
+
+	if (finding->verdict == VERDICT_FOUND && strcmp(where, "refuse") != 0) {
+		there.owner = str_of(where);
+		go_home(login, &there);
+		return;
+	}
+	login_refuse(login, REFUSAL_WRONG, STR(""));
+}
+
+static void
+found(void *ctx, const struct finding *finding)
+{
+	struct login *login = ctx;
+
+	login->question = NULL;
+	switch (finding->verdict) {
+	case VERDICT_FOUND:
+		if (finding->is_unknown)
+			unknown(login, finding);
+		else
+			go_home(login, finding);
+		break;
+	case VERDICT_ABSENT:
+		unknown(login, finding);
+		break;
+	case VERDICT_TEMP:
+	case VERDICT_PERM:
+	case VERDICT_COUNT:
+		log_warning("login_in_trouble", "proto=%s session=%s user=%s reason=%s",
+		    login->dialect->name, login->session,
+		    log_quote(credentials_login(&login->front->credentials)),
+		    log_quote_text(finding->reason));
+		login_refuse(login, REFUSAL_LATER, STR(""));
+		break;
+	}
+}
+
+/* The account of the login in hand, in server->account; false: it can be nobody. */
+static bool
+read_account(struct login *login)
+{
+	struct server *server = login->server;
+	struct fault fault;
+	bool is_bare;
+
+	buf_clear(&server->name);
+	if (route_login(&server->route_rules, credentials_login(&login->front->credentials),
+		&server->name, &is_bare, &fault) == -1) {
+		log_info("login_is_none", "proto=%s session=%s reason=%s", login->dialect->name,
+		    login->session, log_quote_text(fault.text));
+		return false;
+	}
+	if (is_bare)
+		return account_login(&server->account, buf_str(&server->name),
+			   &server->account_rules) == ACCOUNT_LOGIN;
+	return account_parse(&server->account, buf_str(&server->name), &server->account_rules) ==
+	       ACCOUNT_ADDRESS;
+}
+
+void
+login_ask(struct login *login)
+{
+	struct finding finding;
+
+	login_enter(login, LOGIN_ASKING);
+	if (!read_account(login)) {
+		login_refuse(login, REFUSAL_WRONG, STR(""));
+		return;
+	}
+	login->question = map_ask(login->server->map, &login->server->account, found, login, &finding);
+	if (login->question == NULL)
+		found(login, &finding);
+}
+
+void
+login_route(struct login *login)
+{
+	login->asked_ms = clock_ms();
+	login->parked_ms = 0;
+	login_ask(login);
+}
+
+/* ---- asking once more */
+
+static void
+checked(void *ctx, const struct finding *finding)
+{
+	struct login *login = ctx;
+
+	login->question = NULL;
+	if (finding->verdict == VERDICT_FOUND && stands(login, finding))
+		login_hand_over(login);
+	else
+		login_leave(login);
+}
+
+void
+login_check(struct login *login)
+{
+	struct finding finding;
+
+	login_enter(login, LOGIN_CHECKING);
+	if (!read_account(login)) {
+		login_leave(login); /* the rules of reading have changed meanwhile */
+		return;
+	}
+	login->question =
+	    map_ask(login->server->map, &login->server->account, checked, login, &finding);
+	if (login->question == NULL)
+		checked(login, &finding);
+}

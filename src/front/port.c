@@ -1,0 +1,95 @@
+/*
+ * port.c - one address where the front listens                        (driver)
+ */
+#include "front/port.h"
+
+#include "base/mem.h"
+#include "front/login.h"
+#include "front/server_inside.h"
+
+#include <stdlib.h>
+
+static void
+let_in(void *ctx, int fd, const char *peer)
+{
+	struct front_port *port = ctx;
+
+	port->accepted++;
+	login_new(port, fd);
+}
+
+struct front_port *
+front_port_new(struct server *server, int fd)
+{
+	struct front_port *port = xnew(struct front_port);
+
+	port->server = server;
+	port->fd = fd;
+	LIST_INSERT_HEAD(&server->ports, port, entry);
+	return port;
+}
+
+void
+front_port_free(struct front_port **port_ref)
+{
+	struct front_port *port = *port_ref;
+
+	if (port == NULL)
+		return;
+	must(port->logins == 0);
+	*port_ref = NULL;
+	LIST_REMOVE(port, entry);
+	listener_free(&port->listener);
+	free(port->address);
+	free(port->proxy_from);
+	free(port);
+}
+
+static int
+read_networks(const struct front_listen_settings *row, struct cidr **list_r, struct fault *fault_r)
+{
+	struct cidr *list = xnew_array(struct cidr, row->proxy_from_count + 1);
+
+	for (size_t i = 0; i < row->proxy_from_count; i++) {
+		if (cidr_parse(row->proxy_from[i], &list[i], fault_r) == -1) {
+			free(list);
+			return -1;
+		}
+	}
+	*list_r = list;
+	return 0;
+}
+
+int
+front_port_set(struct front_port *port, const struct front_listen_settings *row,
+    struct fault *fault_r)
+{
+	/* Everybody: a login front stands in public. */
+	static const struct cidr all[] = {{.bits = 0}};
+	static const struct listener_guard guard = {.allow = all, .allow_count = 1};
+	struct server *server = port->server;
+	struct cidr *networks;
+
+	if (read_networks(row, &networks, fault_r) == -1)
+		return -1;
+	free(port->proxy_from);
+	port->proxy_from = networks;
+	port->proxy_from_count = row->proxy_from_count;
+	port->kind = (enum dialect_kind)row->protocol;
+	port->dialect = dialects[port->kind];
+	port->tls_mode = row->tls;
+	port->plaintext_login = row->plaintext_login;
+	free(port->address);
+	port->address = xstrdup(row->address);
+	listener_free(&port->listener);
+	if (!server->draining)
+		port->listener = listener_new(server->loop, port->fd, port->address, &guard,
+		    server->seats, let_in, port);
+	return 0;
+}
+
+void
+front_port_stop(struct front_port *port)
+{
+	listener_free(&port->listener);
+}

@@ -1,0 +1,413 @@
+/*
+ * server.c - a front worker: its listeners, logins and sessions       (driver)
+ */
+#include "front/server_inside.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/bridge.h"
+#include "front/login.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ARENAS_MOST = 4096 }; /* logins that are under way */
+
+/* ---- destinations */
+
+static void
+home_free(struct home **homes, struct home *home)
+{
+	HASH_DEL(*homes, home);
+	for (size_t i = 0; i < DIALECT_COUNT; i++)
+		service_leave(&home->services[i]);
+	free(home->name);
+	free(home);
+}
+
+static void
+homes_free(struct home **homes)
+{
+	struct home *home, *next;
+
+	HASH_ITER (hh, *homes, home, next)
+		home_free(homes, home);
+}
+
+static int
+home_add(struct home **homes, const struct destination_settings *row, struct fault *fault_r)
+{
+	struct home *home = xnew(struct home);
+
+	home->name = xstrdup(row->name);
+	HASH_ADD_KEYPTR(hh, *homes, home->name, strlen(home->name), home);
+	for (size_t i = 0; i < row->service_count; i++) {
+		const struct service_settings *service = &row->services[i];
+
+		home->services[service->protocol] = service_new(row->name, service, fault_r);
+		if (home->services[service->protocol] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+homes_new(const struct settings *settings, struct home **homes_r, struct fault *fault_r)
+{
+	struct home *homes = NULL;
+
+	for (size_t i = 0; i < settings->destination_count; i++) {
+		if (home_add(&homes, &settings->destinations[i], fault_r) == -1) {
+			homes_free(&homes);
+			return -1;
+		}
+	}
+	*homes_r = homes;
+	return 0;
+}
+
+struct home *
+server_home(const struct server *server, struct str owner)
+{
+	struct home *home;
+
+	HASH_FIND(hh, server->homes, owner.ptr, owner.len, home);
+	return home;
+}
+
+/* ---- what may be offered */
+
+static struct offer *
+offer_of(const struct server *server, enum dialect_kind kind)
+{
+	struct offer *common = NULL, *next;
+	struct home *home, *tmp;
+
+	HASH_ITER (hh, server->homes, home, tmp) {
+		struct service *service = home->services[kind];
+
+		if (service == NULL || service->offer == NULL)
+			continue; /* not seen yet: what it can do, nobody knows */
+		next = offer_common(common ? common : service->offer, service->offer);
+		offer_free(&common);
+		common = next;
+	}
+	return common;
+}
+
+static void
+offers_refresh(struct server *server, enum dialect_kind kind)
+{
+	offer_free(&server->offers[kind]);
+	server->offers[kind] = offer_of(server, kind);
+}
+
+void
+server_learn(struct server *server, struct service *service, const struct offer *offer)
+{
+	if (offer == NULL)
+		return;
+	service_learn(service, offer);
+	offers_refresh(server, service->dialect);
+}
+
+void
+server_terms(const struct server *server, const struct front_port *port, bool is_tls,
+    struct front_terms *terms_r)
+{
+	*terms_r = (struct front_terms){.host = server->host,
+	    .offer = server->offers[port->kind],
+	    .mechanisms = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN),
+	    .is_tls = is_tls,
+	    .may_start_tls = port->tls_mode == TLS_MODE_STARTTLS && !is_tls,
+	    .may_login = is_tls || port->plaintext_login};
+}
+
+/* ---- settings */
+
+static char *
+host_name(const struct settings *settings)
+{
+	char name[256];
+
+	if (settings->frontd.host_name != NULL)
+		return xstrdup(settings->frontd.host_name);
+	must(gethostname(name, sizeof(name) - 1) == 0);
+	name[sizeof(name) - 1] = '\0';
+	return xstrdup(name);
+}
+
+static int
+load_certificates(const struct settings *settings, struct tls_context **tls_r,
+    struct fault *fault_r)
+{
+	const struct frontd_settings *frontd = &settings->frontd;
+	struct tls_certificate *list;
+
+	*tls_r = NULL;
+	if (frontd->certificate_count == 0)
+		return 0;
+	list = xnew_array(struct tls_certificate, frontd->certificate_count);
+	for (size_t i = 0; i < frontd->certificate_count; i++)
+		list[i] = (struct tls_certificate){.cert_file = frontd->certificates[i].cert_file,
+		    .key_file = frontd->certificates[i].key_file};
+	*tls_r = tls_context_new_server(list, frontd->certificate_count,
+	    frontd->tls_least == TLS_LEAST_1_3, fault_r);
+	free(list);
+	return *tls_r != NULL ? 0 : -1;
+}
+
+static struct front_port *
+find_port(struct server *server, int fd)
+{
+	struct front_port *port;
+
+	LIST_FOREACH (port, &server->ports, entry)
+		if (port->fd == fd)
+			return port;
+	return NULL;
+}
+
+static bool
+is_wanted(const struct front_port *port, const struct settings *settings, const int *fds)
+{
+	for (size_t i = 0; i < settings->frontd.listen_count; i++)
+		if (fds[i] == port->fd)
+			return true;
+	return false;
+}
+
+static int
+set_ports(struct server *server, const struct settings *settings, const int *fds,
+    struct fault *fault_r)
+{
+	struct front_port *port, *next;
+
+	for (size_t i = 0; i < settings->frontd.listen_count; i++) {
+		port = find_port(server, fds[i]);
+		if (port == NULL)
+			port = front_port_new(server, fds[i]);
+		if (front_port_set(port, &settings->frontd.listen[i], fault_r) == -1)
+			return -1;
+	}
+	for (port = LIST_FIRST(&server->ports); port != NULL; port = next) {
+		next = LIST_NEXT(port, entry);
+		if (port->fd == -1 || is_wanted(port, settings, fds))
+			continue;
+		front_port_stop(port);
+		port->fd = -1;
+		if (port->logins == 0)
+			front_port_free(&port);
+	}
+	return 0;
+}
+
+/* Everything that can fail comes first, so that a bad file changes nothing. */
+static int
+take_settings(struct server *server, const struct settings *settings, const int *fds,
+    struct fault *fault_r)
+{
+	struct tls_context *tls = NULL;
+	struct home *homes = NULL;
+
+	if (homes_new(settings, &homes, fault_r) == -1 ||
+	    load_certificates(settings, &tls, fault_r) == -1 ||
+	    set_ports(server, settings, fds, fault_r) == -1) {
+		homes_free(&homes);
+		tls_context_free(&tls);
+		return -1;
+	}
+	homes_free(&server->homes);
+	server->homes = homes;
+	tls_context_free(&server->tls);
+	server->tls = tls;
+	free(server->host);
+	server->host = host_name(settings);
+	server->settings = settings;
+	server->account_rules =
+	    (struct account_rules){settings->fold_local, settings->recipient_delimiter};
+	server->route_rules = (struct route_rules){.default_domain = settings->frontd.default_domain,
+	    .master_separators = settings->frontd.master_separators};
+	seats_set_most(server->seats, (size_t)settings->frontd.max_connections);
+	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
+		offers_refresh(server, kind);
+	return 0;
+}
+
+int
+server_reload(struct server *server, const struct settings *settings, const int *fds,
+    struct fault *fault_r)
+{
+	return take_settings(server, settings, fds, fault_r);
+}
+
+/* ---- life */
+
+struct server *
+server_new(struct loop *loop, struct map *map, const struct settings *settings, const int *fds,
+    struct fault *fault_r)
+{
+	struct server *server = xnew(struct server);
+
+	server->loop = loop;
+	server->map = map;
+	server->seats = seats_new((size_t)settings->frontd.max_connections);
+	server->arenas = arenas_new(ARENAS_MOST);
+	server->crowd = crowd_new();
+	account_init(&server->account);
+	LIST_INIT(&server->ports);
+	TAILQ_INIT(&server->logins);
+	TAILQ_INIT(&server->bridges);
+	if (take_settings(server, settings, fds, fault_r) == -1)
+		server_free(&server);
+	return server;
+}
+
+void
+server_free(struct server **server_ref)
+{
+	struct server *server = *server_ref;
+	struct front_port *port;
+
+	if (server == NULL)
+		return;
+	*server_ref = NULL;
+	server->drained = NULL;
+	while (!TAILQ_EMPTY(&server->logins))
+		login_stop(TAILQ_FIRST(&server->logins));
+	while (!TAILQ_EMPTY(&server->bridges))
+		bridge_stop(TAILQ_FIRST(&server->bridges));
+	while ((port = LIST_FIRST(&server->ports)) != NULL)
+		front_port_free(&port);
+	homes_free(&server->homes);
+	for (size_t i = 0; i < DIALECT_COUNT; i++)
+		offer_free(&server->offers[i]);
+	tls_context_free(&server->tls);
+	arenas_free(&server->arenas);
+	crowd_free(&server->crowd);
+	seats_free(&server->seats);
+	account_fini(&server->account);
+	buf_wipe(&server->name);
+	free(server->host);
+	free(server);
+}
+
+/* ---- draining */
+
+void
+server_left(struct server *server)
+{
+	server_drained_fn *drained = server->drained;
+
+	if (drained == NULL || !TAILQ_EMPTY(&server->logins) || !TAILQ_EMPTY(&server->bridges))
+		return;
+	server->drained = NULL;
+	drained(server->drained_ctx);
+}
+
+void
+server_drain(struct server *server, server_drained_fn *fn, void *ctx)
+{
+	struct front_port *port;
+	struct login *login, *next;
+
+	if (server->draining)
+		return;
+	server->draining = true;
+	server->drained = fn;
+	server->drained_ctx = ctx;
+	LIST_FOREACH (port, &server->ports, entry)
+		front_port_stop(port);
+	for (login = TAILQ_FIRST(&server->logins); login != NULL; login = next) {
+		next = login_after(login);
+		login_drain(login);
+	}
+	server_left(server);
+}
+
+/* ---- for people */
+
+size_t
+server_kick(struct server *server, const char *account, const char *session)
+{
+	struct bridge *bridge, *next;
+	size_t count = 0;
+
+	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = next) {
+		next = bridge_after(bridge);
+		if ((account != NULL && strcmp(bridge_account(bridge), account) == 0) ||
+		    (session != NULL && strcmp(bridge_session(bridge), session) == 0)) {
+			bridge_end(bridge, BYE_MOVED);
+			count++;
+		}
+	}
+	return count;
+}
+
+json_t *
+server_sessions(const struct server *server, const json_t *filter)
+{
+	json_t *all = json_array();
+	const struct bridge *bridge;
+	const struct login *login;
+	const char *account = json_string_value(json_object_get(filter, "account"));
+
+	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge))
+		if (account == NULL || strcmp(bridge_account(bridge), account) == 0)
+			json_array_append_new(all, bridge_status(bridge));
+	for (login = TAILQ_FIRST(&server->logins); login != NULL && account == NULL;
+	     login = login_after(login))
+		json_array_append_new(all, login_status(login));
+	return all;
+}
+
+static json_t *
+service_status(const struct service *service)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "logins", (json_int_t)service->logins, "refused",
+	    (json_int_t)service->refused, "failed", (json_int_t)service->failed, "avoided_ms",
+	    (json_int_t)service->breaker.pause_ms);
+}
+
+static json_t *
+homes_status(const struct server *server)
+{
+	json_t *all = json_object(), *one;
+	struct home *home, *next;
+
+	HASH_ITER (hh, server->homes, home, next) {
+		one = json_object();
+		for (size_t i = 0; i < DIALECT_COUNT; i++)
+			if (home->services[i] != NULL)
+				json_object_set_new(one, dialects[i]->name,
+				    service_status(home->services[i]));
+		json_object_set_new(all, home->name, one);
+	}
+	return all;
+}
+
+json_t *
+server_status(const struct server *server)
+{
+	json_t *all = json_object(), *listeners = json_array();
+	const struct front_port *port;
+	const struct bridge *bridge;
+	const struct login *login;
+	size_t bridges = 0, logins = 0;
+
+	LIST_FOREACH (port, &server->ports, entry)
+		json_array_insert_new(listeners, 0,
+		    json_pack("{s:s, s:s, s:I, s:I}", "address", port->address, "protocol",
+			port->dialect->name, "logins", (json_int_t)port->logins, "accepted",
+			(json_int_t)port->accepted)); /* the oldest first */
+	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge))
+		bridges++;
+	for (login = TAILQ_FIRST(&server->logins); login != NULL; login = login_after(login))
+		logins++;
+	json_object_set_new(all, "listeners", listeners);
+	json_object_set_new(all, "sessions", json_integer((json_int_t)bridges));
+	json_object_set_new(all, "logins_under_way", json_integer((json_int_t)logins));
+	json_object_set_new(all, "destinations", homes_status(server));
+	json_object_set_new(all, "logins", tally_json(&server->tally));
+	return all;
+}

@@ -1,0 +1,71 @@
+/*
+ * server_inside.h - what the parts of a front worker share            (driver)
+ */
+#ifndef FRONT_SERVER_INSIDE_H
+#define FRONT_SERVER_INSIDE_H
+
+#include "base/hash.h"
+#include "front/arena.h"
+#include "front/crowd.h"
+#include "front/port.h"
+#include "front/route.h"
+#include "front/sasl.h"
+#include "front/server.h"
+#include "front/service.h"
+#include "front/tally.h"
+#include "map/account.h"
+
+#include <sys/queue.h>
+
+struct login;
+struct bridge;
+
+TAILQ_HEAD(login_list, login);
+TAILQ_HEAD(bridge_list, bridge);
+LIST_HEAD(front_ports, front_port);
+
+/* A destination of the settings; by its name. */
+struct home {
+	UT_hash_handle hh;
+	char *name;
+	struct service *services[DIALECT_COUNT]; /* NULL: does not serve this protocol */
+};
+
+struct server {
+	struct loop *loop;
+	struct map *map;
+	struct front_ports ports; /* those that are gone but for their connections included */
+	struct login_list logins;
+	struct bridge_list bridges;
+	struct home *homes;
+	struct offer *offers[DIALECT_COUNT]; /* what all homes announce; NULL: not known yet */
+	struct arenas *arenas;
+	struct seats *seats;
+	struct crowd *crowd; /* by address: connections, parked logins, failures */
+	struct tls_context *tls; /* what listeners show; NULL: no certificates */
+	struct account account; /* of the name in hand */
+	struct account_rules account_rules;
+	struct route_rules route_rules;
+	struct sasl_rules sasl_rules;
+	struct buf name; /* of the login in hand */
+	struct tally tally;
+	const struct settings *settings; /* lent by the daemon's frame */
+	char *host;
+	bool draining;
+	server_drained_fn *drained;
+	void *drained_ctx;
+};
+
+/* The home of an owner; NULL: there is no such destination. */
+struct home *server_home(const struct server *server, struct str owner);
+
+/* What may be offered on a connection of this dialect, as things stand. */
+void server_terms(const struct server *server, const struct front_port *port, bool is_tls,
+    struct front_terms *terms_r);
+
+/* A backend was seen: the offers may have changed. */
+void server_learn(struct server *server, struct service *service, const struct offer *offer);
+
+void server_left(struct server *server); /* a login or bridge has left its list */
+
+#endif
