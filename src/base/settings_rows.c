@@ -41,6 +41,32 @@ static const char *const confirm_member_words[] = {
     NULL,
 };
 
+static const char *const service_protocols[] = {
+    [SERVICE_IMAP] = "imap",
+    [SERVICE_POP3] = "pop3",
+    [SERVICE_SUBMISSION] = "submission",
+    [SERVICE_SIEVE] = "sieve",
+    NULL,
+};
+static const char *const tls_modes[] = {
+    [TLS_MODE_NONE] = "none",
+    [TLS_MODE_STARTTLS] = "starttls",
+    [TLS_MODE_IMPLICIT] = "implicit",
+    NULL,
+};
+static const char *const service_callers[] = {
+    [SERVICE_CALLER_PROXY] = "proxy",
+    [SERVICE_CALLER_XCLIENT] = "xclient",
+    [SERVICE_CALLER_ID] = "id",
+    [SERVICE_CALLER_NONE] = "none",
+    NULL,
+};
+static const char *const tls_versions[] = {
+    [TLS_LEAST_1_2] = "1.2",
+    [TLS_LEAST_1_3] = "1.3",
+    NULL,
+};
+
 /* The struct that a group's fields are in, and what its settings' names begin with. */
 #define IN_main struct settings
 #define IN_log struct settings
@@ -51,6 +77,10 @@ static const char *const confirm_member_words[] = {
 #define IN_map struct map_settings
 #define IN_policyd struct policyd_settings
 #define IN_listen struct listen_settings
+#define IN_service struct service_settings
+#define IN_frontd struct frontd_settings
+#define IN_certificate struct certificate_settings
+#define IN_front_listen struct front_listen_settings
 #define PATH_main ""
 #define PATH_log "log."
 #define PATH_cache "cache."
@@ -60,6 +90,10 @@ static const char *const confirm_member_words[] = {
 #define PATH_map "maps."
 #define PATH_policyd "policyd."
 #define PATH_listen "policyd.listen."
+#define PATH_service "destinations.services."
+#define PATH_frontd "frontd."
+#define PATH_certificate "frontd.certificates."
+#define PATH_front_listen "frontd.listen."
 
 /* Where a field is; does not compile unless it has this type. */
 #define FIELD(in, field, type) _Generic(((IN_##in *)0)->field, type : offsetof(IN_##in, field))
@@ -129,6 +163,10 @@ setting_group_path(enum setting_group group)
 	    [GROUP_map] = PATH_map,
 	    [GROUP_policyd] = PATH_policyd,
 	    [GROUP_listen] = PATH_listen,
+	    [GROUP_service] = PATH_service,
+	    [GROUP_frontd] = PATH_frontd,
+	    [GROUP_certificate] = PATH_certificate,
+	    [GROUP_front_listen] = PATH_front_listen,
 	};
 
 	return paths[group];

@@ -23,7 +23,11 @@ enum setting_group {
 	GROUP_destination,
 	GROUP_map,
 	GROUP_policyd,
-	GROUP_listen
+	GROUP_listen,
+	GROUP_service,
+	GROUP_frontd,
+	GROUP_certificate,
+	GROUP_front_listen
 };
 
 enum setting_type {
