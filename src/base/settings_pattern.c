@@ -181,6 +181,13 @@ is_reply(const char *text)
 	return text[strspn(text, " ")] != '\0';
 }
 
+/* A SHA-256. */
+static bool
+is_pin(const char *text)
+{
+	return strlen(text) == 64 && is_made_of(text, DIGITS "abcdefABCDEF");
+}
+
 static const struct {
 	bool (*fits)(const char *text);
 	const char *words;
@@ -202,6 +209,7 @@ static const struct {
     [PATTERN_ADDRESS] = {is_address, "\"unix:/PATH\" of at most 107 bytes or \"inet:HOST:PORT\""},
     [PATTERN_CIDR] = {is_cidr, "a network such as \"192.0.2.0/24\" or \"2001:db8::/32\""},
     [PATTERN_REPLY] = {is_reply, "a reply that says later, such as \"450 4.2.1 Try again later\""},
+    [PATTERN_PIN] = {is_pin, "64 hexadecimal digits"},
 };
 _Static_assert(ARRAY_LEN(patterns) == PATTERN_COUNT, "a pattern lacks its test");
 

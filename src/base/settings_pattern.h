@@ -24,6 +24,7 @@ enum setting_pattern {
 	PATTERN_ADDRESS,
 	PATTERN_CIDR,
 	PATTERN_REPLY,
+	PATTERN_PIN,
 	PATTERN_COUNT
 };
 

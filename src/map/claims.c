@@ -274,6 +274,13 @@ claims_drop(struct claims *claims, struct claim *claim)
 	free(claim);
 }
 
+void
+claim_hand_over(struct claim *claim, const struct claim_events *events, void *ctx)
+{
+	claim->events = events;
+	claim->ctx = ctx;
+}
+
 void *
 claim_owner(const struct claim *claim)
 {

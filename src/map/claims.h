@@ -65,6 +65,9 @@ struct claim *claims_take(struct claims *claims, const struct account *asked,
     const struct finding *finding, bool is_sure, const struct claim_events *events, void *ctx);
 void claims_drop(struct claims *claims, struct claim *claim);
 
+/* Another holder goes on with it. */
+void claim_hand_over(struct claim *claim, const struct claim_events *events, void *ctx);
+
 void *claim_owner(const struct claim *claim);
 struct str claim_asked(const struct claim *claim); /* canonical, lent as long as the claim */
 struct str claim_account(const struct claim *claim); /* whom it led to: the same */
