@@ -1,0 +1,49 @@
+"""splitmx-frontd before two Dovecots, and clients that log in through it."""
+
+import imaplib
+import json
+
+from .policyd import Policyd
+
+
+class Frontd(Policyd):
+    """The login front. homes: destination -> its Dovecot; listeners: protocol and TLS mode -> port."""
+
+    def __init__(self, lab, homes, name="frontd", redis=None, settings=None, listen=None, start=True, **options):
+        self.homes = homes
+        self.ports = {}
+        front = {"workers": 1, "drain_timeout": 1000, "fail_delay": 100, "listen": []}
+        for protocol, tls in listen or [("imap", "none")]:
+            port = self.ports[protocol, tls] = lab.port()
+            front["listen"].append({"protocol": protocol, "address": f"inet:127.0.0.1:{port}", "tls": tls,
+                                    "plaintext_login": tls == "none"})
+        everything = {"domains": ["example.org"],
+                      "destinations": [{"name": name, "services": self.services(home)} for name, home in homes.items()],
+                      "frontd": front}
+        for key, value in (settings or {}).items():
+            if isinstance(value, dict):
+                everything.setdefault(key, {}).update(value)
+            else:
+                everything[key] = value
+        super().__init__(lab, everything, name=name, redis=redis, start=start, binary="splitmx-frontd", **options)
+
+    def services(self, dovecot):
+        return [{"protocol": "imap", "addresses": [f"inet:127.0.0.1:{dovecot.imap_port}"], "tls": "none",
+                 "trusted": True, "caller": "id"}]
+
+    def imap(self, tls="none"):
+        return imaplib.IMAP4("127.0.0.1", self.ports["imap", tls], timeout=20)
+
+    def control(self, **request):
+        """One question to the first worker's control socket."""
+        import os
+        import socket
+        path = os.path.join(self.run_dir, "frontd-0.ctl")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(path)
+            s.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(s.makefile().readline())
+
+    def sessions(self):
+        return self.control(do="sessions")["sessions"]
