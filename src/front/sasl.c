@@ -26,25 +26,12 @@ say(struct sasl *sasl, struct str challenge)
 	return SASL_CHALLENGE;
 }
 
-/*
- * RFC 4648, section 4, with all its padding and nothing else. What cannot be decoded
- * leaves its bytes in the arena too, where they are wiped with the rest.
- */
 static int
-decode(struct arena *arena, struct str text, struct str *message_r, struct fault *fault_r)
+decode(struct sasl *sasl, struct str line, struct str *message_r, struct fault *fault_r)
 {
-	size_t most = text.len / 4 * 3, len;
-	char *room;
-
-	if (text.len > SASL_LINE_MOST)
-		return fault_set(fault_r, VERDICT_PERM, "a line of %zu bytes", text.len);
-	if ((room = arena_room(arena, most)) == NULL)
-		return sasl_no_room(fault_r);
-	if (sodium_base642bin((unsigned char *)room, most, text.ptr, text.len, NULL, &len, NULL,
-		sodium_base64_VARIANT_ORIGINAL) == -1)
-		return fault_set(fault_r, VERDICT_PERM, "no base64");
-	*message_r = str_make(room, len);
-	return 0;
+	if (line.len > SASL_LINE_MOST)
+		return fault_set(fault_r, VERDICT_PERM, "a line of %zu bytes", line.len);
+	return sasl_decode(line, sodium_base64_VARIANT_ORIGINAL, sasl->arena, message_r, fault_r);
 }
 
 static enum sasl_step
@@ -84,7 +71,7 @@ take(struct sasl *sasl, struct str text, struct credentials *credentials, struct
 	struct str message;
 	int rc = -1;
 
-	if (decode(sasl->arena, text, &message, fault_r) == -1)
+	if (decode(sasl, text, &message, fault_r) == -1)
 		return SASL_BAD;
 	*credentials = (struct credentials){.mechanism = sasl->mechanism};
 	switch (sasl->mechanism) {
@@ -126,7 +113,7 @@ pass_on(struct sasl *sasl, struct str line, struct fault *fault_r)
 	struct str unused;
 
 	sasl->relays = false;
-	if (decode(sasl->arena, line, &unused, fault_r) == -1)
+	if (decode(sasl, line, &unused, fault_r) == -1)
 		return SASL_BAD;
 	if (!arena_copy(sasl->arena, line, &sasl->response)) {
 		sasl_no_room(fault_r);

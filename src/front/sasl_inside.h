@@ -21,6 +21,14 @@ sasl_is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/*
+ * Decode base64 of one of libsodium's variants into the arena: all of it, with exactly the
+ * padding of that variant. What cannot be decoded leaves its bytes there too, where
+ * they are wiped with the rest.
+ */
+int sasl_decode(struct str text, int variant, struct arena *arena, struct str *bytes_r,
+    struct fault *fault_r);
+
 int sasl_no_room(struct fault *fault_r); /* always -1 */
 
 /*

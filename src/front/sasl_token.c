@@ -143,30 +143,25 @@ name_in(const json_t *claims, const struct sasl_rules *rules, struct str *name_r
 }
 
 /*
- * jansson keeps what it reads on the heap until it is freed, unwiped: the claims, which
- * without their signature let nobody in. The name that is found stays in the arena, where
- * the text was that it came from, and which is longer.
+ * jansson keeps what it reads on the heap and frees it unwiped: the claims, which without
+ * their signature let nobody in.
  */
 static bool
 find_claim(struct str token, const struct sasl_rules *rules, struct arena *arena,
     struct str *name_r)
 {
-	struct str payload, name;
+	struct str payload, text, name;
 	bool is_found = false;
-	size_t len;
-	char *text;
+	struct fault unused;
 	json_t *claims;
 
-	if (!payload_of(token, &payload) || (text = arena_room(arena, payload.len)) == NULL ||
-	    sodium_base642bin((unsigned char *)text, payload.len, payload.ptr, payload.len, NULL,
-		&len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == -1)
+	if (!payload_of(token, &payload) ||
+	    sasl_decode(payload, sodium_base64_VARIANT_URLSAFE_NO_PADDING, arena, &text, &unused) ==
+		-1)
 		return false;
-	claims = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	if (claims != NULL && name_in(claims, rules, &name)) {
-		memcpy(text, name.ptr, name.len);
-		*name_r = str_make(text, name.len);
-		is_found = true;
-	}
+	claims = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+	if (claims != NULL && name_in(claims, rules, &name))
+		is_found = arena_copy(arena, name, name_r);
 	json_decref(claims);
 	return is_found;
 }
