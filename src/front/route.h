@@ -31,9 +31,11 @@ int route_login(const struct route_rules *rules, struct str login, struct buf *n
     bool *is_bare_r, struct fault *fault_r);
 
 /*
- * The name for a destination, from its template (rules/template.h: %a %u %d, and %l the
- * login as it was presented), with the master's part behind it again where the
- * client's had one. Empty: as the client said it.
+ * The name for a destination, from its template (as in rules/template.h: %a %u %d %%, and
+ * %l the login as it was presented, without a master's part), with the master's part
+ * behind it again where the client's had one. An empty template appends nothing: as
+ * the client said it. False, and nothing appended: the template has another expansion,
+ * or what comes out is empty, over-long or has control characters.
  */
 bool route_rewrite(const struct route_rules *rules, const char *template, struct str login,
     struct str account, struct buf *name_r);

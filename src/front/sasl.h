@@ -63,7 +63,12 @@ enum sasl_step sasl_line(struct sasl *sasl, struct str line, struct credentials 
 /* A challenge of the backend was passed on: the next line answers it. */
 void sasl_relay(struct sasl *sasl);
 
-/* The initial response for a backend, base64, appended; login, if set, is the name in it. */
+/*
+ * The initial response for a backend, base64, appended. login, where not empty, takes the
+ * place of the name that credentials_login() gives, except in SCRAM. What came by
+ * LOGIN is said as PLAIN. Where nobody was named beside a token that routed itself,
+ * OAUTHBEARER names nobody either.
+ */
 void sasl_say(const struct credentials *credentials, struct str login, struct buf *out);
 
 #endif

@@ -36,7 +36,8 @@ enum bye {
 
 /*
  * The line without its end and, in IMAP, without its tag: "NO [UNAVAILABLE] Try
- * again later". Empty: this protocol says nothing then.
+ * again later"; an end has none, and is the whole line: "* BYE [LIMIT] ...".
+ * Empty: this protocol says nothing then.
  */
 struct str words_refusal(enum dialect_kind dialect, enum refusal refusal);
 struct str words_bye(enum dialect_kind dialect, enum bye bye);
