@@ -138,7 +138,7 @@ struct certificate_settings {
 	int line;
 };
 
-enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
+enum tls_oldest { TLS_OLDEST_1_2, TLS_OLDEST_1_3 };
 
 struct frontd_settings {
 	int64_t workers, max_connections, max_per_address, max_parked_per_address, max_per_account;
@@ -151,7 +151,7 @@ struct frontd_settings {
 	const char **token_claims; /* JWT claims that name the account */
 	size_t token_claim_count;
 	bool token_claims_first;
-	enum tls_least tls_least;
+	enum tls_oldest tls_oldest;
 	struct certificate_settings *certificates;
 	size_t certificate_count;
 	struct front_listen_settings *listen;

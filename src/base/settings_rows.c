@@ -62,8 +62,8 @@ static const char *const service_callers[] = {
     NULL,
 };
 static const char *const tls_versions[] = {
-    [TLS_LEAST_1_2] = "1.2",
-    [TLS_LEAST_1_3] = "1.3",
+    [TLS_OLDEST_1_2] = "1.2",
+    [TLS_OLDEST_1_3] = "1.3",
     NULL,
 };
 

@@ -22,7 +22,8 @@ struct caller {
 	struct sockaddr_storage client, local; /* as they are, or as a trusted PROXY header said */
 	const char *client_ip, *local_ip; /* numeric, without brackets or zone */
 	uint16_t client_port, local_port;
-	bool is_tls; /* the client's leg */
+	bool is_tls; /* the client's leg; then also, as OpenSSL names them: */
+	const char *tls_version, *tls_cipher;
 	const char *session; /* our id of this login, as in our log: [0-9a-f]{16} */
 	unsigned ttl; /* hops that are left; 0 was refused before */
 };

@@ -158,10 +158,8 @@ say_who(struct leg *leg)
 
 	if (leg->service->caller != CALLER_PROXY)
 		return;
-	proxy_say(&(struct proxy_header){.client = caller->client,
-		      .local = caller->local,
-		      .is_tls = caller->is_tls},
-	    conn_out(leg->conn));
+	proxy_add_v2(conn_out(leg->conn), &caller->client, &caller->local,
+	    caller->is_tls ? &(struct proxy_tls){caller->tls_version, caller->tls_cipher} : NULL);
 	conn_flush(leg->conn);
 }
 

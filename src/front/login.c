@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
 	LINGER_MS = 2000, /* for the client to take our last words */
@@ -145,7 +146,7 @@ static void
 start_tls(struct login *login)
 {
 	login_enter(login, LOGIN_SHAKING);
-	conn_start_tls(login->conn, login->server->tls, NULL, SHAKE_MS);
+	conn_start_tls(login->conn, login->server->tls[login->port->kind], NULL, SHAKE_MS);
 }
 
 void
@@ -250,16 +251,16 @@ admit(struct login *login)
 static void
 read_proxy(struct login *login)
 {
-	struct proxy_header header;
+	struct proxy proxy;
 	struct fault fault;
 
-	switch (proxy_next(conn_in(login->conn), &header, &fault)) {
+	switch (proxy_next(conn_in(login->conn), &proxy, &fault)) {
 	case 0:
 		return;
 	case 1:
-		if (!header.is_local) {
-			login->caller.client = header.client;
-			login->caller.local = header.local;
+		if (!proxy.is_own) {
+			login->caller.client = proxy.client;
+			login->caller.local = proxy.local;
 		}
 		admit(login);
 		return;
@@ -281,6 +282,8 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 	switch (event) {
 	case CONN_OPEN:
 		login->caller.is_tls = true;
+		login->caller.tls_version = conn_tls_version(conn);
+		login->caller.tls_cipher = conn_tls_cipher(conn);
 		if (login->is_greeted) {
 			terms = terms_of(login);
 			login_enter(login, LOGIN_TALKING);

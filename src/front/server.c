@@ -137,24 +137,37 @@ host_name(const struct settings *settings)
 	return xstrdup(name);
 }
 
+static void
+contexts_free(struct tls_context *contexts[static DIALECT_COUNT])
+{
+	for (size_t i = 0; i < DIALECT_COUNT; i++)
+		tls_context_free(&contexts[i]);
+}
+
+/* One for each protocol, because each answers to its own name only (ALPN). */
 static int
-load_certificates(const struct settings *settings, struct tls_context **tls_r,
+contexts_new(const struct settings *settings, struct tls_context *contexts_r[static DIALECT_COUNT],
     struct fault *fault_r)
 {
 	const struct frontd_settings *frontd = &settings->frontd;
-	struct tls_certificate *list;
+	struct tls_server_rules rules = {.identity_count = frontd->certificate_count,
+	    .least = frontd->tls_oldest == TLS_OLDEST_1_3 ? TLS_LEAST_1_3 : TLS_LEAST_1_2};
+	struct tls_identity *identities = xnew_array(struct tls_identity, rules.identity_count + 1);
+	int rc = 0;
 
-	*tls_r = NULL;
-	if (frontd->certificate_count == 0)
-		return 0;
-	list = xnew_array(struct tls_certificate, frontd->certificate_count);
-	for (size_t i = 0; i < frontd->certificate_count; i++)
-		list[i] = (struct tls_certificate){.cert_file = frontd->certificates[i].cert_file,
+	for (size_t i = 0; i < rules.identity_count; i++)
+		identities[i] = (struct tls_identity){.cert_file = frontd->certificates[i].cert_file,
 		    .key_file = frontd->certificates[i].key_file};
-	*tls_r = tls_context_new_server(list, frontd->certificate_count,
-	    frontd->tls_least == TLS_LEAST_1_3, fault_r);
-	free(list);
-	return *tls_r != NULL ? 0 : -1;
+	rules.identities = identities;
+	for (size_t i = 0; i < DIALECT_COUNT; i++)
+		contexts_r[i] = NULL;
+	for (size_t i = 0; i < DIALECT_COUNT && rc == 0 && rules.identity_count > 0; i++) {
+		rules.alpn = dialects[i]->alpn;
+		contexts_r[i] = tls_context_new_server(&rules, fault_r);
+		rc = contexts_r[i] != NULL ? 0 : -1;
+	}
+	free(identities);
+	return rc;
 }
 
 static struct front_port *
@@ -207,20 +220,20 @@ static int
 take_settings(struct server *server, const struct settings *settings, const int *fds,
     struct fault *fault_r)
 {
-	struct tls_context *tls = NULL;
+	struct tls_context *tls[DIALECT_COUNT] = {NULL};
 	struct home *homes = NULL;
 
 	if (homes_new(settings, &homes, fault_r) == -1 ||
-	    load_certificates(settings, &tls, fault_r) == -1 ||
+	    contexts_new(settings, tls, fault_r) == -1 ||
 	    set_ports(server, settings, fds, fault_r) == -1) {
 		homes_free(&homes);
-		tls_context_free(&tls);
+		contexts_free(tls);
 		return -1;
 	}
 	homes_free(&server->homes);
 	server->homes = homes;
-	tls_context_free(&server->tls);
-	server->tls = tls;
+	contexts_free(server->tls);
+	memcpy(server->tls, tls, sizeof(tls));
 	free(server->host);
 	server->host = host_name(settings);
 	server->settings = settings;
@@ -282,7 +295,7 @@ server_free(struct server **server_ref)
 	homes_free(&server->homes);
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		offer_free(&server->offers[i]);
-	tls_context_free(&server->tls);
+	contexts_free(server->tls);
 	arenas_free(&server->arenas);
 	crowd_free(&server->crowd);
 	seats_free(&server->seats);

@@ -42,7 +42,7 @@ struct server {
 	struct arenas *arenas;
 	struct seats *seats;
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
-	struct tls_context *tls; /* what listeners show; NULL: no certificates */
+	struct tls_context *tls[DIALECT_COUNT]; /* what listeners show; NULL: no certificates */
 	struct account account; /* of the name in hand */
 	struct account_rules account_rules;
 	struct route_rules route_rules;
