@@ -19,6 +19,7 @@
 enum {
 	OUT_HIGH_BYTES = 128 * 1024, /* so much unsent: the other side is not read */
 	LINGER_MS = 2000,
+	RELAY_LEAST_BYTES = 32 * 1024, /* fewer unseen bytes go through the buffers */
 };
 
 enum bridge_end {
@@ -56,6 +57,7 @@ struct bridge {
 	struct sockaddr_storage address;
 	uint64_t since_ms;
 	uint64_t bytes[SIDE_COUNT]; /* that came from there */
+	uint64_t relayed[SIDE_COUNT]; /* asked of conn_relay(), which is not done; 0: no relay */
 	enum dialect_kind kind;
 	enum bye why; /* BYE_COUNT: nobody has asked it to end */
 	bool nobody_believed; /* the lease is over: the claim ends with our patience */
@@ -123,7 +125,7 @@ finish(struct bridge *bridge, enum bridge_end end)
 
 /* ---- what passes */
 
-/* Bytes that nobody looks at. */
+/* Few bytes that nobody looks at: through the buffers. */
 static bool
 pass_unseen(struct bridge *bridge, enum side from)
 {
@@ -137,9 +139,24 @@ pass_unseen(struct bridge *bridge, enum side from)
 		return false;
 	buf_add(conn_out(bridge->conns[other(from)]), buf_str(in).ptr, len);
 	buf_consume(in, len);
-	if (*unseen != UINT64_MAX)
-		*unseen -= len;
+	*unseen -= len;
 	return true;
+}
+
+/* Many: the connections move them by themselves, until CONN_RELAYED. */
+static void
+relay(struct bridge *bridge, enum side from)
+{
+	bridge->relayed[from] = bridge->follow->unseen[from];
+	conn_relay(bridge->conns[from], bridge->conns[other(from)], bridge->relayed[from]);
+}
+
+static void
+relay_done(struct bridge *bridge, enum side from)
+{
+	bridge->bytes[from] += bridge->relayed[from] - conn_relay_left(bridge->conns[from]);
+	bridge->relayed[from] = 0;
+	bridge->follow->unseen[from] = 0;
 }
 
 static bool
@@ -162,7 +179,16 @@ pass(struct bridge *bridge, enum side from)
 		buf_clear(in);
 		return false;
 	}
+	if (bridge->relayed[from] != 0) {
+		if (bridge->follow->unseen[from] == 0)
+			conn_relay_stop(conn); /* the other side has said what ends it */
+		return false;
+	}
 	while (!is_full(bridge, other(from)) && !is_full(bridge, from)) {
+		if (bridge->follow->unseen[from] >= RELAY_LEAST_BYTES) {
+			relay(bridge, from);
+			return true;
+		}
 		if (bridge->follow->unseen[from] > 0) {
 			if (!pass_unseen(bridge, from))
 				break;
@@ -228,7 +254,7 @@ leave(struct bridge *bridge)
 static void
 let_backend_end(struct bridge *bridge)
 {
-	conn_half_close(bridge->conns[SIDE_BACKEND]);
+	conn_end_out(bridge->conns[SIDE_BACKEND]);
 	if (bridge->deadline == NULL)
 		start_deadline(bridge);
 }
@@ -290,8 +316,11 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		if (bridge->quiet == (1U << SIDE_CLIENT | 1U << SIDE_BACKEND))
 			bridge_end(bridge, BYE_SLOW);
 		break;
-	case CONN_OPEN:
 	case CONN_RELAYED:
+		relay_done(bridge, side);
+		pump(bridge);
+		break;
+	case CONN_OPEN:
 		break;
 	}
 }
@@ -315,7 +344,7 @@ on_deadline(void *ctx)
 		    text_at(bridge, OWNER).ptr, log_quote(text_at(bridge, BACKEND)),
 		    "\"the backend has not closed the session of an account that moves\"");
 	bridge->said_stuck = true;
-	conn_half_close(bridge->conns[SIDE_BACKEND]);
+	conn_end_out(bridge->conns[SIDE_BACKEND]);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "front/bridge.h"
 #include "net/proxy.h"
+#include "net/tls.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -149,6 +150,14 @@ start_tls(struct login *login)
 	conn_start_tls(login->conn, login->server->tls[login->port->kind], NULL, SHAKE_MS);
 }
 
+/* From the first byte on; some of the handshake may have come behind a PROXY header. */
+static void
+begin_tls(struct login *login)
+{
+	login_enter(login, LOGIN_SHAKING);
+	conn_start_tls_behind(login->conn, login->server->tls[login->port->kind], SHAKE_MS);
+}
+
 void
 login_go_on(struct login *login)
 {
@@ -243,7 +252,7 @@ admit(struct login *login)
 		return;
 	}
 	if (login->port->tls_mode == TLS_MODE_IMPLICIT)
-		start_tls(login);
+		begin_tls(login);
 	else
 		greet(login);
 }
@@ -282,8 +291,8 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 	switch (event) {
 	case CONN_OPEN:
 		login->caller.is_tls = true;
-		login->caller.tls_version = conn_tls_version(conn);
-		login->caller.tls_cipher = conn_tls_cipher(conn);
+		login->caller.tls_version = tls_version_name(conn_tls(conn));
+		login->caller.tls_cipher = tls_cipher_name(conn_tls(conn));
 		if (login->is_greeted) {
 			terms = terms_of(login);
 			login_enter(login, LOGIN_TALKING);
@@ -372,20 +381,16 @@ login_new(struct front_port *port, int fd)
 {
 	struct server *server = port->server;
 	struct login *login = xnew(struct login);
-	socklen_t len = sizeof(login->caller.client), local_len = sizeof(login->caller.local);
 
 	login->server = server;
 	login->port = port;
 	login->dialect = port->dialect;
 	login->since_ms = clock_ms();
 	draw_session(login->session);
-	if (getpeername(fd, (struct sockaddr *)&login->caller.client, &len) == -1)
-		login->caller.client.ss_family = AF_UNSPEC; /* gone already: the first read says so */
-	if (getsockname(fd, (struct sockaddr *)&login->caller.local, &local_len) == -1)
-		login->caller.local.ss_family = AF_UNSPEC;
-	name_caller(login);
 	login->arena = arena_borrow(server->arenas);
 	login->conn = conn_take(server->loop, fd, on_event, login);
+	conn_addresses(login->conn, &login->caller.client, &login->caller.local);
+	name_caller(login);
 	conn_set_in_max(login->conn, login->dialect->in_max_bytes);
 	conn_keep_secrets(login->conn, true);
 	login->front = login->dialect->front.new(login->arena);
