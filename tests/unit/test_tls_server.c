@@ -1,7 +1,8 @@
 /*
  * test_tls_server.c - what clients are shown, and what is refused
  *
- * The other end is OpenSSL itself, on a socket pair in the same thread.
+ * The other end is OpenSSL itself, on a socket pair in the same thread. Long because
+ * every way to ask is a row, and OpenSSL's memory is looked at too.
  */
 #include "net/tls.h"
 
