@@ -67,7 +67,8 @@ struct conn *conn_dial(struct loop *loop, const struct endpoint *endpoint, struc
  * server_name is NULL. What is in conn_out() leaves in clear before, what is put
  * there from now on waits until TLS is up. CONN_OPEN, or CONN_FAILED, comes from the
  * loop; nothing is read meanwhile. Whatever lies in conn_in() was said before it
- * could be trusted: then the connection fails, and nobody sees those bytes.
+ * could be trusted: then the connection fails, and nobody sees those bytes. (A
+ * PROXY header before TLS, towards a backend: dial without, say it, start.)
  *
  * conn_start_tls_behind() is for a server that took a PROXY header out of
  * conn_in(): what follows there is the beginning of the handshake.
@@ -110,7 +111,7 @@ void conn_keep_secrets(struct conn *conn, bool secrets);
  * behind whatever conn_out(to) holds; with splice(2) where both are in clear.
  * No faster than "to" is read; conn_read(from, false) holds them. Then CONN_RELAYED
  * comes on "from", from the loop: all is in the kernel or in conn_out(to). Or
- * CONN_EOF or CONN_FAILED comes before.
+ * CONN_EOF or CONN_FAILED comes before. After CONN_EOF only conn_in() is left to go.
  * UINT64_MAX: until conn_relay_stop(), which lets go what was read already; then
  * CONN_RELAYED comes as well.
  *

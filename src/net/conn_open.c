@@ -29,6 +29,8 @@ opened(struct conn *conn)
 	conn_tell(conn, CONN_OPEN);
 	if (conn->feeder != NULL)
 		conn_kick(conn->feeder);
+	if (conn->relay != NULL)
+		conn_kick(conn);
 }
 
 void

@@ -292,6 +292,52 @@ of_what_was_read_only_so_many_bytes_go(void **state)
 }
 
 static void
+what_was_read_can_go_after_the_end_too(void **state)
+{
+	struct four four;
+
+	four_init(&four, UNIX, CLEAR);
+	conn_end_out(four.sender.conn);
+	assert_true(side_wait(&four.from, 'e'));
+	for (size_t i = 0; i < 100; i++)
+		buf_add_byte(conn_in(four.from.conn), pattern(i));
+	conn_relay(four.from.conn, four.to.conn, 100);
+	assert_true(side_wait(&four.from, 'm'));
+	assert_true(wait_received(&four, 100));
+	assert_true(four.right);
+	conn_relay(four.from.conn, four.to.conn, 1);
+	side_pass_ms(&four.from, 5);
+	assert_string_equal(four.from.told, "em");
+	assert_int_equal(conn_relay_left(four.from.conn), 1);
+	four_fini(&four);
+}
+
+static void
+a_relay_may_begin_before_its_connections_are_open(void **state)
+{
+	struct four four;
+
+	for (size_t size = 0; size <= 1000; size += 1000) {
+		four_init(&four, UNIX, CLEAR);
+		conn_relay(four.from.conn, four.to.conn, size);
+		conn_relay_stop(four.from.conn);
+		assert_true(side_wait(&four.from, 'm'));
+		memset(four.from.told, 0, sizeof(four.from.told));
+		conn_start_tls(four.sender.conn, client_tls, "server.test", SOON_MS);
+		conn_start_tls(four.from.conn, server_tls, NULL, SOON_MS);
+		conn_start_tls(four.to.conn, client_tls, "server.test", SOON_MS);
+		conn_start_tls(four.receiver.conn, server_tls, NULL, SOON_MS);
+		conn_relay(four.from.conn, four.to.conn, size);
+		send_pattern(&four, size);
+		assert_true(side_wait(&four.from, 'm'));
+		assert_string_equal(four.from.told, "om");
+		assert_true(wait_received(&four, size));
+		assert_true(four.right);
+		four_fini(&four);
+	}
+}
+
+static void
 D4_who_does_not_read_holds_who_sends(void **state)
 {
 	size_t size = 40 << 20;
@@ -702,6 +748,8 @@ main(void)
 	    cmocka_unit_test(fifty_megabytes_pass),
 	    cmocka_unit_test(what_was_read_and_said_before_comes_first),
 	    cmocka_unit_test(of_what_was_read_only_so_many_bytes_go),
+	    cmocka_unit_test(what_was_read_can_go_after_the_end_too),
+	    cmocka_unit_test(a_relay_may_begin_before_its_connections_are_open),
 	    cmocka_unit_test(D4_who_does_not_read_holds_who_sends),
 	    cmocka_unit_test(short_writes_lose_nothing),
 	    cmocka_unit_test(a_sender_who_ends_in_the_middle_is_told_behind_what_he_sent),
