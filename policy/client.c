@@ -266,6 +266,7 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 	case CONN_FAILED:
 		client_end(client, END_BROKEN);
 		break;
+	case CONN_RELAYED:
 	case CONN_IDLE:
 		if (client->question == NULL) /* the question has a deadline of its own */
 			client_end(client, client->slow_since_ms != 0 ? END_SLOW : END_IDLE);

@@ -20,8 +20,10 @@ buf_init(struct buf *buf, size_t max_bytes)
 void
 buf_fini(struct buf *buf)
 {
+	if (buf->secret && buf->mem != NULL)
+		explicit_bzero(buf->mem, buf->size);
 	free(buf->mem);
-	*buf = (struct buf){.max_bytes = buf->max_bytes};
+	*buf = (struct buf){.max_bytes = buf->max_bytes, .secret = buf->secret};
 }
 
 void
@@ -30,6 +32,33 @@ buf_wipe(struct buf *buf)
 	if (buf->mem != NULL)
 		explicit_bzero(buf->mem, buf->size);
 	buf_fini(buf);
+}
+
+void
+buf_wipe_rest(struct buf *buf)
+{
+	if (buf->mem == NULL)
+		return;
+	explicit_bzero(buf->mem, buf->start);
+	explicit_bzero(buf->mem + buf->end, buf->size - buf->end);
+}
+
+/* realloc() may leave a copy of the content where it was. */
+static void
+grow(struct buf *buf, size_t size)
+{
+	char *mem;
+
+	if (buf->secret && buf->mem != NULL) {
+		mem = xrealloc(NULL, size);
+		memcpy(mem, buf->mem, buf->end);
+		explicit_bzero(buf->mem, buf->size);
+		free(buf->mem);
+		buf->mem = mem;
+	} else {
+		buf->mem = xrealloc(buf->mem, size);
+	}
+	buf->size = size;
 }
 
 char *
@@ -49,14 +78,15 @@ buf_room(struct buf *buf, size_t len)
 		memmove(buf->mem, buf->mem + buf->start, used);
 		buf->start = 0;
 		buf->end = used;
+		if (buf->secret)
+			buf_wipe_rest(buf);
 		if (buf->size - used >= len)
 			return buf->mem + used;
 	}
 	must(len < SIZE_MAX / 4 && used < SIZE_MAX / 4);
 	for (size = buf->size ? buf->size : BUF_LEAST_BYTES; size < used + len;)
 		size *= 2;
-	buf->mem = xrealloc(buf->mem, size);
-	buf->size = size;
+	grow(buf, size);
 	return buf->mem + buf->end;
 }
 

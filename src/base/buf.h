@@ -5,6 +5,10 @@
  * under the limit makes the buffer failed, and it stays so until it is cleared:
  * write ten pieces, test once. An empty buffer can give its memory back, so an
  * idle connection costs nothing.
+ *
+ * A secret buffer leaves nothing behind: memory that it gives back, or grows out
+ * of, is overwritten first. What was consumed stays where it was until then, or
+ * until buf_wipe_rest(), because whoever consumed it may still be reading it.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -19,6 +23,7 @@ struct buf {
 	size_t start, end, size; /* content is mem[start..end) of size bytes */
 	size_t max_bytes; /* content may not grow beyond this; 0 = no limit */
 	bool failed;
+	bool secret;
 };
 
 /* clang-format off */
@@ -26,10 +31,13 @@ struct buf {
 /* clang-format on */
 
 void buf_init(struct buf *buf, size_t max_bytes);
-void buf_fini(struct buf *buf); /* harmless on a zeroed buf, and twice */
+void buf_fini(struct buf *buf); /* harmless on a zeroed buf, and twice; limit and secrecy stay */
 
 /* As before, but first overwrites everything the memory ever held. */
 void buf_wipe(struct buf *buf);
+
+/* Overwrites all of the memory that is not content: what was consumed or cut off. */
+void buf_wipe_rest(struct buf *buf);
 
 static inline size_t
 buf_len(const struct buf *buf)

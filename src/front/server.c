@@ -118,6 +118,7 @@ server_terms(const struct server *server, const struct front_port *port, bool is
 	*terms_r = (struct front_terms){.host = server->host,
 	    .offer = server->offers[port->kind],
 	    .mechanisms = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN),
+	    .sasl = &server->sasl_rules,
 	    .is_tls = is_tls,
 	    .may_start_tls = port->tls_mode == TLS_MODE_STARTTLS && !is_tls,
 	    .may_login = is_tls || port->plaintext_login};

@@ -249,6 +249,7 @@ on_conn(struct conn *conn, enum conn_event event, void *ctx)
 	case CONN_FAILED:
 		redis_lost(redis, conn_fault(conn));
 		break;
+	case CONN_RELAYED:
 	case CONN_IDLE:
 		break;
 	}

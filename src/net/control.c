@@ -214,6 +214,7 @@ client_event(struct conn *conn, enum conn_event event, void *ctx)
 		if (client_lines(client))
 			client_finish(client);
 		return;
+	case CONN_RELAYED:
 	case CONN_IDLE:
 	case CONN_FAILED:
 		conn_close(&client->conn);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "net/loop_inside.h"
+#include "net/loop_pipes.h"
 
 #include <arpa/inet.h>
 #include <event2/event_struct.h>
@@ -31,6 +32,7 @@ struct loop {
 	struct event_base *base;
 	struct evdns_base *dns;
 	struct timers *timers;
+	struct pipes *pipes;
 	bool stopping;
 	STAILQ_HEAD(, grave) graves;
 	LIST_HEAD(, orphan) orphans;
@@ -62,6 +64,7 @@ loop_new(void)
 	LIST_INIT(&loop->orphans);
 	SLIST_INIT(&loop->signals);
 	loop->timers = timers_new(loop);
+	loop->pipes = pipes_new();
 	return loop;
 }
 
@@ -106,6 +109,7 @@ loop_free(struct loop **loop_ref)
 	}
 	timers_free(&loop->timers);
 	free_buried(loop);
+	pipes_free(&loop->pipes);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -190,6 +194,12 @@ struct timers *
 loop_timers(struct loop *loop)
 {
 	return loop->timers;
+}
+
+struct pipes *
+loop_pipes(struct loop *loop)
+{
+	return loop->pipes;
 }
 
 struct evdns_base *

@@ -38,6 +38,10 @@ struct timers *timers_new(struct loop *loop);
 void timers_free(struct timers **timers);
 struct timers *loop_timers(struct loop *loop);
 
+/* loop_pipes.c; one per loop. */
+struct pipes;
+struct pipes *loop_pipes(struct loop *loop);
+
 /* Made at the first call, from /etc/resolv.conf and /etc/hosts. */
 struct evdns_base *loop_dns(struct loop *loop);
 

@@ -1,103 +1,24 @@
 /*
  * tls.c - a wrapped byte stream and who may be at its other end       (driver)
- *
- * OpenSSL reads and writes through a BIO of our own, because its socket BIO
- * writes with write(2), and a peer that has gone must not raise SIGPIPE.
  */
 #include "net/tls.h"
 
 #include "base/mem.h"
+#include "net/tls_inside.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-struct tls_context {
-	SSL_CTX *ctx;
-};
-
-struct tls {
-	SSL *ssl;
-	int fd;
-	bool failed;
-};
-
-/* ---- the BIO */
-
-static int
-bio_write(BIO *bio, const char *bytes, size_t len, size_t *len_r)
-{
-	const struct tls *tls = BIO_get_data(bio);
-	ssize_t n;
-
-	BIO_clear_retry_flags(bio);
-	do
-		n = send(tls->fd, bytes, len, MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
-	if (n == -1 && errno == EAGAIN)
-		BIO_set_retry_write(bio);
-	*len_r = n > 0 ? (size_t)n : 0;
-	return n > 0;
-}
-
-static int
-bio_read(BIO *bio, char *bytes, size_t size, size_t *len_r)
-{
-	const struct tls *tls = BIO_get_data(bio);
-	ssize_t n;
-
-	BIO_clear_retry_flags(bio);
-	do
-		n = recv(tls->fd, bytes, size, 0);
-	while (n == -1 && errno == EINTR);
-	if (n == -1 && errno == EAGAIN)
-		BIO_set_retry_read(bio);
-	else if (n == 0)
-		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	*len_r = n > 0 ? (size_t)n : 0;
-	return n > 0;
-}
-
-static long
-bio_ctrl(BIO *bio, int what, long number, void *ptr)
-{
-	if (what == BIO_CTRL_EOF)
-		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-	return what == BIO_CTRL_FLUSH; /* nothing is kept back here */
-}
-
-static BIO *
-bio_new(struct tls *tls)
-{
-	static BIO_METHOD *method;
-	BIO *bio;
-
-	if (method == NULL) {
-		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
-		must(method != NULL);
-		BIO_meth_set_write_ex(method, bio_write);
-		BIO_meth_set_read_ex(method, bio_read);
-		BIO_meth_set_ctrl(method, bio_ctrl);
-	}
-	bio = BIO_new(method);
-	must(bio != NULL);
-	BIO_set_data(bio, tls);
-	BIO_set_init(bio, 1);
-	return bio;
-}
 
 /* ---- contexts */
 
 /* What OpenSSL noted first; later notes only say where it came through. */
-static const char *
-reason(void)
+const char *
+tls_reason(void)
 {
 	unsigned long error = ERR_peek_error();
 	const char *text = NULL;
@@ -108,40 +29,31 @@ reason(void)
 	return text != NULL ? text : "unknown reason";
 }
 
-static bool
-is_set(const char *text)
+/* OpenSSL's own would ask whoever sits at the terminal. */
+static int
+no_passphrase(char *text, int size, int is_writing, void *ctx)
 {
-	return text != NULL && text[0] != '\0';
+	return -1;
 }
 
-static int
-load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct fault *fault_r)
+int
+tls_load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct fault *fault_r)
 {
-	if (!is_set(key_file))
+	if (key_file == NULL || key_file[0] == '\0')
 		key_file = cert_file;
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
 		return fault_set(fault_r, VERDICT_PERM, "%s: no usable certificate: %s", cert_file,
-		    reason());
+		    tls_reason());
 	if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(ctx) != 1)
 		return fault_set(fault_r, VERDICT_PERM, "%s: no usable key: %s", key_file,
-		    reason());
+		    tls_reason());
 	return 0;
 }
 
-static int
-load_authorities(SSL_CTX *ctx, const char *ca_file, struct fault *fault_r)
-{
-	if (is_set(ca_file) ? SSL_CTX_load_verify_file(ctx, ca_file) == 1
-			    : SSL_CTX_set_default_verify_paths(ctx) == 1)
-		return 0;
-	return fault_set(fault_r, VERDICT_PERM, "%s: no usable authorities: %s",
-	    is_set(ca_file) ? ca_file : "system", reason());
-}
-
-/* What holds for both sides. */
-static SSL_CTX *
-new_ctx(const SSL_METHOD *method)
+SSL_CTX *
+tls_new_ctx(const SSL_METHOD *method)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
@@ -154,20 +66,15 @@ new_ctx(const SSL_METHOD *method)
 	return ctx;
 }
 
-struct tls_context *
-tls_context_new_client(const char *ca_file, const char *cert_file, const char *key_file,
-    struct fault *fault_r)
+static void
+drop_ref(struct tls_context *context)
 {
-	struct tls_context *context = xnew(struct tls_context);
-
-	ERR_clear_error();
-	context->ctx = new_ctx(TLS_client_method());
-	SSL_CTX_set_verify(context->ctx, SSL_VERIFY_PEER, NULL);
-	if (load_authorities(context->ctx, ca_file, fault_r) == -1 ||
-	    (is_set(cert_file) && load_identity(context->ctx, cert_file, key_file, fault_r) == -1))
-		tls_context_free(&context);
-	ERR_clear_error();
-	return context;
+	if (--context->refs > 0)
+		return;
+	SSL_CTX_free(context->ctx);
+	tls_belief_free(&context->belief);
+	tls_shop_free(&context->shop);
+	free(context);
 }
 
 void
@@ -175,50 +82,27 @@ tls_context_free(struct tls_context **context_ref)
 {
 	struct tls_context *context = *context_ref;
 
-	if (context == NULL)
-		return;
 	*context_ref = NULL;
-	SSL_CTX_free(context->ctx);
-	free(context);
+	if (context != NULL)
+		drop_ref(context);
 }
 
 /* ---- connections */
 
-static bool
-expect_name(SSL *ssl, const char *name)
-{
-	unsigned char address[sizeof(struct in6_addr)];
-	char *host;
-	bool ok;
-
-	if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	host = xstrdup(name); /* OpenSSL's macro takes no constant */
-	ok = SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
-	free(host);
-	return ok;
-}
-
 struct tls *
-tls_new_client(struct tls_context *context, const char *server_name, struct fault *fault_r)
+tls_new(struct tls_context *context)
 {
 	struct tls *tls = xnew(struct tls);
 	BIO *bio;
 
 	tls->fd = -1;
+	tls->context = context;
+	context->refs++;
 	tls->ssl = SSL_new(context->ctx);
 	must(tls->ssl != NULL);
-	bio = bio_new(tls);
+	must(SSL_set_app_data(tls->ssl, tls) == 1);
+	bio = tls_bio_new(tls);
 	SSL_set_bio(tls->ssl, bio, bio);
-	SSL_set_connect_state(tls->ssl);
-	/* An empty name would switch the comparison off. */
-	if (!is_set(server_name) || !expect_name(tls->ssl, server_name)) {
-		fault_set(fault_r, VERDICT_PERM,
-		    "TLS needs the name that stands in the server's certificate");
-		tls_free(&tls);
-	}
-	ERR_clear_error();
 	return tls;
 }
 
@@ -226,6 +110,16 @@ void
 tls_set_fd(struct tls *tls, int fd)
 {
 	tls->fd = fd;
+}
+
+void
+tls_set_early(struct tls *tls, struct str bytes)
+{
+	must(tls->early == NULL && tls->early_len == 0);
+	if (bytes.len == 0)
+		return;
+	tls->early = xstrndup(bytes.ptr, bytes.len);
+	tls->early_len = bytes.len;
 }
 
 void
@@ -237,14 +131,29 @@ tls_free(struct tls **tls_ref)
 		return;
 	*tls_ref = NULL;
 	SSL_free(tls->ssl);
+	drop_ref(tls->context);
+	free(tls->early);
 	free(tls);
+}
+
+/* Why we did not believe the peer; NULL where that is not what went wrong. */
+static const char *
+disbelief(const struct tls *tls)
+{
+	long verified = SSL_get_verify_result(tls->ssl);
+
+	if (SSL_get_verify_mode(tls->ssl) == SSL_VERIFY_NONE || verified == X509_V_OK)
+		return NULL;
+	if (verified == X509_V_ERR_APPLICATION_VERIFICATION)
+		return "its certificate is not among those that are pinned";
+	return X509_verify_cert_error_string(verified);
 }
 
 /* errnum is errno as the call left it. */
 static enum tls_step
 step_of(struct tls *tls, int rc, int errnum, const char *doing, struct fault *fault_r)
 {
-	long verified;
+	const char *why;
 
 	switch (SSL_get_error(tls->ssl, rc)) {
 	case SSL_ERROR_WANT_READ:
@@ -260,9 +169,8 @@ step_of(struct tls *tls, int rc, int errnum, const char *doing, struct fault *fa
 		return TLS_FAILED;
 	}
 	tls->failed = true;
-	verified = SSL_get_verify_result(tls->ssl);
-	fault_set(fault_r, VERDICT_TEMP, "TLS: %s: %s", doing,
-	    verified != X509_V_OK ? X509_verify_cert_error_string(verified) : reason());
+	why = disbelief(tls);
+	fault_set(fault_r, VERDICT_TEMP, "TLS: %s: %s", doing, why != NULL ? why : tls_reason());
 	ERR_clear_error();
 	return TLS_FAILED;
 }
@@ -310,4 +218,45 @@ tls_say_end(struct tls *tls)
 	ERR_clear_error();
 	SSL_shutdown(tls->ssl);
 	ERR_clear_error();
+}
+
+void
+tls_keep_secrets(struct tls *tls, bool secrets)
+{
+	if (secrets)
+		SSL_set_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	else
+		SSL_clear_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
+/* ---- for the log */
+
+bool
+tls_is_up(const struct tls *tls)
+{
+	return !tls->failed && SSL_is_init_finished(tls->ssl);
+}
+
+const char *
+tls_version_name(const struct tls *tls)
+{
+	switch (SSL_version(tls->ssl)) {
+	case TLS1_3_VERSION:
+		return "1.3";
+	case TLS1_2_VERSION:
+		return "1.2";
+	}
+	return "unknown";
+}
+
+const char *
+tls_cipher_name(const struct tls *tls)
+{
+	return SSL_get_cipher_name(tls->ssl);
+}
+
+bool
+tls_was_resumed(const struct tls *tls)
+{
+	return SSL_session_reused(tls->ssl) == 1;
 }

@@ -26,6 +26,7 @@ static const char letters[] = {
     [CONN_OPEN] = 'o',
     [CONN_DATA] = 'd',
     [CONN_DRAINED] = 'r',
+    [CONN_RELAYED] = 'm',
     [CONN_EOF] = 'e',
     [CONN_FAILED] = 'f',
     [CONN_IDLE] = 'i',

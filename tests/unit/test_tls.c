@@ -224,6 +224,7 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		client->fault = *conn_fault(conn);
 		break;
 	case CONN_DRAINED:
+	case CONN_RELAYED:
 	case CONN_IDLE:
 		break;
 	}
