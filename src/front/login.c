@@ -21,7 +21,6 @@ enum {
 	LINGER_MS = 2000, /* for the client to take our last words */
 	SHAKE_MS = 10000,
 	PROXY_MS = 5000,
-	TTL_FIRST = 5, /* hops of fronts behind each other; Dovecot's number */
 };
 
 static const char *const phase_names[] = {
@@ -234,7 +233,6 @@ name_caller(struct login *login)
 	caller->client_ip = login->client_ip;
 	caller->local_ip = login->local_ip;
 	caller->session = login->session;
-	caller->ttl = TTL_FIRST;
 }
 
 /* The address is known now: may this one come in? */

@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <sodium.h>
 
+enum { TTL_FIRST = 5 }; /* fronts behind each other; Dovecot's number */
+
 static void
 accepted(struct login *login)
 {
@@ -81,6 +83,13 @@ on_leg(void *ctx, enum leg_event event)
 	}
 }
 
+/* How many more fronts may stand between us and the backend; 0: we are in a circle. */
+static unsigned
+hops_left(const struct login *login)
+{
+	return login->front->ttl != 0 ? login->front->ttl - 1 : TTL_FIRST;
+}
+
 /* The name that this destination knows the account by. */
 static bool
 write_name(struct login *login)
@@ -98,6 +107,13 @@ login_lead(struct login *login)
 	struct server *server = login->server;
 
 	if (!breaker_allows(&login->service->breaker, clock_ms()) || !write_name(login)) {
+		login_refuse(login, REFUSAL_LATER, STR(""));
+		return;
+	}
+	if ((login->caller.ttl = hops_left(login)) == 0) {
+		log_warning("login_in_circle", "proto=%s session=%s from=%s account=%s",
+		    login->dialect->name, login->session, login->client_ip,
+		    log_quote_text(login->account));
 		login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}

@@ -218,8 +218,7 @@ read_account(struct login *login)
 		return false;
 	}
 	if (is_bare)
-		return account_login(&server->account, buf_str(&server->name),
-			   &server->account_rules) == ACCOUNT_LOGIN;
+		return false;
 	return account_parse(&server->account, buf_str(&server->name), &server->account_rules) ==
 	       ACCOUNT_ADDRESS;
 }

@@ -65,8 +65,11 @@ front_port_set(struct front_port *port, const struct front_listen_settings *row,
     struct fault *fault_r)
 {
 	/* Everybody: a login front stands in public. */
-	static const struct cidr all[] = {{.bits = 0}};
-	static const struct listener_guard guard = {.allow = all, .allow_count = 1};
+	static const struct cidr all[] = {
+	    {{[10] = 0xff, [11] = 0xff}, 96}, /* every IPv4 address, and */
+	    {.bits = 0}, /* every IPv6 address */
+	};
+	static const struct listener_guard guard = {.allow = all, .allow_count = ARRAY_LEN(all)};
 	struct server *server = port->server;
 	struct cidr *networks;
 

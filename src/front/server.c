@@ -163,6 +163,7 @@ contexts_new(const struct settings *settings, struct tls_context *contexts_r[sta
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		contexts_r[i] = NULL;
 	for (size_t i = 0; i < DIALECT_COUNT && rc == 0 && rules.identity_count > 0; i++) {
+		if (dialects[i] == NULL) continue;
 		rules.alpn = dialects[i]->alpn;
 		contexts_r[i] = tls_context_new_server(&rules, fault_r);
 		rc = contexts_r[i] != NULL ? 0 : -1;
@@ -246,6 +247,26 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
 		offers_refresh(server, kind);
 	return 0;
+}
+
+/* In the master, which reads the same files that its workers will read. */
+void
+server_check(struct settings *settings)
+{
+	struct tls_context *tls[DIALECT_COUNT] = {NULL};
+	struct home *homes = NULL;
+	struct fault fault;
+
+	for (size_t i = 0; i < settings->destination_count; i++) {
+		if (home_add(&homes, &settings->destinations[i], &fault) == -1)
+			settings_problem(settings, settings->destinations[i].line,
+			    "destinations.services", "%s", fault.text);
+	}
+	homes_free(&homes);
+	if (contexts_new(settings, tls, &fault) == -1)
+		settings_problem(settings, settings->frontd.certificates[0].line,
+		    "frontd.certificates", "%s", fault.text);
+	contexts_free(tls);
 }
 
 int
