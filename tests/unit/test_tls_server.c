@@ -212,7 +212,7 @@ C20_the_certificate_is_chosen_by_name_and_the_first_is_for_everybody_else(void *
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		pair_init(&pair, context);
 		if (rows[i].algorithms != NULL)
-			SSL_CTX_set1_sigalgs_list(pair.ctx, rows[i].algorithms);
+			SSL_CTX_set1_sigalgs_list(pair.ctx, (void *)(uintptr_t)rows[i].algorithms);
 		pair_start(&pair);
 		if (rows[i].asked != NULL)
 			SSL_set_tlsext_host_name(pair.client, (void *)(uintptr_t)rows[i].asked);
