@@ -120,7 +120,8 @@ conn_break(struct conn *conn, const struct fault *why)
 	*conn->fault = *why;
 	conn->blocked = false;
 	buf_clear(&conn->out);
-	conn_enter(conn, conn->eof ? PHASE_ENDED : PHASE_BROKEN);
+	/* Who has heard of the end hears of no failure, unless a relay leads here and is stuck. */
+	conn_enter(conn, conn->eof && conn->feeder == NULL ? PHASE_ENDED : PHASE_BROKEN);
 	if (conn->phase == PHASE_BROKEN)
 		conn_kick(conn);
 }

@@ -119,8 +119,9 @@ void conn_keep_secrets(struct conn *conn, bool secrets);
  * CONN_RELAYED comes as well.
  *
  * One relay at a time from a connection, and one to it; both directions are two.
- * If "to" fails, or is closed, "from" is held and hears nothing more of it: close it,
- * or read on with conn_relay_stop(). Closing "from" drops what is between them.
+ * If "to" fails (which it is told even after its CONN_EOF), or is closed, "from" is
+ * held and hears nothing more of it: close it, or read on with conn_relay_stop().
+ * Closing "from" drops what is between them.
  */
 void conn_relay(struct conn *from, struct conn *to, uint64_t bytes);
 void conn_relay_stop(struct conn *from); /* harmless when there is none */

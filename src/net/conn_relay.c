@@ -106,6 +106,8 @@ take_by_copy(struct conn *from, struct fault *why)
 	relay->unread -= len;
 	if (len == 0)
 		return moved;
+	if (moved == MOVED_SOME && !from->more && len < most)
+		moved = MOVED_NOTHING; /* that was all; the kernel will say when there is more */
 	from->quiet_parts = 0;
 	give(relay->to, scratch, len);
 	if (from->secrets || relay->to->secrets)

@@ -508,6 +508,27 @@ D5_what_may_be_lost_is_not_said_to_have_gone(void **state)
 }
 
 static void
+D5_a_receiver_who_had_nothing_to_say_may_still_fail(void **state)
+{
+	struct four four;
+
+	for (int legs = CLEAR; legs <= BOTH_TLS; legs++) {
+		for (size_t size = 1000; size <= 100000; size += 99000) {
+			four_init(&four, UNIX, (enum legs)legs);
+			conn_relay(four.from.conn, four.to.conn, size);
+			conn_close(&four.receiver.conn);
+			assert_true(side_wait(&four.to, 'e'));
+			send_pattern(&four, size);
+			assert_true(side_wait(&four.to, 'f'));
+			assert_string_equal(four.to.told, "ef");
+			side_pass_ms(&four.from, 5);
+			assert_string_equal(four.from.told, "");
+			four_fini(&four);
+		}
+	}
+}
+
+static void
 a_sender_who_is_lost_shows_nothing_that_was_to_pass_unseen(void **state)
 {
 	struct four four;
@@ -756,6 +777,7 @@ main(void)
 	    cmocka_unit_test(an_end_is_not_told_before_all_has_gone),
 	    cmocka_unit_test(D5_when_the_receiver_goes_the_sender_is_held),
 	    cmocka_unit_test(D5_what_may_be_lost_is_not_said_to_have_gone),
+	    cmocka_unit_test(D5_a_receiver_who_had_nothing_to_say_may_still_fail),
 	    cmocka_unit_test(a_sender_who_is_lost_shows_nothing_that_was_to_pass_unseen),
 	    cmocka_unit_test(a_relay_without_end_is_stopped),
 	    cmocka_unit_test(what_is_stopped_lets_go_what_was_taken_already),

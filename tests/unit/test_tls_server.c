@@ -6,6 +6,7 @@
  */
 #include "net/tls.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include "unit.h"
@@ -211,7 +212,7 @@ C20_the_certificate_is_chosen_by_name_and_the_first_is_for_everybody_else(void *
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		pair_init(&pair, context);
 		if (rows[i].algorithms != NULL)
-			SSL_CTX_set1_sigalgs_list(pair.ctx, rows[i].algorithms);
+			SSL_CTX_set1_sigalgs_list(pair.ctx, (void *)(uintptr_t)rows[i].algorithms);
 		pair_start(&pair);
 		if (rows[i].asked != NULL)
 			SSL_set_tlsext_host_name(pair.client, (void *)(uintptr_t)rows[i].asked);
@@ -455,6 +456,32 @@ C20_a_hello_that_comes_in_single_bytes_is_heard(void **state)
 }
 
 static void
+C20_a_hello_of_sixteen_kilobytes_is_heard(void **state)
+{
+	static const char *const imap[] = {"imap", NULL};
+	struct tls_context *context = context_of(1, imap);
+	struct buf asked = BUF_INIT;
+	struct pair pair;
+
+	while (buf_len(&asked) < 15 * 1024) {
+		buf_add_byte(&asked, '\xff');
+		for (int i = 0; i < 255; i++)
+			buf_add_byte(&asked, 'x');
+	}
+	buf_add_text(&asked, "\4imap");
+	pair_init(&pair, context);
+	SSL_CTX_set_alpn_protos(pair.ctx, (const unsigned char *)buf_str(&asked).ptr,
+	    (unsigned)buf_len(&asked));
+	pair_start(&pair);
+	if (!shake(&pair))
+		fail_msg("%s", pair.fault.text);
+	say_something(&pair);
+	pair_fini(&pair);
+	buf_fini(&asked);
+	tls_context_free(&context);
+}
+
+static void
 what_was_read_before_the_handshake_belongs_to_it(void **state)
 {
 	struct tls_context *context = context_of(1, NULL);
@@ -588,6 +615,7 @@ main(void)
 	    cmocka_unit_test(C20_a_client_that_renegotiates_is_told_no),
 	    cmocka_unit_test(C20_what_is_no_handshake_is_refused),
 	    cmocka_unit_test(C20_a_hello_that_comes_in_single_bytes_is_heard),
+	    cmocka_unit_test(C20_a_hello_of_sixteen_kilobytes_is_heard),
 	    cmocka_unit_test(what_was_read_before_the_handshake_belongs_to_it),
 	    cmocka_unit_test(files_that_cannot_be_used_are_named),
 	    cmocka_unit_test(C22_what_was_read_is_overwritten_while_secrets_pass),
