@@ -15,6 +15,12 @@ breaker_allows(struct breaker *breaker, uint64_t now_ms)
 }
 
 void
+breaker_left(struct breaker *breaker)
+{
+	breaker->is_tried = false;
+}
+
+void
 breaker_worked(struct breaker *breaker)
 {
 	*breaker = (struct breaker){0};

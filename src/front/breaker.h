@@ -28,6 +28,9 @@ struct breaker {
 /* May a login go there now? True counts as the trial where one was due. */
 bool breaker_allows(struct breaker *breaker, uint64_t now_ms);
 
+/* One that was let through has ended before anything was found out. */
+void breaker_left(struct breaker *breaker);
+
 /* What became of one that was let through; spread is any number, drawn at random. */
 void breaker_worked(struct breaker *breaker);
 void breaker_failed(struct breaker *breaker, uint64_t now_ms, uint32_t spread);

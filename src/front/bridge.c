@@ -48,6 +48,7 @@ static const char *const end_names[] = {
 
 struct bridge {
 	TAILQ_ENTRY(bridge) entry;
+	struct household_member member; /* of its account's */
 	struct server *server;
 	const struct dialect *dialect;
 	struct conn *conns[SIDE_COUNT]; /* NULL: has ended */
@@ -64,16 +65,15 @@ struct bridge {
 	bool said_stuck;
 	uint8_t eof; /* bit by side */
 	uint8_t quiet; /* bit by side: silent for the idle time */
-	size_t account_len, owner_len, backend_len, ip_len;
+	uint16_t owner_len, backend_len, ip_len;
 	char session[17];
-	char text[]; /* account, owner, backend, client's address; each NUL-terminated */
+	char text[]; /* owner, backend, client's address; each NUL-terminated */
 };
 
 static struct str
 text_at(const struct bridge *bridge, unsigned i)
 {
-	const size_t lens[] = {
-	    bridge->account_len, bridge->owner_len, bridge->backend_len, bridge->ip_len};
+	const size_t lens[] = {bridge->owner_len, bridge->backend_len, bridge->ip_len};
 	const char *at = bridge->text;
 
 	for (unsigned j = 0; j < i; j++)
@@ -81,7 +81,7 @@ text_at(const struct bridge *bridge, unsigned i)
 	return str_make(at, lens[i]);
 }
 
-enum { ACCOUNT, OWNER, BACKEND, CLIENT_IP };
+enum { OWNER, BACKEND, CLIENT_IP };
 
 static enum side
 other(enum side side)
@@ -101,7 +101,7 @@ finish(struct bridge *bridge, enum bridge_end end)
 	log_info("session_ended",
 	    "proto=%s session=%s user=%s from=%s destination=%s to=%s secs=%" PRIu64
 	    " in=%" PRIu64 " out=%" PRIu64 " why=%s",
-	    bridge->dialect->name, bridge->session, log_quote(text_at(bridge, ACCOUNT)),
+	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
 	    text_at(bridge, CLIENT_IP).ptr, text_at(bridge, OWNER).ptr,
 	    log_quote(text_at(bridge, BACKEND)), (clock_ms() - bridge->since_ms) / 1000,
 	    bridge->bytes[SIDE_CLIENT], bridge->bytes[SIDE_BACKEND], end_names[end]);
@@ -115,6 +115,7 @@ finish(struct bridge *bridge, enum bridge_end end)
 	bridge->dialect->follow.free(bridge->follow);
 	bridge->follow = NULL;
 	claim_release(&bridge->claim);
+	household_leave(server->households, &bridge->member);
 	timer_free(&bridge->deadline);
 	crowd_leave(server->crowd, &bridge->address);
 	seats_give_back(server->seats);
@@ -340,7 +341,7 @@ on_deadline(void *ctx)
 	if (!bridge->said_stuck)
 		log_warning("session_stuck",
 		    "proto=%s session=%s user=%s destination=%s to=%s reason=%s",
-		    bridge->dialect->name, bridge->session, log_quote(text_at(bridge, ACCOUNT)),
+		    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
 		    text_at(bridge, OWNER).ptr, log_quote(text_at(bridge, BACKEND)),
 		    "\"the backend has not closed the session of an account that moves\"");
 	bridge->said_stuck = true;
@@ -369,7 +370,7 @@ stands(void *ctx, const struct finding *finding)
 	bool is_held = finding->hold == HOLD_ALL && bridge->dialect->park_ms != 0;
 
 	return !is_held && str_eq(finding->owner, text_at(bridge, OWNER)) &&
-	       str_eq(finding->account, text_at(bridge, ACCOUNT));
+	       str_eq(finding->account, household_account(&bridge->member));
 }
 
 static void
@@ -402,8 +403,8 @@ idle_ms(const struct bridge *bridge)
 void
 bridge_new(struct server *server, const struct bridge_order *order)
 {
-	const struct str texts[] = {str_of(order->account), str_of(order->owner),
-	    str_of(order->backend_name), str_of(order->client_ip)};
+	const struct str texts[] = {
+	    str_of(order->owner), str_of(order->backend_name), str_of(order->client_ip)};
 	size_t len = 0;
 	struct bridge *bridge;
 	char *at;
@@ -411,10 +412,10 @@ bridge_new(struct server *server, const struct bridge_order *order)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		len += texts[i].len + 1;
 	bridge = xcalloc(1, sizeof(*bridge) + len);
-	bridge->account_len = texts[ACCOUNT].len;
-	bridge->owner_len = texts[OWNER].len;
-	bridge->backend_len = texts[BACKEND].len;
-	bridge->ip_len = texts[CLIENT_IP].len;
+	household_join(server->households, str_of(order->account), &bridge->member, bridge);
+	bridge->owner_len = (uint16_t)texts[OWNER].len;
+	bridge->backend_len = (uint16_t)texts[BACKEND].len;
+	bridge->ip_len = (uint16_t)texts[CLIENT_IP].len;
 	at = bridge->text;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		memcpy(at, texts[i].ptr, texts[i].len);
@@ -441,7 +442,7 @@ bridge_new(struct server *server, const struct bridge_order *order)
 		conn_set_idle_ms(bridge->conns[side], idle_ms(bridge));
 	}
 	log_debug("session_began", "proto=%s session=%s user=%s from=%s destination=%s to=%s",
-	    bridge->dialect->name, bridge->session, log_quote(texts[ACCOUNT]),
+	    bridge->dialect->name, bridge->session, log_quote_text(order->account),
 	    texts[CLIENT_IP].ptr, texts[OWNER].ptr, log_quote(texts[BACKEND]));
 	pump(bridge);
 }
@@ -452,10 +453,10 @@ bridge_after(const struct bridge *bridge)
 	return TAILQ_NEXT(bridge, entry);
 }
 
-const char *
+struct str
 bridge_account(const struct bridge *bridge)
 {
-	return text_at(bridge, ACCOUNT).ptr;
+	return household_account(&bridge->member);
 }
 
 const char *
@@ -476,7 +477,7 @@ bridge_status(const struct bridge *bridge)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "session",
 	    bridge->session, "protocol", bridge->dialect->name, "account",
-	    text_at(bridge, ACCOUNT).ptr, "from", text_at(bridge, CLIENT_IP).ptr, "destination",
+	    household_account(&bridge->member).ptr, "from", text_at(bridge, CLIENT_IP).ptr, "destination",
 	    text_at(bridge, OWNER).ptr, "to", text_at(bridge, BACKEND).ptr, "phase",
 	    phases[bridge->follow->phase], "ms", (json_int_t)(clock_ms() - bridge->since_ms), "in",
 	    (json_int_t)bridge->bytes[SIDE_CLIENT], "out",

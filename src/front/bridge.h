@@ -35,7 +35,7 @@ void bridge_end(struct bridge *bridge, enum bye why); /* gently */
 void bridge_stop(struct bridge *bridge); /* at once */
 
 struct bridge *bridge_after(const struct bridge *bridge); /* in the server's list */
-const char *bridge_account(const struct bridge *bridge);
+struct str bridge_account(const struct bridge *bridge);
 const char *bridge_session(const struct bridge *bridge);
 json_t *bridge_status(const struct bridge *bridge); /* for "sessions"; the caller's */
 

@@ -94,7 +94,11 @@ struct front_row {
 
 /* ---- the backend's side */
 
-/* One login at one backend; lent from new() to the last call. */
+/*
+ * One login at one backend; lent from new() to the last call. Without credentials
+ * nobody logs in: it is ACCEPTED as soon as what the backend announces, after TLS
+ * where that is asked for, is known.
+ */
 struct back_task {
 	const struct credentials *credentials;
 	struct str login; /* the name to present; empty: the client's own */

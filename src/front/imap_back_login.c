@@ -204,6 +204,10 @@ imap_back_log_in(struct imap_back *back, struct buf *out, struct fault *fault_r)
 	const struct back_task *task = back->back.task;
 	bool is_safe = task->is_safe || back->is_tls;
 
+	if (task->credentials == NULL) {
+		back->phase = IMAP_BACK_OVER; /* all that was wanted is known */
+		return BACK_ACCEPTED;
+	}
 	if (!is_safe && !mechanism_is_passed(task->credentials->mechanism))
 		return broken(fault_r, "the connection is not safe enough for a password");
 	if (!choose(back)) {

@@ -15,12 +15,13 @@
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	LINGER_MS = 2000, /* for the client to take our last words */
 	SHAKE_MS = 10000,
 	PROXY_MS = 5000,
+	STUCK_WORD_MS = 60000,
 };
 
 static const char *const phase_names[] = {
@@ -99,6 +100,22 @@ close_client(struct login *login, enum login_end why)
 	}
 }
 
+/* A login that stands at the backend, or might: ended only when the backend has closed. */
+static bool
+leaves_something(const struct login *login, enum login_end why)
+{
+	return login->leg != NULL && leg_has_begun(login->leg) && why != LOGIN_END_HANDED &&
+	       why != LOGIN_END_STOPPED;
+}
+
+static void
+log_end(const struct login *login, enum login_end why)
+{
+	log_info("login_ended", "proto=%s session=%s from=%s phase=%s secs=%" PRIu64 " why=%s",
+	    login->dialect->name, login->session, login->client_ip, phase_names[login->phase],
+	    (clock_ms() - login->since_ms) / 1000, ends[why].why);
+}
+
 void
 login_end(struct login *login, enum login_end why)
 {
@@ -107,12 +124,18 @@ login_end(struct login *login, enum login_end why)
 
 	if (login->phase == LOGIN_ENDED)
 		return; /* ending twice is no error */
+	if (login->conn != NULL && why != LOGIN_END_HANDED)
+		log_end(login, why);
 	close_client(login, why);
-	if (why != LOGIN_END_HANDED)
-		log_info("login_ended", "proto=%s session=%s from=%s phase=%s secs=%" PRIu64 " why=%s",
-		    login->dialect->name, login->session, login->client_ip,
-		    phase_names[login->phase], (clock_ms() - login->since_ms) / 1000,
-		    ends[why].why);
+	if (leaves_something(login, why)) {
+		login->end = why;
+		timer_stop(login->pause);
+		timer_start(login->deadline,
+		    (uint64_t)server->settings->frontd.end_timeout_ms);
+		if (login->phase != LOGIN_LEAVING)
+			login_leave(login);
+		return;
+	}
 	login_enter(login, LOGIN_ENDED);
 	login_forget_try(login);
 	if (login->is_counted && why != LOGIN_END_HANDED)
@@ -322,11 +345,33 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 	}
 }
 
+/*
+ * The client has gone, and its backend does not close. Where the account moves,
+ * the writer has to know that somebody may still be there.
+ */
+static void
+give_up_leg(struct login *login)
+{
+	if (!login->is_moved) {
+		leg_free(&login->leg);
+		login_end(login, login->end);
+		return;
+	}
+	log_warning("login_stuck", "proto=%s session=%s account=%s destination=%s to=%s",
+	    login->dialect->name, login->session, log_quote_text(login->account), login->owner,
+	    leg_peer(login->leg));
+	timer_start(login->deadline, STUCK_WORD_MS);
+}
+
 static void
 on_deadline(void *ctx)
 {
 	struct login *login = ctx;
 
+	if (login->conn == NULL) {
+		give_up_leg(login);
+		return;
+	}
 	switch (login->phase) {
 	case LOGIN_PROXY:
 		login_end(login, LOGIN_END_PROXY);
@@ -386,6 +431,14 @@ login_new(struct front_port *port, int fd)
 	login->since_ms = clock_ms();
 	draw_session(login->session);
 	login->arena = arena_borrow(server->arenas);
+	if (login->arena == NULL) {
+		log_warning("login_crowded", "listener=%s reason=%s", port->address,
+		    "\"too many logins are under way\"");
+		close(fd);
+		seats_give_back(server->seats);
+		free(login);
+		return;
+	}
 	login->conn = conn_take(server->loop, fd, on_event, login);
 	conn_addresses(login->conn, &login->caller.client, &login->caller.local);
 	name_caller(login);

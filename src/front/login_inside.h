@@ -54,6 +54,9 @@ struct login {
 	bool is_greeted;
 	bool is_counted; /* in the crowd */
 	bool is_parked; /* and there too */
+	bool is_tried; /* the service's breaker waits to hear of us */
+	bool is_moved; /* the claim is to end: only the backend's end frees it */
+	enum login_end end; /* once conn is NULL: why, while the backend's end is awaited */
 	uint64_t since_ms, asked_ms, parked_ms;
 
 	/* ---- from the credentials on, for one try */
@@ -69,6 +72,8 @@ struct login {
 };
 
 void login_enter(struct login *login, enum login_phase phase);
+
+/* The client goes; the login does when nothing of it is left at a backend. */
 void login_end(struct login *login, enum login_end why);
 void login_go_on(struct login *login); /* the front machine reads what is there */
 

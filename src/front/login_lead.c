@@ -17,6 +17,7 @@ static void
 accepted(struct login *login)
 {
 	breaker_worked(&login->service->breaker);
+	login->is_tried = false;
 	server_learn(login->server, login->service, leg_back(login->leg)->offer);
 	login->service->logins++;
 	login_check(login);
@@ -28,6 +29,7 @@ refused(struct login *login)
 	const struct back *back = leg_back(login->leg);
 
 	breaker_worked(&login->service->breaker); /* somebody is there */
+	login->is_tried = false;
 	server_learn(login->server, login->service, back->offer);
 	login->service->refused++;
 	login_refuse(login, back->refusal, back->text);
@@ -40,6 +42,7 @@ failed(struct login *login)
 
 	service->failed++;
 	breaker_failed(&service->breaker, clock_ms(), randombytes_random());
+	login->is_tried = false;
 	if (service->breaker.pause_ms != 0)
 		log_warning("backend_avoided",
 		    "proto=%s destination=%s ms=%" PRIu64 " failures=%u reason=%s",
@@ -73,7 +76,9 @@ on_leg(void *ctx, enum leg_event event)
 		break;
 	case LEG_GONE:
 		login_forget_try(login);
-		if (login->front->credentials.secret.ptr == NULL) {
+		if (login->conn == NULL)
+			login_end(login, login->end);
+		else if (login->front->credentials.secret.ptr == NULL) {
 			login_enter(login, LOGIN_TALKING); /* the client has given this try up */
 			login_go_on(login);
 		} else {
@@ -106,10 +111,11 @@ login_lead(struct login *login)
 	const struct front *front = login->front;
 	struct server *server = login->server;
 
-	if (!breaker_allows(&login->service->breaker, clock_ms()) || !write_name(login)) {
+	if (!write_name(login) || !breaker_allows(&login->service->breaker, clock_ms())) {
 		login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}
+	login->is_tried = true;
 	if ((login->caller.ttl = hops_left(login)) == 0) {
 		log_warning("login_in_circle", "proto=%s session=%s from=%s account=%s",
 		    login->dialect->name, login->session, login->client_ip,

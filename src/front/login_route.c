@@ -21,6 +21,9 @@ login_forget_try(struct login *login)
 {
 	map_forget(&login->question);
 	login_unpark(login);
+	if (login->is_tried)
+		breaker_left(&login->service->breaker);
+	login->is_tried = login->is_moved = false;
 	leg_free(&login->leg);
 	service_leave(&login->service);
 	claim_release(&login->claim);
@@ -116,10 +119,11 @@ end(void *ctx, const struct finding *finding)
 {
 	struct login *login = ctx;
 
+	login->is_moved = finding != NULL;
 	if (login->is_parked || login->leg == NULL) {
 		login_forget_try(login);
 		login_ask(login);
-	} else {
+	} else if (login->phase != LOGIN_LEAVING) {
 		login_leave(login);
 	}
 }
@@ -137,6 +141,13 @@ take_claim(struct login *login, const struct finding *finding)
 	    &claim_events, login);
 }
 
+static bool
+is_crowded(const struct login *login, struct str account)
+{
+	return household_count(login->server->households, account) >=
+	       (size_t)login->server->settings->frontd.max_per_account;
+}
+
 static void
 go_home(struct login *login, const struct finding *finding)
 {
@@ -148,6 +159,10 @@ go_home(struct login *login, const struct finding *finding)
 		    home == NULL ? "\"there is no such destination\""
 				 : "\"the destination does not serve this protocol\"");
 		login_refuse(login, REFUSAL_LATER, STR(""));
+		return;
+	}
+	if (is_crowded(login, finding->account)) {
+		login_refuse(login, REFUSAL_LIMIT, STR(""));
 		return;
 	}
 	take_claim(login, finding);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct word {
@@ -260,4 +261,31 @@ offer_common(const struct offer *a, const struct offer *b)
 	}
 	buf_fini(&value);
 	return common;
+}
+
+static bool
+has_word(struct str words, const char *word)
+{
+	size_t end;
+
+	while (words.len > 0) {
+		end = str_find(words, ' ');
+		if (str_is_nocase(str_make(words.ptr, end), word))
+			return true;
+		words = str_from(words, end < words.len ? end + 1 : end);
+	}
+	return false;
+}
+
+bool
+offer_has_mechanism(const struct offer *offer, enum mechanism mechanism)
+{
+	const char *name = mechanism_names[mechanism];
+	char word[64];
+	struct str value;
+
+	snprintf(word, sizeof(word), "AUTH=%s", name);
+	return offer_has(offer, word) ||
+	       (offer_value(offer, "SASL", &value) && has_word(value, name)) ||
+	       (offer_value(offer, "AUTH", &value) && has_word(value, name));
 }

@@ -9,6 +9,7 @@
 #define FRONT_OFFER_H
 
 #include "base/str.h"
+#include "front/credentials.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,9 @@ bool offer_add(struct offer *offer, struct str word, struct str value);
 void offer_remove(struct offer *offer, const char *word);
 bool offer_has(const struct offer *offer, const char *word);
 bool offer_value(const struct offer *offer, const char *word, struct str *value_r);
+
+/* IMAP's "AUTH=NAME"; a word of the value of SASL (POP3, ManageSieve) or AUTH (SMTP). */
+bool offer_has_mechanism(const struct offer *offer, enum mechanism mechanism);
 
 size_t offer_count(const struct offer *offer);
 void offer_at(const struct offer *offer, size_t i, struct str *word_r, struct str *value_r);

@@ -19,8 +19,10 @@ static void
 home_free(struct home **homes, struct home *home)
 {
 	HASH_DEL(*homes, home);
-	for (size_t i = 0; i < DIALECT_COUNT; i++)
+	for (size_t i = 0; i < DIALECT_COUNT; i++) {
+		scout_free(&home->scouts[i]);
 		service_leave(&home->services[i]);
+	}
 	free(home->name);
 	free(home);
 }
@@ -77,6 +79,7 @@ server_home(const struct server *server, struct str owner)
 
 /* ---- what may be offered */
 
+/* NULL as long as one of them was not seen: nothing can be promised for it. */
 static struct offer *
 offer_of(const struct server *server, enum dialect_kind kind)
 {
@@ -84,10 +87,14 @@ offer_of(const struct server *server, enum dialect_kind kind)
 	struct home *home, *tmp;
 
 	HASH_ITER (hh, server->homes, home, tmp) {
-		struct service *service = home->services[kind];
+		const struct service *service = home->services[kind];
 
-		if (service == NULL || service->offer == NULL)
-			continue; /* not seen yet: what it can do, nobody knows */
+		if (service == NULL)
+			continue;
+		if (service->offer == NULL) {
+			offer_free(&common);
+			return NULL;
+		}
 		next = offer_common(common ? common : service->offer, service->offer);
 		offer_free(&common);
 		common = next;
@@ -95,11 +102,40 @@ offer_of(const struct server *server, enum dialect_kind kind)
 	return common;
 }
 
+/* Passed mechanisms need the same login name everywhere: it is signed. */
+static bool
+rewrites(const struct server *server, enum dialect_kind kind)
+{
+	struct home *home, *tmp;
+
+	HASH_ITER (hh, server->homes, home, tmp) {
+		if (home->services[kind] != NULL && home->services[kind]->login[0] != '\0')
+			return true;
+	}
+	return false;
+}
+
+/* Passwords every backend takes in some way; the others where all of them say so. */
+static unsigned
+mechanisms_of(const struct server *server, enum dialect_kind kind)
+{
+	unsigned set = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN);
+	const struct offer *offer = server->offers[kind];
+
+	for (unsigned i = 0; offer != NULL && i < MECHANISM_COUNT; i++) {
+		if (offer_has_mechanism(offer, (enum mechanism)i) &&
+		    !(mechanism_is_passed((enum mechanism)i) && rewrites(server, kind)))
+			set |= MECHANISM_BIT(i);
+	}
+	return set;
+}
+
 static void
 offers_refresh(struct server *server, enum dialect_kind kind)
 {
 	offer_free(&server->offers[kind]);
 	server->offers[kind] = offer_of(server, kind);
+	server->mechanisms[kind] = mechanisms_of(server, kind);
 }
 
 void
@@ -117,7 +153,7 @@ server_terms(const struct server *server, const struct front_port *port, bool is
 {
 	*terms_r = (struct front_terms){.host = server->host,
 	    .offer = server->offers[port->kind],
-	    .mechanisms = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN),
+	    .mechanisms = server->mechanisms[port->kind],
 	    .sasl = &server->sasl_rules,
 	    .is_tls = is_tls,
 	    .may_start_tls = port->tls_mode == TLS_MODE_STARTTLS && !is_tls,
@@ -217,6 +253,18 @@ set_ports(struct server *server, const struct settings *settings, const int *fds
 	return 0;
 }
 
+static void
+send_scouts(struct server *server)
+{
+	struct home *home, *tmp;
+
+	HASH_ITER (hh, server->homes, home, tmp) {
+		for (size_t i = 0; i < DIALECT_COUNT; i++)
+			if (home->services[i] != NULL)
+				home->scouts[i] = scout_new(server, home->services[i]);
+	}
+}
+
 /* Everything that can fail comes first, so that a bad file changes nothing. */
 static int
 take_settings(struct server *server, const struct settings *settings, const int *fds,
@@ -246,6 +294,7 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	seats_set_most(server->seats, (size_t)settings->frontd.max_connections);
 	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
 		offers_refresh(server, kind);
+	send_scouts(server);
 	return 0;
 }
 
@@ -289,6 +338,7 @@ server_new(struct loop *loop, struct map *map, const struct settings *settings, 
 	server->seats = seats_new((size_t)settings->frontd.max_connections);
 	server->arenas = arenas_new(ARENAS_MOST);
 	server->crowd = crowd_new();
+	server->households = households_new();
 	account_init(&server->account);
 	LIST_INIT(&server->ports);
 	TAILQ_INIT(&server->logins);
@@ -319,6 +369,7 @@ server_free(struct server **server_ref)
 		offer_free(&server->offers[i]);
 	contexts_free(server->tls);
 	arenas_free(&server->arenas);
+	households_free(&server->households);
 	crowd_free(&server->crowd);
 	seats_free(&server->seats);
 	account_fini(&server->account);
@@ -362,21 +413,26 @@ server_drain(struct server *server, server_drained_fn *fn, void *ctx)
 
 /* ---- for people */
 
+static void
+kick(void *ctx, void *bridge)
+{
+	bridge_end(bridge, BYE_MOVED);
+}
+
 size_t
 server_kick(struct server *server, const char *account, const char *session)
 {
-	struct bridge *bridge, *next;
-	size_t count = 0;
+	struct bridge *bridge;
 
-	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = next) {
-		next = bridge_after(bridge);
-		if ((account != NULL && strcmp(bridge_account(bridge), account) == 0) ||
-		    (session != NULL && strcmp(bridge_session(bridge), session) == 0)) {
+	if (account != NULL)
+		return household_each(server->households, str_of(account), kick, NULL);
+	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge)) {
+		if (strcmp(bridge_session(bridge), session) == 0) {
 			bridge_end(bridge, BYE_MOVED);
-			count++;
+			return 1;
 		}
 	}
-	return count;
+	return 0;
 }
 
 json_t *
@@ -388,7 +444,7 @@ server_sessions(const struct server *server, const json_t *filter)
 	const char *account = json_string_value(json_object_get(filter, "account"));
 
 	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge))
-		if (account == NULL || strcmp(bridge_account(bridge), account) == 0)
+		if (account == NULL || str_is(bridge_account(bridge), account))
 			json_array_append_new(all, bridge_status(bridge));
 	for (login = TAILQ_FIRST(&server->logins); login != NULL && account == NULL;
 	     login = login_after(login))

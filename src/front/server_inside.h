@@ -7,9 +7,11 @@
 #include "base/hash.h"
 #include "front/arena.h"
 #include "front/crowd.h"
+#include "front/household.h"
 #include "front/port.h"
 #include "front/route.h"
 #include "front/sasl.h"
+#include "front/scout.h"
 #include "front/server.h"
 #include "front/service.h"
 #include "front/tally.h"
@@ -29,6 +31,7 @@ struct home {
 	UT_hash_handle hh;
 	char *name;
 	struct service *services[DIALECT_COUNT]; /* NULL: does not serve this protocol */
+	struct scout *scouts[DIALECT_COUNT];
 };
 
 struct server {
@@ -39,8 +42,10 @@ struct server {
 	struct bridge_list bridges;
 	struct home *homes;
 	struct offer *offers[DIALECT_COUNT]; /* what all homes announce; NULL: not known yet */
+	unsigned mechanisms[DIALECT_COUNT]; /* that follows from it */
 	struct arenas *arenas;
 	struct seats *seats;
+	struct households *households; /* the sessions of each account */
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
 	struct tls_context *tls[DIALECT_COUNT]; /* what listeners show; NULL: no certificates */
 	struct account account; /* of the name in hand */
