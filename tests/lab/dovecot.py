@@ -19,8 +19,9 @@ protocols = imap lmtp
 listen = 127.0.0.1
 log_path = {log}
 auth_verbose = yes
-ssl = no
+{ssl}
 disable_plaintext_auth = no
+{more}
 first_valid_uid = 1
 mail_location = maildir:~/mail
 recipient_delimiter = +
@@ -41,7 +42,9 @@ service imap-login {{
     port = {imap_port}
   }}
   inet_listener imaps {{
-    port = 0
+    address = 127.0.0.1
+    port = {imaps_port}
+    ssl = yes
   }}
 }}
 service lmtp {{
@@ -64,15 +67,19 @@ protocol lmtp {{
 
 
 class Dovecot:
-    """users: addresses; the password of each is "secret". lmtp_socket: a path where LMTP listens for Postfix too."""
+    """users: addresses; the password of each is "secret". lmtp_socket: a path where LMTP listens for Postfix too.
+
+    tls: (certificate, key): STARTTLS, and IMAP over TLS at imaps_port. more: further lines of dovecot.conf.
+    """
 
     PASSWORD = "secret"
 
-    def __init__(self, lab, name, users, lmtp_socket=None):
+    def __init__(self, lab, name, users, lmtp_socket=None, tls=None, more=""):
         self.lab = lab
         self.name = name
         self.dir = os.path.dirname(lab.path(name, "x"))
         self.imap_port = lab.port()
+        self.imaps_port = lab.port() if tls else 0
         self.lmtp_port = lab.port()
         self.log = lab.log_path(name + "-mail")
         self.process = None
@@ -83,8 +90,9 @@ class Dovecot:
         listener = ""
         if lmtp_socket:
             listener = f"unix_listener {lmtp_socket} {{\n    user = postfix\n    mode = 0600\n  }}"
+        ssl = f"ssl = yes\nssl_cert = <{tls[0]}\nssl_key = <{tls[1]}" if tls else "ssl = no"
         self.config = lab.write(f"{name}/dovecot.conf", CONFIG.format(
-            dir=self.dir, name=name, log=self.log, imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_socket=listener))
+            ssl=ssl, more=more, imaps_port=self.imaps_port, dir=self.dir, name=name, log=self.log, imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_socket=listener))
         self.start()
 
     def set_users(self, users):

@@ -2,6 +2,8 @@
 
 import imaplib
 import json
+import os
+import socket
 
 from .policyd import Policyd
 
@@ -31,13 +33,17 @@ class Frontd(Policyd):
         return [{"protocol": "imap", "addresses": [f"inet:127.0.0.1:{dovecot.imap_port}"], "tls": "none",
                  "trusted": True, "caller": "id"}]
 
-    def imap(self, tls="none"):
-        return imaplib.IMAP4("127.0.0.1", self.ports["imap", tls], timeout=20)
+    def imap(self, tls="none", context=None):
+        port = self.ports["imap", tls]
+        if tls == "implicit":
+            return imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", port, timeout=20)
+        if tls == "starttls":
+            client.starttls(context)
+        return client
 
     def control(self, **request):
         """One question to the first worker's control socket."""
-        import os
-        import socket
         path = os.path.join(self.run_dir, "frontd-0.ctl")
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10)

@@ -1,73 +1,210 @@
 """The login front before two real Dovecots: who comes where, and what happens when the account moves."""
 
 import imaplib
+import re
+import ssl
+import threading
 import unittest
 
 from lab.case import LabCase
+from lab.certs import Authority
 from lab.core import wait_for
 from lab.dovecot import Dovecot
 from lab.front import Frontd
 from lab.redis import Redis
 
-USERS = [f"{name}@example.org" for name in ("ann", "bob", "cat")]
+USERS = [f"{name}@example.org" for name in ("ann", "bob", "cat", "dan", "eve")]
+ANN, BOB, CAT, DAN, EVE = USERS
+TRUSTED = "login_trusted_networks = 127.0.0.0/8"  # of whom Dovecot believes who is calling
 
 
-class ImapTest(LabCase):
+class FrontCase(LabCase):
+    front_options = {}
+
     @classmethod
     def furnish(cls):
         cls.redis = Redis(cls.lab)
-        cls.homes = {name: Dovecot(cls.lab, name, USERS) for name in ("old", "new")}
-        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis)
+        cls.homes = cls.make_homes()
+        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis, **cls.front_options)
         cls.redis.cli("SET", "splitmx:owner:@example.org", "old")
-        cls.redis.cli("SET", "splitmx:owner:bob@example.org", "new")
+        cls.redis.cli("SET", f"splitmx:owner:{BOB}", "new")
         for name, home in cls.homes.items():
             for user in USERS:
                 with imaplib.IMAP4("127.0.0.1", home.imap_port) as client:
                     client.login(user, "secret")
                     client.create(f"in-{name}")
 
+    @classmethod
+    def make_homes(cls):
+        return {name: Dovecot(cls.lab, name, USERS, more=TRUSTED) for name in ("old", "new")}
+
+    def setUp(self):
+        self.addCleanup(self.redis.cli, "DEL", *[f"splitmx:{kind}:{user}" for user in (CAT, DAN, EVE) for kind in ("owner", "hold")])
+
     def side(self, client):
+        """Where this session is."""
         folders = b" ".join(client.list()[1])
         return "old" if b"in-old" in folders else "new"
 
-    def login(self, user):
-        client = self.front.imap()
+    def login(self, user, **options):
+        client = self.front.imap(**options)
         client.login(user, "secret")
         return client
 
+    def set_owner(self, user, owner):
+        self.redis.cli("SET", f"splitmx:owner:{user}", owner)
+
+    def hold(self, user):
+        self.redis.cli("SET", f"splitmx:hold:{user}", "all:lab", "EX", 600)
+
+    def release(self, user):
+        self.redis.cli("DEL", f"splitmx:hold:{user}")
+
+    def phases(self, user=None):
+        return [s["phase"] for s in self.front.sessions() if user in (None, s.get("account"))]
+
+
+class ImapTest(FrontCase):
     def test_each_account_comes_to_its_owner(self):
-        for user, side in (("ann@example.org", "old"), ("bob@example.org", "new")):
+        for user, side in ((ANN, "old"), (BOB, "new")):
             with self.login(user) as client:
                 self.assertEqual(self.side(client), side)
 
     def test_after_a_wrong_password_the_right_one_is_taken(self):
-        client = self.front.imap()
-        with self.assertRaisesRegex(imaplib.IMAP4.error, "AUTHENTICATIONFAILED"):
-            client.login("ann@example.org", "wrong")
-        client.login("ann@example.org", "secret")
-        self.assertEqual(self.side(client), "old")
-        client.logout()
+        with self.front.imap() as client:
+            with self.assertRaisesRegex(imaplib.IMAP4.error, "AUTHENTICATIONFAILED"):
+                client.login(ANN, "wrong")
+            client.login(ANN, "secret")
+            self.assertEqual(self.side(client), "old")
+
+    def test_unknown_and_wrong_have_the_same_words(self):
+        words = []
+        for user in (ANN, "nobody@example.org", "ann@foreign.invalid", "ann"):
+            with self.front.imap() as client:
+                with self.assertRaises(imaplib.IMAP4.error) as raised:
+                    client.login(user, "wrong")
+                words.append(str(raised.exception))
+        self.assertEqual(1, len(set(words)), words)
 
     def test_a_flip_ends_the_session_and_the_next_comes_to_the_new_side(self):
-        client = self.login("cat@example.org")
+        client = self.login(CAT)
         client.select("INBOX")
-        self.redis.cli("SET", "splitmx:owner:cat@example.org", "new")
-        try:
-            with self.assertRaises((imaplib.IMAP4.abort, OSError)):
-                for _ in range(100):
-                    client.noop()
-            with self.login("cat@example.org") as again:
-                self.assertEqual(self.side(again), "new")
-        finally:
-            self.redis.cli("DEL", "splitmx:owner:cat@example.org")
+        self.set_owner(CAT, "new")
+        self.assertRegex(self.last_words(client), rb"\* BYE \[UNAVAILABLE\]")
+        with self.login(CAT) as again:
+            self.assertEqual(self.side(again), "new")
+
+    def last_words(self, client):
+        """Everything that is still said to this client."""
+        with client.sock.makefile("rb") as f:
+            return f.read()
+
+    def test_an_idle_client_is_told(self):
+        client = self.login(DAN)
+        client.select("INBOX")
+        client.send(b"i IDLE\r\n")
+        self.assertTrue(client.readline().startswith(b"+"))
+        self.hold(DAN)
+        self.assertRegex(self.last_words(client), rb"^\* BYE \[UNAVAILABLE\]")
+        wait_for("its session is gone", 10, lambda: not self.phases(DAN), (self.front.log,))
+
+    def test_logins_to_a_held_account_wait_and_go_on_where_it_is_then(self):
+        self.hold(EVE)
+        sides, clients = [], [threading.Thread(target=lambda: sides.append(self.side(self.login(EVE)))) for _ in range(20)]
+        for client in clients:
+            client.start()
+        wait_for("all of them are parked", 10, lambda: self.phases(EVE) == ["parked"] * 20, (self.front.log,))
+        self.set_owner(EVE, "new")
+        self.assertEqual(["parked"] * 20, self.phases(EVE))
+        self.release(EVE)
+        for client in clients:
+            client.join(20)
+        self.assertEqual(["new"] * 20, sides)
+
+    def test_what_hides_the_boundaries_is_neither_announced_nor_passed(self):
+        with self.login(ANN) as client:
+            self.assertNotIn("COMPRESS", " ".join(client.capabilities))
+            client.send(b"x COMPRESS DEFLATE\r\n")
+            self.assertRegex(client.readline(), rb"^x (BAD|NO)")
+            self.assertEqual("OK", client.noop()[0])
+
+    def test_the_backend_knows_who_calls_whatever_the_client_says(self):
+        with self.front.imap() as client:
+            client.xatom("ID", '("name" "lab" "x-originating-ip" "192.0.2.99")')
+            client.login(BOB, "secret")
+            port = client.sock.getsockname()[1]
+            lines = self.homes["new"]
+            with open(lines.log, encoding="utf-8") as f:
+                log = f.read()
+        self.assertNotIn("192.0.2.99", log)
+        self.assertRegex(log, rf"Login: user=<{BOB}>.*rip=127\.0\.0\.1")
+        self.assertTrue(port)
 
     def test_sessions_are_listed_and_gone_when_they_are_over(self):
-        client = self.login("ann@example.org")
-        accounts = [s.get("account") for s in self.front.sessions()]
-        self.assertIn("ann@example.org", accounts)
-        client.logout()
-        wait_for("the session is gone", 10, lambda: "ann@example.org" not in
-                 [s.get("account") for s in self.front.sessions()], (self.front.log,))
+        with self.login(ANN):
+            self.assertIn("running", self.phases(ANN))
+        wait_for("the session is gone", 10, lambda: not self.phases(ANN), (self.front.log,))
+
+    def test_a_kick_ends_a_session_gently(self):
+        client = self.login(DAN)
+        self.assertEqual({"ended": 1}, self.front.control(do="kick", account=DAN))
+        self.assertRegex(self.last_words(client), rb"\* BYE")
+
+    def test_no_password_in_any_log(self):
+        with self.front.imap() as client:
+            with self.assertRaises(imaplib.IMAP4.error):
+                client.login(ANN, "s3cret-that-nobody-may-see")
+        with open(self.front.log, encoding="utf-8") as f:
+            self.assertNotIn("s3cret", f.read())
+
+
+class TlsTest(FrontCase):
+    """TLS before the front and behind it."""
+
+    @classmethod
+    def make_homes(cls):
+        cls.authority = Authority(cls.lab)
+        certificate, key = cls.authority.sign("front.example.org", "127.0.0.1")
+        cls.front_options = {
+            "listen": [("imap", "starttls"), ("imap", "implicit")],
+            "settings": {"frontd": {"certificates": [{"cert_file": certificate, "key_file": key}]}}}
+        tls = cls.authority.sign("backend.example.org", "127.0.0.1")
+        return {name: Dovecot(cls.lab, name, USERS, tls=tls, more=TRUSTED) for name in ("old", "new")}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.context = None
+        original = Frontd.services
+
+        def services(front, dovecot):
+            mode, port = ("implicit", dovecot.imaps_port) if dovecot.name == "new" else ("starttls", dovecot.imap_port)
+            return [{"protocol": "imap", "addresses": [f"inet:127.0.0.1:{port}"], "tls": mode, "caller": "id",
+                     "ca_file": cls.authority.ca, "server_name": "backend.example.org"}]
+        Frontd.services = services
+        try:
+            super().setUpClass()
+        finally:
+            Frontd.services = original
+        cls.context = ssl.create_default_context(cafile=cls.authority.ca)
+
+    def test_every_mode_of_the_client_and_of_the_backend(self):
+        for tls in ("starttls", "implicit"):
+            for user, side in ((ANN, "old"), (BOB, "new")):
+                with self.subTest(tls=tls, user=user), self.login(user, tls=tls, context=self.context) as client:
+                    self.assertEqual(self.side(client), side)
+
+    def test_without_tls_no_password_is_taken(self):
+        with imaplib.IMAP4("127.0.0.1", self.front.ports["imap", "starttls"]) as client:
+            self.assertIn("LOGINDISABLED", client.capabilities)
+            with self.assertRaisesRegex(imaplib.IMAP4.error, "PRIVACYREQUIRED"):
+                client.login(ANN, "secret")
+
+    def test_a_flip_ends_a_session_over_tls(self):
+        with self.login(CAT, tls="implicit", context=self.context) as client:
+            self.set_owner(CAT, "new")
+            with self.assertRaises((imaplib.IMAP4.abort, OSError)):
+                for _ in range(1000):
+                    client.noop()
 
 
 if __name__ == "__main__":
