@@ -45,13 +45,15 @@ struct service_settings {
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
 	const char **pins; /* SHA-256 of a public key, hex; one of them must match */
 	size_t pin_count;
-	const char *login; /* template of the name to log in with; "" = as the client says it */
+	const char *login; /* name to log in with: %a %u %d %l %%; "" = as the client says it */
 	int64_t connect_timeout_ms;
 	int line;
 };
 
 struct destination_settings {
 	const char *name;
+	const char **kick; /* a program and its arguments: %a %u %d %o %%; none: there is no way */
+	size_t kick_count;
 	struct service_settings *services;
 	size_t service_count;
 	int line;
@@ -117,6 +119,7 @@ struct redis_settings {
 
 struct policyd_settings {
 	int64_t workers, max_connections, idle_timeout_ms, drain_timeout_ms;
+	const char *metrics; /* address of the OpenMetrics endpoint; NULL: none */
 	struct listen_settings *listen;
 	size_t listen_count;
 };
@@ -138,6 +141,9 @@ struct certificate_settings {
 	int line;
 };
 
+/* A login that was parked for too long: its connection is closed, or it may try again. */
+enum park_end { PARK_END_CLOSE, PARK_END_REFUSE };
+
 enum tls_oldest { TLS_OLDEST_1_2, TLS_OLDEST_1_3 };
 
 struct frontd_settings {
@@ -147,6 +153,8 @@ struct frontd_settings {
 	const char *default_domain; /* "" = none */
 	const char *master_separators; /* "" = none */
 	const char *unknown_login; /* "refuse", or a destination */
+	const char *rehearse; /* a destination; "" = none */
+	enum park_end park_end;
 	const char *metrics; /* address of the OpenMetrics endpoint; NULL: none */
 	const char **token_claims; /* JWT claims that name the account */
 	size_t token_claim_count;

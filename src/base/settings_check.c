@@ -2,55 +2,57 @@
  * settings_check.c - what only several settings together can show       (pure)
  *
  * settings_line() says 0 for what is not there and less for what was refused:
- * nothing is concluded from either.
+ * nothing is concluded from the latter. What is the login front's is in
+ * settings_check_service.c and settings_check_front.c.
  */
-#include "base/settings_check.h"
+#include "base/settings_check_inside.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
+#include "base/settings_check.h"
 #include "base/settings_pattern.h"
 #include "base/suggest.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 /* ---- names that must differ */
 
-struct used_name {
-	UT_hash_handle hh;
-	const char *name;
-	int line;
-};
-
-/* Was this name used before? If not, it is now. "" was reported as missing. */
 static void
-check_unused(struct settings *settings, struct used_name **names, const char *name, int line,
-    const char *setting)
+check_destination_names(struct settings *settings)
 {
-	struct used_name *used;
+	static const char *const reserved[] = {"true", "false", "refuse"};
+	struct used_name *names = NULL;
 
-	if (*name == '\0')
-		return;
-	HASH_FIND_STR(*names, name, used);
-	if (used) {
-		settings_problem(settings, line, setting, "%s is given twice, here and on line %d",
-		    name, used->line);
-		return;
+	for (size_t i = 0; i < settings->destination_count; i++) {
+		const struct destination_settings *d = &settings->destinations[i];
+
+		check_unused(settings, &names, d->name, d->line, "destinations.name");
+		for (size_t j = 0; j < ARRAY_LEN(reserved); j++)
+			if (strcmp(d->name, reserved[j]) == 0)
+				settings_problem(settings, d->line, "destinations.name",
+				    "%s cannot be the name of a destination", d->name);
 	}
-	used = xnew(struct used_name);
-	used->name = name;
-	used->line = line;
-	HASH_ADD_KEYPTR(hh, *names, used->name, strlen(used->name), used);
+	forget_names(&names);
 }
 
+/* The daemons share a file, so they share its addresses, too. */
 static void
-forget_names(struct used_name **names)
+check_addresses(struct settings *settings)
 {
-	struct used_name *used, *next;
+	const struct policyd_settings *policyd = &settings->policyd;
+	const struct frontd_settings *frontd = &settings->frontd;
+	struct used_name *names = NULL;
 
-	HASH_ITER (hh, *names, used, next) {
-		HASH_DEL(*names, used);
-		free(used);
-	}
+	for (size_t i = 0; i < policyd->listen_count; i++)
+		check_unused(settings, &names, policyd->listen[i].address, policyd->listen[i].line,
+		    "policyd.listen.address");
+	check_unused(settings, &names, policyd->metrics, settings_line(settings, &policyd->metrics),
+	    "policyd.metrics");
+	for (size_t i = 0; i < frontd->listen_count; i++)
+		check_unused(settings, &names, frontd->listen[i].address, frontd->listen[i].line,
+		    "frontd.listen.address");
+	check_unused(settings, &names, frontd->metrics, settings_line(settings, &frontd->metrics),
+	    "frontd.metrics");
+	forget_names(&names);
 }
 
 static void
@@ -58,27 +60,13 @@ check_names(struct settings *settings)
 {
 	struct used_name *names = NULL;
 
-	for (size_t i = 0; i < settings->destination_count; i++) {
-		const struct destination_settings *d = &settings->destinations[i];
-
-		check_unused(settings, &names, d->name, d->line, "destinations.name");
-		if (strcmp(d->name, "true") == 0 || strcmp(d->name, "false") == 0)
-			settings_problem(settings, d->line, "destinations.name",
-			    "%s cannot be the name of a destination", d->name);
-	}
-	forget_names(&names);
+	check_destination_names(settings);
 	for (size_t i = 0; i < settings->map_count; i++)
 		check_unused(settings, &names, settings->maps[i].name, settings->maps[i].line,
 		    "maps.name");
 	forget_names(&names);
-	for (size_t i = 0; i < settings->domain_count; i++)
-		check_unused(settings, &names, settings->domains[i],
-		    settings_line(settings, &settings->domains[i]), "domains");
-	forget_names(&names);
-	for (size_t i = 0; i < settings->policyd.listen_count; i++)
-		check_unused(settings, &names, settings->policyd.listen[i].address,
-		    settings->policyd.listen[i].line, "policyd.listen.address");
-	forget_names(&names);
+	check_texts_differ(settings, settings->domains, settings->domain_count, "domains");
+	check_addresses(settings);
 }
 
 /* ---- listeners */
@@ -113,16 +101,6 @@ check_map(struct settings *settings, const struct listen_settings *l)
 	settings_problem(settings, line, "policyd.listen.map", "there is no map %s%s%s%s", l->map,
 	    suggestion.best ? "; did you mean " : "", suggestion.best ? suggestion.best : "",
 	    suggestion.best ? "?" : "");
-}
-
-/* A setting that this listener has no use for. */
-static void
-check_useless(struct settings *settings, const void *field, const char *setting, const char *reason)
-{
-	int line = settings_line(settings, field);
-
-	if (line > 0)
-		settings_problem(settings, line, setting, "%s", reason);
 }
 
 static void
@@ -225,6 +203,9 @@ settings_check(struct settings *settings)
 	check_names(settings);
 	check_redis(settings);
 	check_sentinels(settings);
+	check_metrics(settings, &settings->policyd.metrics, "policyd.metrics");
+	check_services(settings);
+	check_front(settings);
 	if (settings->domains_complete && settings_line(settings, &settings->domains) >= 0 &&
 	    settings->domain_count == 0)
 		settings_problem(settings, settings_line(settings, &settings->domains_complete),

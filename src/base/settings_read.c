@@ -7,6 +7,7 @@
  */
 #include "base/settings_read.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/settings_rows.h"
 #include "base/settings_store.h"
@@ -43,7 +44,7 @@ read_texts(struct reader *reader, const struct setting_row *row, const config_se
 	}
 	*(const char ***)(void *)(base + row->offset) = texts;
 	*(size_t *)(void *)(base + row->count_offset) = count;
-	return true;
+	return count == length;
 }
 
 static bool
@@ -178,28 +179,38 @@ read_row(struct reader *reader, const struct setting_row *row, const config_sett
 		    taken ? value_line(node) : -value_line(node));
 }
 
+/* Where a setting of this name could stand: "policyd.workers or frontd.workers". */
+static void
+add_places(struct buf *places, const char *name)
+{
+	for (size_t i = 0; i < setting_row_count; i++)
+		if (strcmp(setting_rows[i].name, name) == 0)
+			buf_addf(places, "%s%s", buf_len(places) > 0 ? " or " : "",
+			    setting_rows[i].full_name);
+}
+
 static void
 report_unknown(struct reader *reader, enum setting_group group, const config_setting_t *node)
 {
-	const char *name = config_setting_name(node), *elsewhere = NULL;
+	const char *name = config_setting_name(node);
+	struct buf elsewhere = BUF_INIT;
 	char *full_name = xasprintf("%s%s", setting_group_path(group), name);
 	struct suggestion suggestion = suggestion_for(name);
 
-	for (size_t i = 0; i < setting_row_count; i++) {
+	for (size_t i = 0; i < setting_row_count; i++)
 		if (setting_rows[i].group == group)
 			suggestion_offer(&suggestion, setting_rows[i].name);
-		else if (strcmp(setting_rows[i].name, name) == 0)
-			elsewhere = setting_rows[i].full_name;
-	}
+	add_places(&elsewhere, name);
 	if (suggestion.best)
 		settings_problem(reader->settings, value_line(node), full_name,
 		    "there is no such setting; did you mean %s?", suggestion.best);
-	else if (elsewhere)
+	else if (buf_len(&elsewhere) > 0)
 		settings_problem(reader->settings, value_line(node), full_name,
-		    "there is no such setting here; did you mean %s?", elsewhere);
+		    "there is no such setting here; did you mean %s?", buf_cstr(&elsewhere));
 	else
 		settings_problem(reader->settings, value_line(node), full_name,
 		    "there is no such setting");
+	buf_fini(&elsewhere);
 	free(full_name);
 }
 

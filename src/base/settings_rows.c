@@ -61,6 +61,11 @@ static const char *const service_callers[] = {
     [SERVICE_CALLER_NONE] = "none",
     NULL,
 };
+static const char *const park_ends[] = {
+    [PARK_END_CLOSE] = "close",
+    [PARK_END_REFUSE] = "refuse",
+    NULL,
+};
 static const char *const tls_versions[] = {
     [TLS_OLDEST_1_2] = "1.2",
     [TLS_OLDEST_1_3] = "1.3",

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "problems.h"
 #include "unit.h"
 
 static const char whole_file[] =
@@ -49,29 +50,6 @@ static const char whole_file[] =
     "},\n"
     "    { protocol = \"sink\"; address = \"inet:[::1]:10024\"; reply = \"450 4.2.1 Later\"; } );\n"
     "};\n";
-
-/* The problems, one in a line; the caller's. */
-static char *
-problems_of(const struct settings *settings)
-{
-	struct buf text = BUF_INIT;
-	char *copy;
-
-	for (size_t i = 0; i < settings_problem_count(settings); i++)
-		buf_addf(&text, "%s\n", settings_problem_text(settings, i));
-	copy = xstrdup(buf_cstr(&text));
-	buf_fini(&text);
-	return copy;
-}
-
-static void
-assert_problems(const struct settings *settings, const char *expected)
-{
-	char *found = problems_of(settings);
-
-	assert_string_equal(found, expected);
-	free(found);
-}
 
 static void
 a_whole_file_is_understood(void **state)
@@ -117,9 +95,7 @@ a_whole_file_is_understood(void **state)
 #define SINK "protocol = \"sink\"; address = \"inet:127.0.0.1:24\"; "
 #define MAP_T "maps = ( { name = \"transport\"; owners = { a = \"\"; }; } );"
 
-static const struct {
-	const char *title, *text, *problems;
-} mistakes[] = {
+static const struct mistake mistakes[] = {
     /* what the text looks like */
     {"an empty file is all defaults", "", ""},
     {"a byte order mark and CRLF are harmless", "\xef\xbb\xbfinstance = \"a\";\r\n", ""},
@@ -179,7 +155,10 @@ static const struct {
     {"two letters exchanged", "policyd = { wrokers = 2; };\n",
 	"f:1: policyd.wrokers: there is no such setting; did you mean workers?\n"},
     {"in the wrong group", "workers = 2;\n",
-	"f:1: workers: there is no such setting here; did you mean policyd.workers?\n"},
+	"f:1: workers: there is no such setting here; did you mean policyd.workers or "
+	"frontd.workers?\n"},
+    {"in the wrong group, and there is one right one", "kick = 2;\n",
+	"f:1: kick: there is no such setting here; did you mean destinations.kick?\n"},
     {"in a list of groups", LISTEN(SINK "mdoe = \"0660\";"),
 	"f:2: policyd.listen.mdoe: there is no such setting; did you mean mode?\n"},
     {"given twice", "user = \"a\";\n\nuser = \"b\";\n",
@@ -276,6 +255,9 @@ static const struct {
     {"a destination's name that libconfig would not read",
 	"destinations = ( { name = \"true\"; } );\n",
 	"f:1: destinations.name: true cannot be the name of a destination\n"},
+    {"a destination's name that says something else to unknown_login",
+	"destinations = ( { name = \"refuse\"; } );\n",
+	"f:1: destinations.name: refuse cannot be the name of a destination\n"},
     {"a mode", LISTEN("protocol = \"socketmap\"; address = \"unix:/a\"; mode = \"0999\";"),
 	"f:2: policyd.listen.mode: 0999 is not a mode of four octal digits such as \"0660\"\n"},
     {"an address without port", LISTEN("protocol = \"socketmap\"; address = \"inet:127.0.0.1\";"),
@@ -364,6 +346,12 @@ static const struct {
 	"f:2: domains: a.example is given twice, here and on line 1\n"},
     {"an address twice", "policyd = { listen = ( {" SINK "},\n{" SINK "} ); };\n",
 	"f:2: policyd.listen.address: inet:127.0.0.1:24 is given twice, here and on line 1\n"},
+    {"metrics for everybody", "policyd = { metrics = \"inet:192.0.2.1:9100\"; };\n",
+	"f:1: policyd.metrics: inet:192.0.2.1:9100 is not a loopback address: whoever can reach it "
+	"may read\n"},
+    {"metrics where a listener is",
+	"policyd = { listen = ( {" SINK "} );\nmetrics = \"inet:127.0.0.1:24\"; };\n",
+	"f:2: policyd.metrics: inet:127.0.0.1:24 is given twice, here and on line 1\n"},
     {"tcp_table without map", LISTEN("protocol = \"tcp_table\"; address = \"unix:/a\";"),
 	"f:1: policyd.listen.map: is missing: clients of this protocol cannot name a map\n"},
     {"policy without map", LISTEN("protocol = \"policy\"; address = \"unix:/a\";"),
@@ -462,16 +450,7 @@ static const struct {
 static void
 each_mistake_is_named(void **state)
 {
-	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
-		struct settings *s = settings_load_text(mistakes[i].text, "f");
-		char *found = problems_of(s);
-
-		if (strcmp(found, mistakes[i].problems) != 0)
-			fail_msg("%s:\n%sinstead of:\n%s", mistakes[i].title, found,
-			    mistakes[i].problems);
-		free(found);
-		settings_free(&s);
-	}
+	assert_mistakes(mistakes, ARRAY_LEN(mistakes));
 }
 
 static void
