@@ -36,7 +36,8 @@ print_type(const struct setting_row *row)
 		    row->pattern == PATTERN_ANY ? "" : pattern_words(row->pattern));
 		break;
 	case SETTING_TEXTS:
-		printf("List of texts, each %s", pattern_words(row->pattern));
+		printf("List of texts%s%s", row->pattern == PATTERN_ANY ? "" : ", each ",
+		    row->pattern == PATTERN_ANY ? "" : pattern_words(row->pattern));
 		break;
 	case SETTING_GROUP:
 		printf("Group");

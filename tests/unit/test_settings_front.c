@@ -106,7 +106,7 @@ what_is_absent_has_its_default(void **state)
 	const struct frontd_settings *f = &s->frontd;
 
 	assert_string_equal(f->unknown_login, "refuse");
-	assert_string_equal(f->rehearse, "");
+	assert_null(f->rehearse);
 	assert_string_equal(f->default_domain, "");
 	assert_string_equal(f->master_separators, "");
 	assert_int_equal(f->park_end, PARK_END_CLOSE);
@@ -484,7 +484,7 @@ static const struct mistake front_mistakes[] = {
 	"f:1: destinations: must be a list of groups: ( { ... }, { ... } ), but is a number\n"},
     {"rehearsals nowhere", FRONT("rehearse = \"new\";"),
 	"f:3: frontd.rehearse: there is no destination new\n"},
-    {"no rehearsals, said so", FRONT("rehearse = \"\";"),
+    {"rehearsals without a name", FRONT("rehearse = \"\";"),
 	"f:3: frontd.rehearse: \"\" is not a name of lower-case letters, digits and '-' that begins "
 	"with a letter\n"},
     {"no default domain, said so", FRONT("default_domain = \"\";"), ""},
