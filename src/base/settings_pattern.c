@@ -134,13 +134,27 @@ is_address(const char *text)
 	return str_starts(address, "inet:") && is_host_and_port(text + strlen("inet:"));
 }
 
-/* "192.0.2.0/24", "2001:db8::/32"; without "/" it is one host. */
+/* Nothing but zeros behind the first "bits" bits. */
+static bool
+is_cut(const unsigned char *bytes, unsigned bits, unsigned all)
+{
+	for (unsigned bit = bits; bit < all; bit++)
+		if (bytes[bit / 8] & (0x80U >> bit % 8))
+			return false;
+	return true;
+}
+
+/*
+ * "192.0.2.0/24", "2001:db8::/32"; without "/" it is one host. Not 192.0.2.7/24, of
+ * which nobody can tell what was meant.
+ */
 static bool
 is_cidr(const char *text)
 {
 	char host[INET6_ADDRSTRLEN];
 	unsigned char bytes[16];
 	size_t len = strcspn(text, "/");
+	unsigned all;
 	bool is_v4;
 
 	if (len >= sizeof(host))
@@ -154,7 +168,9 @@ is_cidr(const char *text)
 	if (*text == '\0')
 		return true;
 	text++;
-	return is_made_of(text, DIGITS) && strlen(text) <= 3 && atoi(text) <= (is_v4 ? 32 : 128);
+	all = is_v4 ? 32 : 128;
+	return is_made_of(text, DIGITS) && strlen(text) <= 3 && (unsigned)atoi(text) <= all &&
+	       is_cut(bytes, (unsigned)atoi(text), all);
 }
 
 /* "450 4.2.1 words": RFC 5321, 4.2, and RFC 3463, 2. */

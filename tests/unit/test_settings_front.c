@@ -6,6 +6,7 @@
 #include "base/settings.h"
 
 #include "base/mem.h"
+#include "rules/ruleset.h"
 
 #include <string.h>
 
@@ -136,8 +137,12 @@ each_daemon_goes_without_the_other(void **state)
 {
 	char *both = xasprintf("%s%s", whole_file, policyd_part);
 	struct settings *s = settings_load_text(both, "f");
+	struct ruleset *rules;
 
 	assert_problems(s, "");
+	rules = ruleset_new(s); /* what policyd looks at besides */
+	assert_non_null(rules);
+	ruleset_free(&rules);
 	settings_free(&s);
 	s = settings_load_text("destinations = ( { name = \"old\"; }, { name = \"new\"; }, "
 			       "{ name = \"archive\"; } );",
@@ -463,6 +468,12 @@ static const struct mistake front_mistakes[] = {
 	"f:4: frontd.listen.proxy_from: ::/00 would let everybody say who he is\n"},
     {"a network twice", LISTEN(PLAIN "proxy_from = ( \"10.0.0.7\", \"10.0.0.7\" );"),
 	"f:3: frontd.listen.proxy_from: 10.0.0.7 is given twice, here and on line 3\n"},
+    {"a network that is half a host",
+	LISTEN(PLAIN "proxy_from = ( \"10.0.0.7/24\", \"2001:db8::7/127\", \"2001:db8::6/127\" );"),
+	"f:3: frontd.listen.proxy_from: 10.0.0.7/24 is not a network such as \"192.0.2.0/24\" or "
+	"\"2001:db8::/32\"\n"
+	"f:3: frontd.listen.proxy_from: 2001:db8::7/127 is not a network such as \"192.0.2.0/24\" or "
+	"\"2001:db8::/32\"\n"},
     {"a refused network is not a missing one", LISTEN(PLAIN "proxy_from = ( \"10.0.0\" );"),
 	"f:3: frontd.listen.proxy_from: 10.0.0 is not a network such as \"192.0.2.0/24\" or "
 	"\"2001:db8::/32\"\n"},
