@@ -100,10 +100,6 @@ check_identity(struct client *client, struct fault *fault_r)
 {
 	struct fault unimportant;
 
-	if (client->identity == NULL)
-		client->identity = identity_open(client->settings->state_dir);
-	if (client->need == CLIENT_MENDS && find_known_epoch(client, fault_r) == -1)
-		return -1;
 	if (client_went_back(client) > 0)
 		return 0;
 	if (identity_check(client->identity, &client->map.head, fault_r) == -1)
@@ -115,19 +111,20 @@ check_identity(struct client *client, struct fault *fault_r)
 void
 client_saw_epoch(struct client *client, uint64_t epoch)
 {
-	if (epoch > client->map.head.epoch) {
-		client->map.head.epoch = epoch;
-		client->wrote = true;
-	}
+	if (epoch > client->map.head.epoch)
+		client->map.head.epoch = epoch; /* client_close() notes it: an import has many */
 }
 
 void
 client_knows_epoch(struct client *client, uint64_t epoch)
 {
+	struct fault unimportant;
+
 	if (client->identity == NULL)
 		return;
 	identity_raise(client->identity, epoch);
-	client->wrote = true;
+	if (client->map.initialised)
+		identity_note(client->identity, &client->map.head, &unimportant);
 }
 
 /* FENCING, W1: what is written to a strange or an older map is worse than an error. */
@@ -143,6 +140,10 @@ check_map(struct client *client, enum client_need need, struct fault *fault_r)
 		    "Redis at %s has no ownership map (no key %s): if this is the right Redis, run "
 		    "\"splitmx init\"; if there was a map before, its data is gone",
 		    client_target(client), client->map_key);
+	if (client->identity == NULL)
+		client->identity = identity_open(client->settings->state_dir);
+	if (need == CLIENT_MENDS && find_known_epoch(client, fault_r) == -1)
+		return -1;
 	return check_identity(client, fault_r);
 }
 
@@ -202,8 +203,8 @@ client_close(struct client **client)
 
 	if (c == NULL)
 		return;
-	if (c->identity != NULL && c->wrote && c->map.initialised)
-		identity_note(c->identity, &c->map.head, &unimportant);
+	if (c->identity != NULL && c->map.initialised)
+		check_identity(c, &unimportant);
 	identity_close(&c->identity);
 	journal_close(&c->journal);
 	redis_close(&c->redis);

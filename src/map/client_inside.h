@@ -40,7 +40,6 @@ struct client {
 	struct client_map map;
 	struct identity *identity; /* of an initialised map */
 	uint64_t known_epoch; /* CLIENT_MENDS: the most that this host knows of this map */
-	bool wrote; /* since it was noted there */
 	struct journal *journal;
 	char *map_key, *ack_channel;
 };
