@@ -28,8 +28,10 @@ class Init(AdminCase):
         self.assertEqual((1, 1, 5000, 1), (told["epoch"], told["schema"], told["lease_ms"], told["members"]))
         self.assertEqual("first", self.audit()["why"])
         self.says(NOPERM, "init")
-        again = self.tells(OK, "init", "--force", "--members", 3)[0]
-        self.assertEqual((told["id"], 2, 5000, 3), (again["id"], again["epoch"], again["lease_ms"], again["members"]))
+        self.says(NOPERM, "init", "--force", "--members", 3)
+        self.assertIn("0 replicas follow the master, of 2", self.error)
+        again = self.tells(OK, "init", "--force", "--members", 1)[0]
+        self.assertEqual((told["id"], 2, 5000, 1), (again["id"], again["epoch"], again["lease_ms"], again["members"]))
         self.assertEqual("unchanged", self.tells(OK, "init", "--force")[0]["result"])
         self.says(NOPERM, "init", "--force", "--lease", 4999)
         self.assertIn("window open --lease 4999", self.error)
