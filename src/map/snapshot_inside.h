@@ -9,7 +9,7 @@
 #define MAP_SNAPSHOT_INSIDE_H
 
 #include "base/hash.h"
-#include "base/syncer.h"
+#include "base/sync_file.h"
 #include "map/snapshot.h"
 #include "map/tombs_file.h"
 
