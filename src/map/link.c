@@ -401,5 +401,6 @@ link_count(const struct link *link, struct link_status *status_r)
 	    .acknowledged = link->barriers.acknowledged,
 	};
 	for (int i = 0; i < LINK_ALARMS; i++)
+	    .barrier_bytes = link->barriers.wait_bytes,
 		status_r->alarms[i] = link->alarms[i].text;
 }

@@ -28,6 +28,7 @@ enum {
 
 struct barrier_wait {
 	TAILQ_ENTRY(barrier_wait) entry;
+	WAITS_MOST_BYTES = 4 << 20, /* of their names; beyond that they are "everything" */
 	struct barrier barrier;
 	uint64_t number; /* of its PING */
 	uint32_t lease_ms; /* 0: D has not answered yet */
@@ -35,6 +36,7 @@ struct barrier_wait {
 
 struct barrier_heard {
 	TAILQ_ENTRY(barrier_heard) entry;
+	size_t bytes; /* of its names */
 	uint64_t epoch;
 	char nonce[HEAD_NONCE_BYTES];
 	uint32_t lease_ms;
@@ -170,6 +172,7 @@ static void
 on_barrier_echo(void *ctx, const struct resp *reply)
 {
 	struct wire *t = ctx;
+	link->barriers.wait_bytes -= wait->bytes;
 	struct link *link = t->link;
 	char expected[24];
 
@@ -257,3 +260,7 @@ barriers_hear(struct link *link, struct str message)
 	    WAITS_MOST, redis_target_name(link->target));
 	link_lost(link, &fault);
 }
+	if (barrier_bytes(barrier) > WAITS_MOST_BYTES - link->barriers.wait_bytes)
+		barrier_widen(&wait->barrier);
+	wait->bytes = barrier_bytes(&wait->barrier);
+	link->barriers.wait_bytes += wait->bytes;

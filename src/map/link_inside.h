@@ -76,7 +76,7 @@ TAILQ_HEAD(barrier_heards, barrier_heard);
 struct link_barriers {
 	struct barrier_waits waits;
 	struct barrier_heards heards;
-	size_t wait_count, heard_count;
+	size_t wait_count, wait_bytes, heard_count;
 	uint64_t sent, echoed; /* PINGs of this session */
 	uint64_t acknowledged; /* the highest epoch */
 };

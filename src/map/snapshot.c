@@ -18,6 +18,7 @@
 #include <string.h>
 
 enum {
+	SLOW_MS = 5000, /* that somebody waits for the disk */
 	FLUSH_MS = 200, /* a change that nobody waits for */
 	AGAIN_MS = 1000, /* to try to remove what could not be removed */
 	EXTEND_PART = 8, /* a new end is written when it is later by this part of the time left */
@@ -30,6 +31,7 @@ struct snapshot_waiter {
 	TAILQ_ENTRY(snapshot_waiter) entry;
 	uint64_t number;
 	uint64_t lease_until_ms; /* none may be longer when it is called */
+	uint64_t since_ms;
 	snapshot_synced_fn *fn;
 	void *ctx;
 };
@@ -284,6 +286,7 @@ when_synced(struct snapshot *snapshot, uint64_t lease_until_ms, snapshot_synced_
 	waiter = xnew(struct snapshot_waiter);
 	waiter->number = snapshot->number;
 	waiter->lease_until_ms = lease_until_ms;
+	waiter->since_ms = clock_ms();
 	waiter->fn = fn;
 	waiter->ctx = ctx;
 	TAILQ_INSERT_TAIL(&snapshot->waiters, waiter, entry);
@@ -412,6 +415,9 @@ snapshot_new(struct loop *loop, const struct snapshot_settings *settings,
 	snapshot->save = timer_new(loop, snapshot_save, snapshot);
 	snapshot->watch = watch_new(loop, syncer_fd(snapshot->syncer), on_done, snapshot);
 	watch_set(snapshot->watch, WATCH_READ);
+	fault_set(&snapshot->slow, VERDICT_TEMP,
+	    "%s: the disk has not answered for %d s, and nothing is acknowledged meanwhile",
+	    snapshot->tombs_path, SLOW_MS / 1000);
 	snapshot->rows_void = snapshot->domains_void = true;
 	snapshot_load(snapshot);
 	return snapshot;
@@ -458,6 +464,10 @@ snapshot_valid_until_ms(const struct snapshot *snapshot)
 void
 snapshot_count(const struct snapshot *snapshot, struct snapshot_status *status_r)
 {
+	const struct snapshot_waiter *first = TAILQ_FIRST(&snapshot->waiters);
+	bool is_slow = first != NULL && clock_ms() - first->since_ms >= SLOW_MS;
+
 	*status_r = snapshot->status;
-	status_r->alarm = snapshot->alarm.text;
+	status_r->alarm =
+	    is_slow && snapshot->alarm.text[0] == '\0' ? snapshot->slow.text : snapshot->alarm.text;
 }

@@ -84,6 +84,7 @@ struct snapshot {
 	uint64_t valid_until_ms;
 	struct snapshot_status status;
 	struct fault alarm;
+	struct fault slow; /* the alarm while the disk says nothing */
 };
 
 void snapshot_alarm(struct snapshot *snapshot, int error, const char *doing);

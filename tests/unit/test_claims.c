@@ -320,6 +320,45 @@ barriers_are_bounded_and_repeated(void **state)
 	claims_free(&claims);
 }
 
+/* A barrier of many long names, of which a@x.org is the last. */
+static void
+hear_long(struct claims *claims, int epoch, size_t names)
+{
+	struct buf text = BUF_INIT;
+
+	buf_addf(&text, "%d n", epoch);
+	for (size_t i = 0; i < names; i++)
+		buf_addf(&text, " %0500zu@y.org", i);
+	buf_add_text(&text, " a@x.org");
+	hear(claims, buf_cstr(&text));
+	buf_fini(&text);
+}
+
+static void
+the_names_of_a_flood_of_barriers_are_bounded_and_become_everything(void **state)
+{
+	struct claims *claims = scene();
+	struct claim *a = take(claims, "a@x.org", "a@x.org"),
+		     *b = take(claims, "b@x.org", "b@x.org");
+	struct claims_counters counters;
+
+	claims_change_all(claims);
+	for (int epoch = 1; epoch < 10; epoch++)
+		hear_long(claims, epoch, 999);
+	claims_count(claims, &counters);
+	assert_int_equal(counters.barriers, 9);
+	assert_true(counters.barrier_bytes <= CLAIMS_NAMES_MOST_BYTES);
+	claims_drop(claims, a);
+	assert_string_equal(agreed(claims), "87654321"); /* b is in the way of everything alone */
+	hear_long(claims, 9, 999); /* has room now, but goes on where it was */
+	claims_count(claims, &counters);
+	assert_int_equal(counters.barrier_bytes, 0);
+	hear_long(claims, 9, 9); /* another list of names is another barrier */
+	assert_string_equal(agreed(claims), "9");
+	claims_drop(claims, b);
+	claims_free(&claims);
+}
+
 static void
 nobody_to_believe_ends_all_once(void **state)
 {
@@ -842,6 +881,7 @@ main(void)
 	    cmocka_unit_test(everything_makes_all_unsure_and_those_that_are_waited_for_go_first),
 	    cmocka_unit_test(accounts_that_never_rest_do_not_hold_up_a_barrier_of_all),
 	    cmocka_unit_test(barriers_are_bounded_and_repeated),
+	    cmocka_unit_test(the_names_of_a_flood_of_barriers_are_bounded_and_become_everything),
 	    cmocka_unit_test(nobody_to_believe_ends_all_once),
 	    cmocka_unit_test(other_rules_find_the_same_claims),
 	    cmocka_unit_test(a_bounded_number_is_asked_about_at_a_time),
