@@ -109,9 +109,9 @@ enum link_memory { MEMORY_NONE, MEMORY_GRACE, MEMORY_LEASE };
 enum link_memory link_memory(const struct link *link);
 
 /*
- * Tell whoever sent this barrier that we are done with it, and keep no lease
- * longer than they think we have. One that belongs to an ended session, or was
- * never told, is passed over. May end the session.
+ * Tell whoever sent this barrier that we are done with it, as soon as this host
+ * surely remembers its epoch, and keep no lease longer than they think we have. One that belongs to
+ * an ended session, or was never told, is passed over. May end the session.
  */
 void link_acknowledge(struct link *link, uint64_t epoch, const char *nonce);
 

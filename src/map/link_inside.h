@@ -161,6 +161,7 @@ void on_push(void *ctx, const struct resp *message);
 
 /* link_barrier.c */
 void barriers_init(struct link *link);
+void barriers_settle(void *link); /* what waits for the file of the map's identity */
 void barriers_hear(struct link *link, struct str message);
 void barriers_forget(struct link *link); /* the session is over */
 

@@ -1,5 +1,6 @@
 """The map client as a node: the roster, beats, barriers and acknowledgements, with real Redis and the scripted one."""
 
+import fcntl
 import json
 import os
 import signal
@@ -306,6 +307,74 @@ class Barriers(Scripted):
         wait_for("a new session", 5, lambda: self.drive.status()["link"]["sessions"] == 2)
         self.fake.bark(900, "after")
         self.wait_ack(900, "after")
+
+    def test_a_flood_of_names_is_bounded_and_acknowledged(self):
+        self.begin()
+        self.fake.echo = threading.Event()
+        names = [f"{i:0500d}@example.org" for i in range(1000)]
+        for i in range(40):
+            self.fake.bark(10 + i, f"n{i}", *names)
+        most = wait_for("most are on their way", 20, lambda: (n := self.drive.status()["node"]["barrier_bytes"]) > 3 << 20 and n)
+        for _ in range(20):
+            most = max(most, self.drive.status()["node"]["barrier_bytes"])
+        self.assertLessEqual(most, 4 << 20)
+        self.fake.echo.set()
+        for i in range(40):
+            self.wait_ack(10 + i, f"n{i}")
+        self.assertEqual(self.drive.status()["node"]["barrier_bytes"], 0)
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
+
+    def identity(self):
+        with open(os.path.join(self.drive.state_dir, "identity"), encoding="ascii") as f:
+            return f.read()
+
+    def test_A20_a_disk_that_hangs_stalls_no_answer_and_holds_up_the_acknowledgement(self):
+        self.begin(question_timeout=300, grace=0)
+        was = self.identity()
+        self.drive.call("disk hung")
+        self.fake.head["epoch"] = "6"
+        self.fake.set(ANN, "new")
+        self.fake.bark(6, "aa", "ann@example.org")
+        wait_for("it hangs, and the beat says so", 15, lambda: "has not answered for 5 s" in json.loads(self.fake.beats[self.node]).get("alarm", ""))
+        beats = self.drive.status()["link"]["heartbeats"]
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "new")
+        wait_for("heartbeats go on", 5, lambda: self.drive.status()["link"]["heartbeats"] > beats + 1)
+        self.assertEqual((self.drive.status()["link"]["sessions"], self.acks(), self.drive.status()["node"]["acknowledged"]), (1, [], 0))
+        self.assertEqual(self.identity(), was)
+        self.drive.call("disk well")
+        self.wait_ack(6, "aa")
+        self.assertIn("epoch 6\n", self.identity())
+        wait_for("the beat says no more", 5, lambda: not json.loads(self.fake.beats[self.node]).get("alarm"))
+
+    def test_the_epoch_is_in_the_file_before_it_is_acknowledged(self):
+        self.begin()
+        self.fake.head["epoch"] = "900"
+        for epoch in range(6, 60):
+            self.fake.bark(epoch, "n")
+            self.wait_ack(epoch, "n")
+            self.assertGreaterEqual(int(self.identity().split()[-1]), epoch)
+
+    def test_A20_a_file_that_cannot_be_written_is_an_alarm_and_acknowledged(self):
+        self.begin()
+        aside = os.path.join(self.drive.state_dir, "identity.new")
+        os.mkdir(aside)
+        self.fake.head["epoch"] = "6"
+        self.fake.bark(6, "aa")
+        self.wait_ack(6, "aa")
+        wait_for("an alarm", 5, lambda: "identity.new" in "".join(self.drive.status()["alarms"]))
+        os.rmdir(aside)
+        wait_for("written", 5, lambda: "epoch 6\n" in self.identity())
+        wait_for("no alarm", 5, lambda: self.drive.status()["alarms"] == [])
+
+    def test_a_process_that_stopped_with_the_lock_holds_up_nobody_for_long(self):
+        self.begin()
+        with open(os.path.join(self.drive.state_dir, "identity.lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.fake.head["epoch"] = "6"
+            self.fake.bark(6, "aa")
+            self.wait_ack(6, "aa")
+        self.assertEqual(self.drive.status()["alarms"], [])
+        wait_for("written with a later heartbeat", 5, lambda: "epoch 6\n" in self.identity())
 
     def test_before_the_session_is_live_all_is_forgotten(self):
         self.begin()
