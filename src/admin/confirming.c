@@ -72,6 +72,12 @@ add_node(struct buf *out, const struct awaited_node *node)
 		buf_add_text(out, " is silent and may act on what it knew for ");
 		add_seconds(out, node->left_ms);
 		break;
+	case AWAITED_ENTERED:
+		buf_add_text(out,
+		    " came after the change and has not acknowledged yet; if it stays "
+		    "silent it is waited out in ");
+		add_seconds(out, node->left_ms);
+		break;
 	case AWAITED_BEATS:
 		buf_add_text(out, " lives and has not acknowledged: it is not drained yet");
 		break;
@@ -244,7 +250,7 @@ node_json(const struct awaited_node *node)
 	must(object != NULL);
 	if (is_done(node))
 		json_object_set_new(object, "ms", json_integer((json_int_t)node->done_ms));
-	else if (node->state == AWAITED_SILENT)
+	else if (node->state == AWAITED_SILENT || node->state == AWAITED_ENTERED)
 		json_object_set_new(object, "left_ms", json_integer((json_int_t)node->left_ms));
 	return object;
 }

@@ -431,7 +431,8 @@ confirm_left_ms(const struct confirm_result *result)
 	for (size_t i = 0; result->nodes != NULL && i < awaited_count(result->nodes); i++) {
 		const struct awaited_node *node = awaited_at(result->nodes, i);
 
-		if (node->state == AWAITED_SILENT && node->left_ms > left_ms)
+		if ((node->state == AWAITED_SILENT || node->state == AWAITED_ENTERED) &&
+		    node->left_ms > left_ms)
 			left_ms = node->left_ms;
 	}
 	return left_ms;
