@@ -6,8 +6,7 @@
  */
 #include "admin/admin.h"
 #include "admin/confirming.h"
-#include "admin/owner.h"
-#include "admin/subject.h"
+#include "admin/named.h"
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -68,24 +67,14 @@ take_barrier(struct admin *admin, const struct str *names, size_t count)
 static int
 run(struct admin *admin)
 {
-	struct subject subjects[ARGS_WORDS_MOST];
-	struct str names[ARGS_WORDS_MOST];
-	size_t count = 0;
+	struct named named;
 	int code;
 
 	if ((code = admin_need_settings(admin)) != 0)
 		return code;
-	while (code == 0 && count < admin->args.word_count) {
-		subject_init(&subjects[count]);
-		code = owner_subject(admin, &subjects[count], admin->args.words[count]);
-		count++;
-	}
-	for (size_t i = 0; code == 0 && i < count; i++)
-		names[i] = subjects[i].name;
-	if (code == 0)
-		code = take_barrier(admin, names, count);
-	while (count > 0)
-		subject_fini(&subjects[--count]);
+	if ((code = named_read(&named, admin)) == 0)
+		code = take_barrier(admin, named.names, named.count);
+	named_fini(&named);
 	return code;
 }
 
