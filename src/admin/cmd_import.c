@@ -288,7 +288,8 @@ from_file(struct admin *admin, FILE *file, const char *name)
 		    .force = args_has(&admin->args, "force"),
 		    .will_manage = will_manage,
 		    .ctx = import->load};
-		import->note = (struct change_note){admin_who(admin), "import", admin_why(admin)};
+		import->note = (struct change_note){
+		    .who = admin_who(admin), .what = "import", .why = admin_why(admin)};
 		code = work(import);
 	}
 	confirming_fini(&import->confirming);

@@ -102,7 +102,7 @@ static int
 journal_and_queue(struct work *work, const char *what, struct fault *fault_r)
 {
 	struct admin *admin = work->admin;
-	struct change_note note = {admin_who(admin), what, admin_why(admin)};
+	struct change_note note = {.who = admin_who(admin), .what = what, .why = admin_why(admin)};
 	struct journal_line line = {0};
 	struct buf text = BUF_INIT;
 	int rc;
