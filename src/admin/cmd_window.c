@@ -124,7 +124,7 @@ static int
 say_not_open(const struct window *window, const struct confirming *confirming)
 {
 	say(window, "opening", confirming);
-	confirming_end(confirming, "the short lease", "");
+	confirming_end(confirming, "the short lease", "window open");
 	return admin_fail(window->admin, EX_TEMPFAIL,
 	    "the window is not open: longer leases may still run, and changes wait for them; run "
 	    "splitmx window open again");

@@ -57,7 +57,7 @@ struct confirm_request {
 	uint64_t epoch; /* the change's, or a later one */
 	const char *nonce; /* the change's, as in splitmx.map and as "op" in the audit stream */
 	enum confirm_members members; /* settings->redis.confirm_members */
-	uint64_t wait_ms; /* how long to try; 0: look once */
+	uint64_t wait_ms; /* how long to try; less than a look takes: look once */
 	confirm_progress_fn *progress_fn; /* NULL: nobody wants to know; called with each look */
 	void *ctx;
 };

@@ -160,8 +160,9 @@ class Owners(AdminCase):
         self.assertEqual(("set", "ticket 4711", "ann@example.org", "-", "new"),
                          tuple(entry[k] for k in ("what", "why", "account", "before", "after")))
         self.assertRegex(entry["who"], r"^dave \(.+@.+\)$")
-        self.assertEqual("unchanged", self.tells(OK, "set", "ann@example.org", "new")[0]["result"])
-        self.assertEqual(epoch + 1, self.epoch())
+        told = self.tells(OK, "set", "ann@example.org", "new")[0]
+        self.assertEqual(("unchanged", True, epoch + 2), (told["result"], told["confirmed"], self.epoch()))
+        self.assertEqual("confirm", self.audit()["what"])
         self.says(NOPERM, "unset", "ann@example.org")
         self.says(OK, "unset", "ann@example.org", "--force")
         self.assertEqual("", self.owner("ann@example.org"))
