@@ -277,6 +277,7 @@ static void
 load_refuse(struct snapshot *snapshot, uint64_t dead_ms)
 {
 	snapshot->dead_ms = dead_ms;
+	snapshot->domains_void = false; /* it may have a list, for a process that can use it */
 	snapshot_spoil(snapshot);
 	syncer_wait(snapshot->syncer);
 }

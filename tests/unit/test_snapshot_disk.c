@@ -200,6 +200,92 @@ test_A20_nor_before_the_end_of_what_is_there(void **state)
 	assert_true(clock_ms() > lease_until_ms);
 }
 
+/*
+ * The list of domains has no end. So once it lacks what was told, in whatever way,
+ * it is removed before anything is acknowledged, with grace or without.
+ */
+static void
+test_A20_a_changed_domain_is_acknowledged_only_when_the_next_process_knows(void **state)
+{
+	static const struct {
+		const char *how, *name; /* NULL: anything may have changed */
+		bool is_before; /* told before the disk fails, and not written */
+	} rows[] = {
+	    {"told and not written", "@new.org", true},
+	    {"told when nothing can be", "@new.org", false},
+	    {"anything, not written", NULL, true},
+	    {"anything, when nothing can be", NULL, false},
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		bool is_stuck_first = !rows[i / 2].is_before;
+
+		settings.grace_ms = i % 2; /* no finding is in the way for long */
+		knows = "(x) (y) complete";
+		node_stop();
+		node_start();
+		lease_until_ms = clock_ms() - 1;
+		save();
+		fdatasync_error = unlink_error = EROFS;
+		if (is_stuck_first) {
+			snapshot_change(snapshot, STR("@x")); /* is in the list as unsure, or not */
+			(void)sync_now();
+		}
+		if (rows[i / 2].name != NULL)
+			snapshot_change(snapshot, str_of(rows[i / 2].name));
+		else
+			snapshot_change_all(snapshot);
+		usleep(5000);
+		if (sync_now() || sync_now())
+			fail_msg("%s: acknowledged", rows[i / 2].how);
+		unlink_error = 0;
+		assert_true(sync_now());
+		fdatasync_error = 0;
+		kill_and_start();
+		expect("");
+	}
+}
+
+/* A start that can neither use nor remove what is there has not told it anything yet. */
+static void
+test_A20_nor_by_a_process_that_found_the_disk_so(void **state)
+{
+	knows = "(x) (y) complete";
+	save();
+	node_stop();
+	settings.boot_id = "b2"; /* no finding is good any more */
+	fsync_error = fdatasync_error = unlink_error = EROFS;
+	node_start();
+	expect("");
+	snapshot_change(snapshot, STR("ann@x"));
+	assert_true(sync_now()); /* of whom the list says nothing */
+	snapshot_change(snapshot, STR("@new.org"));
+	assert_false(sync_now());
+	fsync_error = fdatasync_error = unlink_error = 0;
+	assert_true(sync_now());
+	kill_and_start();
+	expect("");
+}
+
+/* The same on a disk that works: by a barrier (N6) the name is in the file. */
+static void
+test_A20_a_changed_domain_that_was_acknowledged_is_unsure_after_every_restart(void **state)
+{
+	knows = "(x) (y) complete";
+	settings.grace_ms = 0;
+	kill_and_start();
+	save();
+	snapshot_change(snapshot, STR("@x"));
+	assert_true(sync_now());
+	snapshot_change(snapshot, STR("@new.org"));
+	assert_true(sync_now());
+	for (int i = 0; i < 3; i++) {
+		settings.boot_id = i == 2 ? "b2" : "b1";
+		kill_and_start();
+		expect("(x) (y) (x?) (new.org?) complete ");
+	}
+}
+
 static void
 test_A20_a_save_that_fails_leaves_the_old_file(void **state)
 {
@@ -349,6 +435,9 @@ main(void)
 	    TEST(test_A20_nothing_is_acknowledged_before_the_tombstone_is_durable),
 	    TEST(test_A20_what_can_neither_be_written_nor_removed_is_never_acknowledged),
 	    TEST(test_A20_nor_before_the_end_of_what_is_there),
+	    TEST(test_A20_a_changed_domain_is_acknowledged_only_when_the_next_process_knows),
+	    TEST(test_A20_nor_by_a_process_that_found_the_disk_so),
+	    TEST(test_A20_a_changed_domain_that_was_acknowledged_is_unsure_after_every_restart),
 	    TEST(test_A20_a_save_that_fails_leaves_the_old_file),
 	    TEST(test_A20_what_cannot_be_made_durable_is_not_used),
 	    TEST(test_A20_a_directory_that_is_none_is_an_alarm),
