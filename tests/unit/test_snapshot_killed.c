@@ -27,14 +27,15 @@ static const char *const names[] = {"ann@x", "bob@y", "@y", "@new.org"};
 _Static_assert(ARRAY_LEN(names) == NAME_COUNT, "a name lacks its text");
 
 /* What the child has done so far. Versions count from 1; 0 is none. */
-static struct board {
+struct board {
 	struct calls calls;
 	atomic_uint begun; /* the last version of which a save has begun */
 	atomic_uint saved; /* there is this one or a later one; 0: perhaps none */
 	/* The last version that was wrong when it was told, and when that was acknowledged. */
 	atomic_uint told[NAME_COUNT], acked[NAME_COUNT], rows_told, rows_acked;
 	atomic_bool is_over;
-} *board;
+};
+static struct board *board;
 
 /* ---- the story, in the child */
 
