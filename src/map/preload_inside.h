@@ -43,7 +43,7 @@ struct preload {
 	unsigned asking; /* ASKING_* */
 	bool is_outdated; /* it is, but the settings have moved */
 	uint64_t moment; /* when values were asked for */
-	uint64_t asked_ms; /* when names were */
+	uint64_t asked_us; /* when names were */
 	uint64_t restored; /* the moment of what an earlier process has saved */
 	char cursor[24];
 	bool is_over; /* SCAN has come round */
