@@ -325,12 +325,16 @@ class Barriers(Scripted):
         self.assertEqual(self.drive.status()["link"]["sessions"], 1)
 
     def identity(self):
-        with open(os.path.join(self.drive.state_dir, "identity"), encoding="ascii") as f:
+        """What the file says; "" where there is none yet."""
+        path = os.path.join(self.drive.state_dir, "identity")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="ascii") as f:
             return f.read()
 
     def test_A20_a_disk_that_hangs_stalls_no_answer_and_holds_up_the_acknowledgement(self):
         self.begin(question_timeout=300, grace=0)
-        was = self.identity()
+        was = wait_for("the file", 5, self.identity)
         self.drive.call("disk hung")
         self.fake.head["epoch"] = "6"
         self.fake.set(ANN, "new")
