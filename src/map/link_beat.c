@@ -7,6 +7,18 @@
  * and where there are replicas, WAIT for as many as make a majority. A master that
  * was cut off from them can so renew nothing. Several heartbeats may be on their
  * way. When both halves of the first are in, the session is live.
+ *
+ * A master may be demoted and promoted again between two heartbeats, and our
+ * connections outlive that: REPLICAOF closes only those that wait for something. We
+ * do not notice, and need not, because no lease rests on who was the master meanwhile.
+ * A change that its writer waits for a lease for was on every server before, on this
+ * one too, as a master or as a replica; and then its invalidation was queued here,
+ * since what a replica applies is tracked like what a client writes, and a copy that
+ * takes the place of all its data says that everything has changed. The echo of a
+ * heartbeat that was sent later comes behind that. What this server lost with such a
+ * copy nobody has confirmed, and it is forgotten with all else; if our entry is among
+ * it, self_check() ends the session. A WAIT may count replicas that came later: they
+ * follow this server now, and that is all that it is for.
  */
 #include "map/link_inside.h"
 
