@@ -119,8 +119,8 @@ check_host(const struct birth *birth, struct identity *identity)
 	return admin_fail(admin, EX_NOPERM,
 	    "this host knows map %s (epoch %" PRIu64
 	    "), and Redis at %s has none: its data is gone, "
-	    "or it is the wrong Redis. Restore it; to begin anew all the same, remove "
-	    "%s/identity on every host first",
+	    "or it is the wrong Redis. Restore it, then look with \"splitmx doctor\"; only to "
+	    "begin anew without what it held, remove %s/identity on every host first",
 	    known, identity_epoch(identity), client_target(admin->client),
 	    admin->settings->state_dir);
 }

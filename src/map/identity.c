@@ -112,8 +112,9 @@ identity_check(const struct identity *identity, const struct map_head *head, str
 		return 0;
 	if (strcmp(identity->known.id, head->id) != 0)
 		return fault_set(fault_r, VERDICT_TEMP,
-		    "this is another map: Redis says id %s, this host knows %s; \"splitmx doctor\" "
-		    "tells what it lacks, and if Redis is right all the same, remove %s",
+		    "this is another map: Redis says id %s, this host knows %s; restore that, then "
+		    "look with \"splitmx doctor\"; only to go on without what it held, remove %s on "
+		    "every host",
 		    head->id, identity->known.id, identity->paths.file);
 	if (head->epoch < identity->known.epoch)
 		return fault_set(fault_r, VERDICT_TEMP,

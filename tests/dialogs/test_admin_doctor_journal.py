@@ -223,7 +223,7 @@ class Back(JournalCase):
         policyd.wait_answer("transport", ANN, "TEMP", 30)
         self.assertEqual({("back", "map"), ("lost", ANN)},
                          {row for row in self.findings(DATAERR) if row[0] != "node"})
-        self.assertIn(f"has seen {known}", self.sentence("map"))
+        self.assertIn(f"knows of {known}", self.sentence("map"))
         epoch = self.epoch()
         self.says(NOPERM, "doctor", "--accept", "--yes")
         self.assertIn("nothing holds them", self.error)

@@ -44,7 +44,7 @@ class Init(AdminCase):
         self.says(OK, "init")
         self.redis.cli("FLUSHALL")
         self.says(NOPERM, "init")
-        self.assertIn("identity", self.error)
+        self.assertRegex(self.error, 'splitmx doctor.*remove .*/identity')
         os.unlink(os.path.join(self.settings["state_dir"], "identity"))
         self.says(OK, "init")
 
