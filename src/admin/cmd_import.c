@@ -55,14 +55,12 @@ struct import {
 	struct counts counts;
 	struct seal seal; /* of the last batch that was written */
 	uint64_t batches; /* so many were */
-	uint64_t
-	    unsealed; /* rows that were found as they should be, and no batch was written since */
+	uint64_t unsealed; /* rows found as they should be since the last of them */
 	uint64_t slowest_us;
 	bool show; /* --dry-run: every difference is printed */
 	struct change batch[CHANGE_BATCH_MOST];
 	struct confirming confirming;
-	struct str
-	    right[BARRIER_NAMES_MOST]; /* now or before, for the barrier; more is everything */
+	struct str right[BARRIER_NAMES_MOST]; /* are as they should be; more is everything */
 	size_t right_count;
 	char *again; /* the command, for whoever must repeat it */
 };
