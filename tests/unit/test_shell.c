@@ -47,10 +47,7 @@ a_shell_reads_every_word_back(void **state)
 	    "\"a\\\"b\"@example.org", "a;b", "a&b|c>d<e", "*", "?", "~", "~root", "#a", "{a,b}",
 	    "a!b", "a^b", "(a)", "%41@example.org", "a%20b@example.org",
 	    "m\xc3\xbcller@example.org", "a\nb", "a\tb", "\x1b[2J", "\xff\xfe@x", "\xc2\x85@x",
-	    "a'\x01'b", "\\n\x01", "%s\x01",
-	    "1\x01"
-	    "1",
-	    "-n\x01", "\x7f"};
+	    "a'\x01'b", "\\n\x01", "%s\x01", "1\0011", "-n\x01", "\x7f"};
 	char room[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
