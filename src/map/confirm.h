@@ -27,7 +27,7 @@ enum { CONFIRM_LOOK_MS = 200 }; /* between two looks, each with the barrier once
 
 enum confirm_state {
 	CONFIRM_NOT, /* the time is over; nodes, members and trouble say what is missing */
-	CONFIRM_LOST, /* the change is not in the map any more: a failover undid it */
+	CONFIRM_LOST, /* a master that a majority follows does not have it: a failover undid it */
 	CONFIRM_DONE, /* all nodes acknowledged */
 	CONFIRM_DONE_BY_TIME /* the same, and some were waited out */
 };

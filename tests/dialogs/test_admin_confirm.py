@@ -39,6 +39,16 @@ class ConfirmCase(AdminCase):
     def states(self, told):
         return {node["node"]: node["state"] for node in told["nodes"]}
 
+    def copy(self, name, tcp=False):
+        """Another Redis with what is in the map now."""
+        former = Redis(self.lab, name, tcp=tcp)
+        here, there = Wire(self.redis), Wire(former)
+        for key in here.call("KEYS", "*"):
+            self.assertEqual(b"OK", there.call("RESTORE", key, 0, here.call("DUMP", key)))
+        here.close()
+        there.close()
+        return former
+
 
 class Nodes(ConfirmCase):
     def test_all_acknowledge(self):
@@ -337,6 +347,38 @@ class Members(ConfirmCase):
         self.assertEqual(1, self.flip(owner="old")["members"]["wanted"])
         stranger.stop()
 
+    def behind_the_change(self, other):
+        """A way that leads to another Redis once the change is written."""
+        way = Way(self.lab, self.redis, word="INFO", then=lambda: setattr(way, "redis", other))
+        self.addCleanup(way.close)
+        self.settings["redis"]["url"] = way.url
+        self.write_settings()
+        return way
+
+    def test_a_master_of_yesterday_is_no_proof_that_a_change_is_lost(self):
+        self.replica("one"), self.replica("two")
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
+        self.flip()
+        former = self.copy("former")  # as before the change, and nobody follows it
+        way = self.behind_the_change(former)
+        run = subprocess.Popen(self.argv("--json", "set", "ann@example.org", "old", "--force", "--wait", "30"),
+                               env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        wait_for("it is asked who follows", 20, lambda: way.words.count("INFO") > 1 or run.poll() is not None)
+        way.redis = self.redis
+        told = json.loads(run.communicate(timeout=40)[0])
+        self.assertEqual((False, True), (told["lost"], told["confirmed"]), told)
+
+    def test_a_master_that_a_majority_follows_is_one(self):
+        self.replica("one"), self.replica("two")
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
+        self.flip()
+        former = self.copy("former", tcp=True)
+        follower = Redis(self.lab, "follower", tcp=True, options={"replicaof": f"127.0.0.1 {former.tcp_port}", "repl-diskless-sync-delay": 0})
+        wait_for("it has something", 30, lambda: former.cli("SET", "x", 1) and follower.cli("GET", "x") == "1")
+        self.behind_the_change(former)
+        told = self.flip(TEMPFAIL, owner="old", wait=30)
+        self.assertEqual((True, False), (told["lost"], told["confirmed"]), told)
+
     def test_a_master_that_was_declared_dead_frees_nobody(self):
         one, two = self.replica("one"), self.replica("two")
         members = [self.address(r) for r in (self.redis, one, two)]
@@ -595,16 +637,6 @@ class Lost(ConfirmCase):
         told = json.loads(done.stdout)
         self.assertFalse(told["lost"])
         self.assertIn("another map", told["trouble"])
-
-    def copy(self, name):
-        """Another Redis with what is in the map now."""
-        former = Redis(self.lab, name)
-        here, there = Wire(self.redis), Wire(former)
-        for key in here.call("KEYS", "*"):
-            self.assertEqual(b"OK", there.call("RESTORE", key, 0, here.call("DUMP", key)))
-        here.close()
-        there.close()
-        return former
 
 
 class Journal(ConfirmCase):
