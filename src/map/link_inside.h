@@ -3,7 +3,8 @@
  *
  * link.c has its life and its end, link_begin.c how it comes about, link_enter.c
  * how it enters the roster and link_self.c what it says there, link_beat.c what
- * keeps it alive and what it hears, link_barrier.c how it says that it has heard,
+ * keeps it alive and what it hears, link_reach.c which members have what it
+ * writes, link_barrier.c how it says that it has heard,
  * link_leave.c how it takes itself out of the roster, link_read.c how others read
  * through it.
  */
@@ -95,6 +96,8 @@ struct link {
 	struct wire wires[WIRES];
 	unsigned checks_left, attempt;
 	struct map_head head;
+	uint64_t reach_offset; /* of what was written on H last, and is asked for */
+	unsigned reach_others; /* replicas that count for nothing, when they were looked at last */
 	struct lease lease;
 	struct link_roster roster;
 	struct link_barriers barriers;
@@ -151,6 +154,16 @@ char *self_beat(struct link *link, const char *phase); /* the text of the next; 
  * -1: the session was ended.
  */
 int self_check(struct link *link, const struct resp *entry, const struct resp *beat);
+
+/* link_reach.c */
+struct link_reached {
+	unsigned most; /* replicas that count for a majority of the members */
+	unsigned all, all_wanted; /* those that may be promoted */
+};
+void reach_ask(struct link *link, unsigned count, uint64_t most_ms,
+    redis_reply_fn *fn); /* WAIT on H for what was queued there; fn is given reach_read()'s */
+int reach_read(struct link *link, const struct resp *reply,
+    struct link_reached *reached_r); /* -1: the session was ended */
 
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */

@@ -373,7 +373,8 @@ class Members(ConfirmCase):
         self.redis.cli("HSET", "splitmx.map", "members", 3)
         self.flip()
         former = self.copy("former", tcp=True)
-        follower = Redis(self.lab, "follower", tcp=True, options={"replicaof": f"127.0.0.1 {former.tcp_port}", "repl-diskless-sync-delay": 0})
+        follower = Redis(self.lab, "follower", tcp=True, options={"replicaof": f"127.0.0.1 {former.tcp_port}",
+                                                                  "repl-diskless-sync-delay": 0})
         wait_for("it has something", 30, lambda: former.cli("SET", "x", 1) and follower.cli("GET", "x") == "1")
         self.behind_the_change(former)
         told = self.flip(TEMPFAIL, owner="old", wait=30)
