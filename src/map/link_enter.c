@@ -261,6 +261,23 @@ keep(struct link_roster *roster, char **kept, const struct resp *reply)
 	*kept = is_there ? xstrndup(text.ptr, text.len) : NULL;
 }
 
+/*
+ * Perhaps of a later version, whose process may be alive or have died: nobody can
+ * say for how long it answers from memory, so no silence is long enough, and
+ * writers would not wait for it any more if our entry stood there.
+ */
+static void
+unreadable(struct link *link, const struct fault *why)
+{
+	struct fault fault;
+
+	fault_set(&fault, VERDICT_TEMP,
+	    "%s has an entry for %s that cannot be read (%s), perhaps a later version's: when no "
+	    "such process runs any more, splitmx node rm %s --force",
+	    link->nodes_key, node_id(link->node), why->text, node_id(link->node));
+	enter_failed(link, &fault);
+}
+
 static void
 on_beat(void *ctx, const struct resp *reply)
 {
@@ -268,11 +285,17 @@ on_beat(void *ctx, const struct resp *reply)
 	struct link *link = h->link;
 	struct link_roster *roster = &link->roster;
 	char run[ROSTER_RUN_BYTES];
+	struct roster_entry entry;
+	struct fault why;
 
 	if (reply == NULL || link->phase != LINK_ENTERING)
 		return;
 	if (resp_type(reply) != RESP_STRING && resp_type(reply) != RESP_NIL) {
 		link_refuse(link, reply, "the beat of this node");
+		return;
+	}
+	if (roster->found != NULL && roster_entry_read(str_of(roster->found), &entry, &why) == -1) {
+		unreadable(link, &why);
 		return;
 	}
 	keep(roster, &roster->beat, reply);

@@ -236,6 +236,43 @@ class Roster(LabCase):
                 self.redis.cli("CLIENT", "KILL", "ID", line.split()[0].split("=")[1])
 
 
+@needs_redis
+class Strangers(LabCase):
+    """Replicas that are no members of the map: WAIT counts them too."""
+
+    @classmethod
+    def furnish(cls):
+        cls.master = Redis(cls.lab, "master", tcp=True)
+        options = {"replicaof": f"127.0.0.1 {cls.master.tcp_port}", "repl-diskless-sync-delay": 0}
+        cls.one, cls.two, cls.stranger = (Redis(cls.lab, name, tcp=True, options=options) for name in ("one", "two", "stranger"))
+        members = " ".join(f"127.0.0.1:{redis.tcp_port}" for redis in (cls.master, cls.one, cls.two))
+        head = {**HEAD, "lease_ms": 1500, "members": members}
+        cls.master.cli("HSET", "splitmx.map", *[w for pair in head.items() for w in pair])
+        cls.master.cli("MSET", "splitmx:owner:@example.org", "old", ANN, "new")
+        cls.follow(3)
+
+    @classmethod
+    def follow(cls, count):
+        wait_for(f"{count} replicas", 30, lambda: cls.master.cli("INFO", "replication").count("state=online") == count)
+
+    def test_A12_they_make_up_for_no_member(self):
+        self.two.stop()
+        self.follow(2)
+        drive = Drive(self.lab, self.master.tcp_url, name="drive")
+        drive.wait_trouble("only 1 of 2 replicas have this node")
+        self.two.start()
+        drive.wait_live().ask_until("ann@example.org", owner="new")
+        self.one.stop()
+        self.two.stop()
+        self.follow(1)  # a stranger
+        drive.wait_trouble("only 0 of 1 replicas that make a majority")
+        wait_for("the lease is over", 10, lambda: drive.status()["node"]["memory"] == "none")
+        self.assertEqual("temp", drive.ask("ann@example.org")["verdict"])
+        self.one.start()
+        drive.ask_until("ann@example.org", owner="new")
+        drive.stop()
+
+
 class Scripted(LabCase):
     numbers = 0
 
@@ -664,6 +701,23 @@ class Twins(Scripted):
         self.assertIn("left\n", read(file), "or a restart would believe it")
         self.fake.replicas = 2
         self.drive.wait_live()
+
+    def test_an_entry_that_nobody_can_read_stays_until_an_operator_removes_it(self):
+        """It may be a later version's, with any grace: writers know that they cannot wait for it by time."""
+        self.begin(head={"lease_ms": "1000"})
+        beat = self.fake.beats[self.node]
+        self.drive.stop()
+        for entry in ("{2: new}", '{"format": 2}', json.dumps({"run": "f" * 16, "grace_ms": 10 ** 9, "drain_ms": 0})):
+            self.fake.nodes[self.node], self.fake.beats[self.node] = entry, beat
+            self.drive.start().wait_trouble("cannot be read")
+            alarm = self.drive.status()["alarms"][0]
+            for said in ("splitmx.nodes has an entry", f"splitmx node rm {self.node} --force"):
+                self.assertIn(said, alarm)
+            self.assertEqual((entry, "temp"), (self.fake.nodes[self.node], self.drive.ask("ann@example.org")["verdict"]))
+            del self.fake.nodes[self.node]
+            self.drive.ask_until("ann@example.org", owner="old", seconds=15)
+            wait_for("no alarm", 5, lambda: self.drive.status()["alarms"] == [])
+            self.drive.stop()
 
     def test_who_leaves_takes_out_no_entry_of_another(self):
         self.begin(head={"lease_ms": "60000"})
