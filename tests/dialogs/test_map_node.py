@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -733,13 +734,15 @@ class Twins(Scripted):
     def test_who_refuses_the_map_takes_out_no_entry_of_another(self):
         self.begin()
         self.drive.stop()
-        theirs = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})
-        self.fake.nodes[self.node], self.fake.beats[self.node] = theirs, OTHER
         self.fake.head["schema"] = "2"
+        for run, theirs in (("f" * 16, json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})), ("?", '{"format": 2}')):
+            self.fake.nodes[self.node], self.fake.beats[self.node] = theirs, OTHER
+            self.drive.start()
+            wait_for("it refuses", 5, lambda: re.search(f"run={re.escape(run)} why=.it is another process now", read(self.drive.log)))
+            time.sleep(1.2)
+            self.assertEqual((self.fake.nodes[self.node], self.fake.beats[self.node]), (theirs, OTHER))
+            self.drive.stop()
         self.drive.start()
-        wait_for("it refuses", 5, lambda: "it is another process now" in read(self.drive.log))
-        time.sleep(1.2)
-        self.assertEqual((self.fake.nodes[self.node], self.fake.beats[self.node]), (theirs, OTHER))
         self.fake.head["schema"] = "1"
 
     def test_who_is_not_in_the_roster_remembers_nothing(self):
