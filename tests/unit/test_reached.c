@@ -117,8 +117,8 @@ test_reached_by_a_majority_of_members_and_no_strangers(void **state)
 		struct map_head head = {0};
 		unsigned count;
 
-		assert_true(
-		    head_members_read(str_of(most_rows[i].members), &head.members, &head.named));
+		assert_true(head_members_read(str_of(most_rows[i].members), &head.members,
+		    &head.named));
 		assert_true(head_servers_read(str_of(most_rows[i].dead), &head.dead));
 		for (size_t r = 0; most_rows[i].replicas[r] != NULL; r++)
 			add_replica(&replication, most_rows[i].replicas[r]);
