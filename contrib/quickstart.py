@@ -61,6 +61,14 @@ class Story:
         print("    $ redis-cli -s " + self.short(self.house.policyd.private_socket) + " " + " ".join(map(str, words)))
         print("    " + self.house.redis_cli(*words), flush=True)
 
+    def splitmx(self, *words):
+        """The same with a splitmx command; who acknowledged is named, and it is an error if nobody did."""
+        print("    $ splitmx " + " ".join(words))
+        said = self.house.policyd.splitmx(*words).stdout
+        print("    " + said, end="", flush=True)
+        if "confirmed by 1 node" not in said:
+            raise Failure("the change is not confirmed by the node that answers")
+
     def short(self, path):
         return path.replace(self.lab.dir, "$DIR")
 
@@ -142,6 +150,11 @@ class Story:
         title("3. The flip: bob belongs to the new side")
         self.redis("SET", f"splitmx:owner:{BOB}", "new")
         self.redis("DEL", f"splitmx:hold:{BOB}")
+        self.splitmx("barrier", BOB)
+        print()
+        tell("""That is the confirmation: every process that answers from the map (here there is one, and it
+            stands in brackets) has said that it follows, so none answers the old side any more. splitmx set
+            does both at once; after redis-cli, splitmx barrier asks for it.""")
         self.house.policyd.wait_answer("transport", BOB, ("OK", "lmtp:unix:private/dovecot-lmtp"))
         print("    $ postqueue -i ID     (what waits for bob is tried now, not in five minutes)", flush=True)
         self.house.flush(BOB)
@@ -186,6 +199,7 @@ class Story:
     $DIR/queue                                                   what waits, on both servers
     $DIR/redis-cli SET splitmx:owner:{CARL} new        move carl (after 35 s of hold)
     $DIR/redis-cli DEL splitmx:hold:{CARL}             release, then $DIR/flush
+    $DIR/splitmx barrier {CARL}                        does every node follow?
     $DIR/splitmx check --live --postfix $DIR/mx/etc              does everybody answer?
     $DIR/log/                                                    everybody's logs
 

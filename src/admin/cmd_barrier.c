@@ -6,8 +6,8 @@
  */
 #include "admin/admin.h"
 #include "admin/confirming.h"
-#include "admin/owner.h"
-#include "admin/subject.h"
+#include "admin/named.h"
+#include "admin/shell.h"
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -24,10 +24,18 @@ static const struct option_row options[] = {
 };
 
 static int
-say(const struct confirming *confirming, const struct seal *seal, const char *again)
+say(const struct confirming *confirming, const struct seal *seal, const struct str *names,
+    size_t count)
 {
-	const char *what = again[0] != '\0' ? again : "everything";
+	struct buf what = BUF_INIT, again = BUF_INIT;
+	int code;
 
+	for (size_t i = 0; i < count; i++)
+		buf_addf(&what, "%s%s", i > 0 ? " " : "", log_quote(names[i]));
+	if (count == 0)
+		buf_add_text(&what, "everything");
+	buf_add_text(&again, "barrier");
+	shell_add_names(&again, names, count);
 	if (confirming->admin->json) {
 		json_t *object =
 		    json_pack("{s:s, s:I}", "result", "barrier", "epoch", (json_int_t)seal->epoch);
@@ -35,17 +43,19 @@ say(const struct confirming *confirming, const struct seal *seal, const char *ag
 		confirming_json(confirming, object);
 		admin_print_json(object);
 	} else {
-		printf("%s: epoch %" PRIu64 "%s\n", what, seal->epoch,
+		printf("%s: epoch %" PRIu64 "%s\n", buf_cstr(&what), seal->epoch,
 		    confirming_words(confirming));
 	}
-	return confirming_end(confirming, what, again);
+	code = confirming_end(confirming, buf_cstr(&what), buf_cstr(&again));
+	buf_fini(&what);
+	buf_fini(&again);
+	return code;
 }
 
 static int
 take_barrier(struct admin *admin, const struct str *names, size_t count)
 {
 	struct confirming confirming;
-	struct buf again = BUF_INIT;
 	struct fault fault;
 	struct seal seal;
 	int code;
@@ -56,36 +66,23 @@ take_barrier(struct admin *admin, const struct str *names, size_t count)
 		return code;
 	if (confirming_seal(admin, "barrier", names, count, &seal, &fault) == -1)
 		return admin_fault(admin, &fault);
-	for (size_t i = 0; i < count; i++)
-		buf_addf(&again, "%s%s", i > 0 ? " " : "", log_quote(names[i]));
 	confirming_wait(&confirming, &seal, names, count);
-	code = say(&confirming, &seal, buf_cstr(&again));
+	code = say(&confirming, &seal, names, count);
 	confirming_fini(&confirming);
-	buf_fini(&again);
 	return code;
 }
 
 static int
 run(struct admin *admin)
 {
-	struct subject subjects[ARGS_WORDS_MOST];
-	struct str names[ARGS_WORDS_MOST];
-	size_t count = 0;
+	struct named named;
 	int code;
 
 	if ((code = admin_need_settings(admin)) != 0)
 		return code;
-	while (code == 0 && count < admin->args.word_count) {
-		subject_init(&subjects[count]);
-		code = owner_subject(admin, &subjects[count], admin->args.words[count]);
-		count++;
-	}
-	for (size_t i = 0; code == 0 && i < count; i++)
-		names[i] = subjects[i].name;
-	if (code == 0)
-		code = take_barrier(admin, names, count);
-	while (count > 0)
-		subject_fini(&subjects[--count]);
+	if ((code = named_read(&named, admin)) == 0)
+		code = take_barrier(admin, named.names, named.count);
+	named_fini(&named);
 	return code;
 }
 

@@ -15,8 +15,8 @@
 #include "admin/doctor_keys.h"
 #include "admin/history.h"
 #include "admin/members.h"
+#include "admin/named.h"
 #include "admin/nodes.h"
-#include "admin/owner.h"
 #include "admin/status_map.h"
 #include "admin/status_nodes.h"
 #include "base/log.h"
@@ -115,10 +115,8 @@ examine(struct doctor *doctor, const struct str *names, size_t count)
 static int
 run(struct admin *admin)
 {
-	struct subject subjects[ARGS_WORDS_MOST];
-	struct str names[ARGS_WORDS_MOST];
 	struct doctor doctor = {.admin = admin};
-	size_t count = 0;
+	struct named named;
 	int code;
 
 	if (admin->args.word_count > 0 &&
@@ -128,16 +126,9 @@ run(struct admin *admin)
 		return admin_usage(admin, "--epoch goes with --accept");
 	if ((code = admin_mend_map(admin)) != 0)
 		return code;
-	while (code == 0 && count < admin->args.word_count) {
-		subject_init(&subjects[count]);
-		code = owner_subject(admin, &subjects[count], admin->args.words[count]);
-		names[count] = subjects[count].name;
-		count++;
-	}
-	if (code == 0)
-		code = examine(&doctor, names, count);
-	while (count > 0)
-		subject_fini(&subjects[--count]);
+	if ((code = named_read(&named, admin)) == 0)
+		code = examine(&doctor, named.names, named.count);
+	named_fini(&named);
 	return code;
 }
 

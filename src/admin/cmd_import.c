@@ -12,6 +12,7 @@
 #include "admin/guard.h"
 #include "admin/load.h"
 #include "admin/progress.h"
+#include "admin/shell.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -53,12 +54,15 @@ struct import {
 	struct change_note note;
 	struct counts counts;
 	struct seal seal; /* of the last batch that was written */
+	uint64_t batches; /* so many were */
+	uint64_t unsealed; /* rows found as they should be since the last of them */
 	uint64_t slowest_us;
 	bool show; /* --dry-run: every difference is printed */
 	struct change batch[CHANGE_BATCH_MOST];
 	struct confirming confirming;
-	struct str written[BARRIER_NAMES_MOST]; /* for the barrier; more is everything */
-	size_t written_count;
+	struct str right[BARRIER_NAMES_MOST]; /* are as they should be; more is everything */
+	size_t right_count;
+	char *again; /* the command, for whoever must repeat it */
 };
 
 static bool
@@ -125,7 +129,8 @@ count_one(struct import *import, const struct change *change, size_t row)
 
 /*
  * A batch whose connection was lost may have been written at another master. Has
- * that one the batch before too, and with it all others?
+ * that one the batch before too, and with it all others? What was only found
+ * behind that batch has no mark in the map.
  */
 static int
 check_before(struct import *import, unsigned sessions, struct fault *fault_r)
@@ -133,7 +138,13 @@ check_before(struct import *import, unsigned sessions, struct fault *fault_r)
 	struct client *client = import->admin->client;
 	enum audit_found found;
 
-	if (import->seal.epoch == 0 || client_sessions(client) == sessions)
+	if (client_sessions(client) == sessions)
+		return 0;
+	if (import->unsealed > 0)
+		return fault_set(fault_r, VERDICT_TEMP,
+		    "the connection to Redis was lost, and a failover may have undone rows that "
+		    "were right before it");
+	if (import->seal.epoch == 0)
 		return 0;
 	if (audit_find(client, import->seal.nonce, &found, fault_r) == -1)
 		return -1;
@@ -141,6 +152,16 @@ check_before(struct import *import, unsigned sessions, struct fault *fault_r)
 		return 0;
 	return fault_set(fault_r, VERDICT_TEMP,
 	    "a failover undid rows that were written before it, some or all");
+}
+
+static void
+note_right(struct import *import, const struct change *change)
+{
+	if (change->result == CHANGE_REFUSED)
+		return;
+	if (import->right_count++ < BARRIER_NAMES_MOST)
+		import->right[import->right_count - 1] = change->name;
+	import->unsealed += change->result == CHANGE_UNCHANGED;
 }
 
 /* All rows, batch by batch; with "write" they are written, else only compared. */
@@ -153,6 +174,7 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 	int rc = 0;
 
 	import->counts = (struct counts){0};
+	import->unsealed = import->right_count = 0;
 	progress_start(&progress, doing, "accounts", total, import->admin->json);
 	while (from < total && rc == 0) {
 		size_t count = total - from < CHANGE_BATCH_MOST ? total - from : CHANGE_BATCH_MOST;
@@ -175,13 +197,14 @@ pass(struct import *import, bool write, const char *doing, struct fault *fault_r
 			break;
 		if (clock_us() - start > import->slowest_us)
 			import->slowest_us = clock_us() - start;
-		if (seal.epoch > 0)
-			import->seal = seal;
 		for (size_t i = 0; i < count; i++) {
-			if (write && import->batch[i].result == CHANGE_DONE &&
-			    import->written_count++ < BARRIER_NAMES_MOST)
-				import->written[import->written_count - 1] = import->batch[i].name;
+			note_right(import, &import->batch[i]);
 			count_one(import, &import->batch[i], from + i);
+		}
+		if (seal.epoch > 0) {
+			import->seal = seal;
+			import->batches++;
+			import->unsealed = 0;
 		}
 		from += count;
 		progress_step(&progress, from);
@@ -204,7 +227,7 @@ summary(const struct import *import, bool written)
 		    "refused", (json_int_t)counts->refused, "epoch", (json_int_t)import->seal.epoch,
 		    "slowest_ms", (double)import->slowest_us / 1000);
 
-		if (import->seal.epoch > 0)
+		if (written)
 			confirming_json(&import->confirming, object);
 		admin_print_json(object);
 	} else {
@@ -212,9 +235,10 @@ summary(const struct import *import, bool written)
 		       " refused (slowest batch %.1f ms)%s\n",
 		    written ? "" : "would be: ", counts->added, counts->changed, counts->unchanged,
 		    counts->refused, (double)import->slowest_us / 1000,
-		    import->seal.epoch > 0 ? confirming_words(&import->confirming) : "");
+		    written && import->right_count > 0 ? confirming_words(&import->confirming)
+						       : "");
 	}
-	code = confirming_end(&import->confirming, "the import", "");
+	code = confirming_end(&import->confirming, "the import", import->again);
 	return code != 0 ? code : counts->refused > 0 ? EX_DATAERR : 0;
 }
 
@@ -224,9 +248,9 @@ broken(const struct import *import, const struct fault *fault, size_t done)
 	admin_fault(import->admin, fault);
 	if (done > 0)
 		admin_note(import->admin,
-		    "%zu rows were done; start the same import again, it writes what is missing, and "
-		    "run \"splitmx barrier\" when it is done: these were not confirmed",
-		    done);
+		    "%zu rows were done, and are not confirmed; start the same import again, it writes "
+		    "what is missing and confirms all: splitmx %s",
+		    done, import->again);
 	return EX_TEMPFAIL;
 }
 
@@ -234,6 +258,36 @@ static size_t
 done_so_far(const struct counts *counts)
 {
 	return counts->added + counts->changed + counts->unchanged + counts->refused;
+}
+
+/*
+ * Every row that is as the file wants it, whoever wrote it: a former import may
+ * have been interrupted before that was known. The last batch's seal covers what was
+ * there when it was written, and what is noted as confirmed by it is that batch; for
+ * others, and for what was found later, there is a new one.
+ */
+static int
+confirm(struct import *import, struct fault *fault_r)
+{
+	size_t count = import->right_count <= BARRIER_NAMES_MOST ? import->right_count : 0;
+
+	if (import->right_count == 0)
+		return 0; /* and no names would be everything */
+	if ((import->unsealed > 0 || import->batches > 1) && import->confirming.waits)
+		return confirming_present(&import->confirming, import->right, count, &import->seal,
+		    fault_r);
+	confirming_wait(&import->confirming, &import->seal, import->right, count);
+	return 0;
+}
+
+static int
+finish(struct import *import)
+{
+	struct fault fault;
+
+	if (confirm(import, &fault) == -1)
+		return broken(import, &fault, done_so_far(&import->counts));
+	return summary(import, true);
 }
 
 static int
@@ -248,8 +302,10 @@ work(struct import *import)
 	if (dry || !args_has(&admin->args, "yes")) {
 		if (pass(import, false, "comparing", &fault) == -1)
 			return broken(import, &fault, 0);
-		if (dry || import->counts.added + import->counts.changed == 0)
+		if (dry)
 			return summary(import, false);
+		if (import->counts.added + import->counts.changed == 0)
+			return finish(import);
 		if ((code = admin_confirm(admin,
 			 "%" PRIu64 " accounts would be added and %" PRIu64
 			 " changed in the map at %s; %" PRIu64 " refused. Go on?",
@@ -260,9 +316,29 @@ work(struct import *import)
 	import->slowest_us = 0;
 	if (pass(import, true, "importing", &fault) == -1)
 		return broken(import, &fault, done_so_far(&import->counts));
-	confirming_wait(&import->confirming, &import->seal, import->written,
-	    import->written_count <= BARRIER_NAMES_MOST ? import->written_count : 0);
-	return summary(import, true);
+	return finish(import);
+}
+
+/* "import /root/tonight.txt --force": what makes the same changes again, from anywhere. */
+static void
+note_again(struct import *import, const char *name)
+{
+	static const char *const filters[] = {"owner", "domain"};
+	const struct args *args = &import->admin->args;
+	struct buf again = BUF_INIT;
+	char *path = strcmp(name, "-") != 0 ? realpath(name, NULL) : NULL;
+
+	buf_addf(&again, "import %s", shell_word(str_of(path != NULL ? path : name)));
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		if (args_has(args, filters[i]))
+			buf_addf(&again, " --%s=%s", filters[i],
+			    shell_word(str_of(args_value(args, filters[i]))));
+	}
+	if (args_has(args, "force"))
+		buf_add_text(&again, " --force");
+	import->again = xstrdup(buf_cstr(&again));
+	buf_fini(&again);
+	free(path);
 }
 
 static int
@@ -288,11 +364,18 @@ from_file(struct admin *admin, FILE *file, const char *name)
 		    .force = args_has(&admin->args, "force"),
 		    .will_manage = will_manage,
 		    .ctx = import->load};
-		import->note = (struct change_note){admin_who(admin), "import", admin_why(admin)};
+		note_again(import, file == stdin ? "-" : name);
+		import->note = (struct change_note){.who = admin_who(admin),
+		    .what = "import",
+		    .why = admin_why(admin),
+		    .again =
+			strlen(import->again) <= JOURNAL_TEXT_MOST_BYTES ? import->again : NULL,
+		    .sha256 = load_sha256(import->load)};
 		code = work(import);
 	}
 	confirming_fini(&import->confirming);
 	load_free(&import->load);
+	free(import->again);
 	filter_fini(&filter);
 	free(import);
 	return code;

@@ -7,7 +7,8 @@
  */
 #include "admin/admin.h"
 
-#include "admin/edit.h"
+#include "admin/lengthen.h"
+#include "admin/regroup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/identity.h"
@@ -118,8 +119,8 @@ check_host(const struct birth *birth, struct identity *identity)
 	return admin_fail(admin, EX_NOPERM,
 	    "this host knows map %s (epoch %" PRIu64
 	    "), and Redis at %s has none: its data is gone, "
-	    "or it is the wrong Redis. Restore it; to begin anew all the same, remove "
-	    "%s/identity on every host first",
+	    "or it is the wrong Redis. Restore it, then look with \"splitmx doctor\"; only to "
+	    "begin anew without what it held, remove %s/identity on every host first",
 	    known, identity_epoch(identity), client_target(admin->client),
 	    admin->settings->state_dir);
 }
@@ -154,63 +155,28 @@ say(const struct birth *birth, const char *what)
 
 /* ---- a map that is there */
 
-/* Those that are dead and still members; all, where members have no names. */
-static void
-keep_dead(struct edit *edit, const struct head_servers *named)
-{
-	const struct head_servers *dead = &edit->head.dead;
-	struct buf text = BUF_INIT;
-
-	for (unsigned i = 0; i < dead->count; i++) {
-		if (named->count == 0 || head_servers_has(named, str_of(dead->address[i])))
-			buf_addf(&text, "%s%s", buf_len(&text) > 0 ? " " : "", dead->address[i]);
-	}
-	edit_put(edit, "dead", "%s", buf_cstr(&text));
-	buf_fini(&text);
-}
-
-/*
- * A lease that gets shorter runs on at its former length for a while, and writers
- * must go on waiting for that: "window open" sees to it.
- */
-static int
-edit_map(void *ctx, struct edit *edit)
-{
-	struct birth *birth = ctx;
-	const struct args *args = &birth->admin->args;
-
-	if (args_has(args, "lease") && birth->lease_ms < edit->head.lease_most_ms)
-		return admin_fail(birth->admin, EX_NOPERM,
-		    "leases of %" PRIu32
-		    " ms may run, and writers wait for them: splitmx window open --lease %lld makes "
-		    "them shorter",
-		    edit->head.lease_most_ms, birth->lease_ms);
-	if (args_has(args, "lease")) {
-		edit_put(edit, "lease_ms", "%lld", birth->lease_ms);
-		edit_put(edit, "lease_most_ms", "%lld", birth->lease_ms);
-	}
-	if (args_has(args, "members")) {
-		edit_put(edit, "members", "%s", birth->members);
-		keep_dead(edit, &birth->named);
-	}
-	if (edit->count == 0)
-		return EDIT_NOTHING;
-	edit_put(edit, "lease_epoch", "%" PRIu64, edit->head.epoch + 1);
-	return 0;
-}
-
 static int
 change_and_say(struct birth *birth)
 {
-	struct seal seal;
+	struct admin *admin = birth->admin;
+	const struct map_head *head = &client_map(admin->client)->head;
+	bool sets_lease = args_has(&admin->args, "lease"), longer = false;
+	bool sets_members = args_has(&admin->args, "members");
 	struct fault fault;
-	int code = edit_head(birth->admin, "init", edit_map, birth, &seal);
+	int code = 0;
 
+	if (sets_lease)
+		code = lengthen_check(admin, head, (uint32_t)birth->lease_ms);
+	if (code == 0 && sets_members)
+		code = regroup(admin, birth->members);
+	if (code == 0 && sets_lease)
+		code = lengthen_lease(admin, "init", "init --force --lease",
+		    (uint32_t)birth->lease_ms, &longer);
 	if (code != 0)
 		return code;
-	if (client_read_map(birth->admin->client, &fault) == -1)
-		return admin_fault(birth->admin, &fault);
-	return say(birth, seal.epoch > 0 ? "changed" : "unchanged");
+	if (client_read_map(admin->client, &fault) == -1)
+		return admin_fault(admin, &fault);
+	return say(birth, sets_members || longer ? "changed" : "unchanged");
 }
 
 /* Only the map that this host knows, and no former state of it. */

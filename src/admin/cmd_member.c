@@ -21,6 +21,7 @@
 
 static const struct option_row options[] = {
     {"yes", NULL, "dead: the promise, without being asked for it"},
+    {"force", NULL, "dead: also where the map does not know whether it is a member"},
     {"reason", "TEXT", "why; stands in the audit stream"},
     {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
     {0},
@@ -98,31 +99,63 @@ edit_dead(void *ctx, struct edit *edit)
 }
 
 static int
-declare(struct declaration *declaration)
+say(const struct declaration *declaration, const struct seal *seal)
 {
 	struct admin *admin = declaration->admin;
 	const char *word = declaration->dies ? "dead" : "alive";
-	struct seal seal;
-	int code = edit_head(admin, declaration->dies ? "member dead" : "member alive", edit_dead,
-	    declaration, &seal);
 
-	if (code != 0)
-		return code;
 	if (admin->json)
 		admin_print_json(json_pack("{s:o, s:s, s:b, s:I}", "member",
 		    admin_json_text(str_of(declaration->address)), "declared", word, "changed",
-		    seal.epoch > 0, "epoch",
-		    (json_int_t)(seal.epoch > 0 ? seal.epoch
-						: client_map(admin->client)->head.epoch)));
-	else if (seal.epoch == 0)
+		    seal->epoch > 0, "epoch",
+		    (json_int_t)(seal->epoch > 0 ? seal->epoch
+						 : client_map(admin->client)->head.epoch)));
+	else if (seal->epoch == 0)
 		printf("%s: unchanged, %s\n", log_quote_text(declaration->address), word);
 	else
 		printf("%s: declared %s (epoch %" PRIu64 ")\n",
-		    log_quote_text(declaration->address), word, seal.epoch);
+		    log_quote_text(declaration->address), word, seal->epoch);
 	return 0;
 }
 
 /* ---- dead */
+
+/* A failover that undoes it makes changes wait for the member again: no harm. */
+static int
+declare_dead(struct declaration *declaration)
+{
+	struct seal seal;
+	int code = edit_head(declaration->admin, "member dead", edit_dead, declaration, &seal);
+
+	return code != 0 ? code : say(declaration, &seal);
+}
+
+/*
+ * A map that knows its members by number only cannot say whether this is one of
+ * them, and a slip of the pen would free one that may be promoted.
+ */
+static int
+check_unnamed(const struct declaration *declaration, const struct members *members)
+{
+	struct admin *admin = declaration->admin;
+	const struct map_head *head = &client_map(admin->client)->head;
+	const char *address = log_quote_text(declaration->address);
+
+	if (head->named.count > 0 || members_find(members, declaration->address) != NULL)
+		return 0;
+	if (members->online >= members->wanted)
+		return admin_fail(admin, EX_DATAERR,
+		    "all %u members are there, so %s is none of them: see splitmx member list",
+		    head->members - head->dead.count, address);
+	if (args_has(&admin->args, "force"))
+		return 0;
+	return admin_fail(admin, EX_NOPERM,
+	    "the map knows only that it has %u members, not which, so nobody can say whether %s is "
+	    "one: if it is not, changes are confirmed with one replica too few, and a failover may "
+	    "undo them. Name the members with splitmx init --force --members \"host:port ...\" as soon "
+	    "as all are there, or take --force if you are sure",
+	    head->members, address);
+}
 
 static int
 check_absent(const struct declaration *declaration, const struct members *members)
@@ -160,17 +193,18 @@ dead(struct declaration *declaration)
 	int code;
 
 	if (is_dead)
-		return declare(declaration);
+		return declare_dead(declaration);
 	if ((code = check_dying(declaration, head)) != 0 ||
 	    (code = read_members(admin, &members)) != 0 ||
-	    (code = check_absent(declaration, &members)) != 0)
+	    (code = check_absent(declaration, &members)) != 0 ||
+	    (code = check_unnamed(declaration, &members)) != 0)
 		return code;
 	code = admin_confirm(admin,
 	    "From now on changes are confirmed without %s. If it is ever promoted, they are undone "
 	    "and mail goes to former owners: see that it stays stopped, or comes back as a replica "
 	    "only. Do you promise that?",
 	    log_quote_text(declaration->address));
-	return code != 0 ? code : declare(declaration);
+	return code != 0 ? code : declare_dead(declaration);
 }
 
 /* ---- alive */
@@ -200,6 +234,26 @@ watch_it(const struct declaration *declaration, struct members *members, bool *h
 	return code;
 }
 
+/*
+ * A server that is promoted without it would confirm changes without the member
+ * that may be promoted next: so all must have it, also what was written before.
+ */
+static int
+declare_alive(struct declaration *declaration)
+{
+	struct admin *admin = declaration->admin;
+	struct seal seal;
+	char what[HEAD_ADDRESS_BYTES + 64];
+	int code = edit_head(admin, "member alive", edit_dead, declaration, &seal);
+
+	snprintf(what, sizeof(what), "%s is declared alive here", declaration->address);
+	if (code == 0)
+		code = edit_reach(admin, &seal, what,
+		    "after a failover changes may be confirmed without it, so it must not be "
+		    "promoted yet; see splitmx member list, and run it again");
+	return code != 0 ? code : say(declaration, &seal);
+}
+
 static int
 alive(struct declaration *declaration)
 {
@@ -210,7 +264,7 @@ alive(struct declaration *declaration)
 	int code;
 
 	if (!head_servers_has(&head->dead, str_of(declaration->address)))
-		return declare(declaration);
+		return declare_alive(declaration);
 	if ((code = read_members(admin, &members)) != 0 ||
 	    (code = watch_it(declaration, &members, &here)) != 0)
 		return code;
@@ -219,7 +273,7 @@ alive(struct declaration *declaration)
 		    "%s does not follow the master, or has not caught up within %d s: it stays "
 		    "dead; see splitmx member list",
 		    log_quote_text(declaration->address), CATCH_UP_MS / 1000);
-	return declare(declaration);
+	return declare_alive(declaration);
 }
 
 static int
@@ -263,7 +317,7 @@ run(struct admin *admin)
 
 const struct command cmd_member = {
     .name = "member",
-    .usage = "list | dead ADDRESS [--yes] | alive ADDRESS",
+    .usage = "list | dead ADDRESS [--yes] [--force] | alive ADDRESS",
     .sentence = "Lists the Redis servers that hold the map; says that one is dead, or no more.",
     .options = options,
     .words_least = 1,

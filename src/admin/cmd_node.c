@@ -9,13 +9,14 @@
  */
 #include "admin/admin.h"
 
-#include "admin/members.h"
+#include "admin/edit.h"
 #include "admin/nodes.h"
 #include "admin/progress.h"
 #include "admin/status_nodes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "map/seal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +37,8 @@ struct removal {
 	struct node *node;
 	struct nodes *nodes;
 	uint64_t wait_ms;
-	char *nodes_key, *beats_key, *audit_key;
+	char *nodes_key, *beats_key;
+	struct seal seal;
 	bool same; /* what is stored is what was looked at */
 	bool done, disturbed, failed;
 	struct fault fault;
@@ -106,7 +108,8 @@ on_exec(void *ctx, const struct resp *reply)
 	struct removal *removal = ctx;
 
 	removal->disturbed = resp_type(reply) == RESP_NIL;
-	removal->done = resp_type(reply) == RESP_ARRAY;
+	removal->done = resp_type(reply) == RESP_ARRAY &&
+			seal_take(removal->admin->client, &removal->seal, reply);
 	if (!removal->done && !removal->disturbed)
 		removal_failed(removal, reply);
 	for (size_t i = 0; i < resp_count(reply); i++) {
@@ -127,23 +130,66 @@ ask_same(struct removal *removal, struct fault *fault_r)
 	return client_wait(client, 0, fault_r);
 }
 
-static int
-write_removal(struct removal *removal, struct fault *fault_r)
+static struct change_note
+note(const struct removal *removal)
 {
-	struct admin *admin = removal->admin;
-	struct client *client = admin->client;
-	const char *id = removal->node->id;
-	const char *before = removal->node->entry_text;
+	return (struct change_note){
+	    .who = admin_who(removal->admin), .what = "node rm", .why = admin_why(removal->admin)};
+}
+
+/* One line for all attempts: those that were disturbed wrote nothing. 0 or a code, said. */
+static int
+begin_journal(struct removal *removal)
+{
+	struct client *client = removal->admin->client;
+	const struct change_note what = note(removal);
+	struct journal_line line = {.after = removal->node->id};
+	struct fault fault;
+
+	seal_begin(client, &removal->seal);
+	if (seal_journal(client, &removal->seal, &what, &line, &fault) == -1)
+		return admin_fault(removal->admin, &fault);
+	return 0;
+}
+
+static void
+queue_removal(struct removal *removal)
+{
+	struct client *client = removal->admin->client;
+	const struct change_note what = note(removal);
+	const char *id = removal->node->id, *before = removal->node->entry_text;
+	const struct seal_field fields[] = {
+	    {"node", str_of(id)}, {"before", str_of(before != NULL ? before : "-")}};
 
 	client_words(client, NULL, NULL, "MULTI", NULL);
 	client_words(client, NULL, NULL, "HDEL", removal->nodes_key, id, NULL);
 	client_words(client, NULL, NULL, "HDEL", removal->beats_key, id, NULL);
-	client_words(client, NULL, NULL, "XADD", removal->audit_key, "*", "who", admin_who(admin),
-	    "what", "node rm", "why", admin_why(admin), "node", id, "before",
-	    before != NULL ? before : "-", NULL);
+	seal_queue(client, &removal->seal, &what, fields, ARRAY_LEN(fields));
 	client_words(client, on_exec, removal, "EXEC", NULL);
-	if (client_wait(client, 0, fault_r) == -1)
+}
+
+static int
+write_removal(struct removal *removal, struct fault *fault_r)
+{
+	struct client *client = removal->admin->client;
+	struct fault why;
+
+	queue_removal(removal);
+	if (client_wait(client, 0, fault_r) == -1) {
+		if (!client_is_lost(client))
+			return -1;
+		switch (seal_find(client, &removal->seal, CLIENT_TIMEOUT_MS, &why)) {
+		case SEAL_IS_THERE:
+			removal->done = true;
+			return 0;
+		case SEAL_IS_NOT:
+			break;
+		case SEAL_UNKNOWN:
+			*fault_r = why;
+			break;
+		}
 		return -1;
+	}
 	if (removal->failed)
 		*fault_r = removal->fault;
 	return removal->failed ? -1 : 0;
@@ -155,7 +201,10 @@ take_out(struct removal *removal)
 {
 	struct admin *admin = removal->admin;
 	struct fault fault;
+	int code = begin_journal(removal);
 
+	if (code != 0)
+		return code;
 	for (int tries = 0; tries < REMOVE_TRIES_MOST && !removal->done; tries++) {
 		if (ask_same(removal, &fault) == -1)
 			return admin_fault(admin, &fault);
@@ -177,15 +226,12 @@ take_out(struct removal *removal)
 static int
 wait_for_members(const struct removal *removal)
 {
-	struct admin *admin = removal->admin;
-	struct fault fault;
+	char what[512];
 
-	if (members_wait(admin->client, MEMBERS_WAIT_MS, &fault) == -1)
-		return admin_fail(admin, EX_TEMPFAIL,
-		    "%s is out of the roster here, but %s: after a failover it may be back; look "
-		    "with splitmx node list",
-		    log_quote_text(removal->node->id), fault.text);
-	return 0;
+	snprintf(what, sizeof(what), "%s is out of the roster here",
+	    log_quote_text(removal->node->id));
+	return edit_reach(removal->admin, &removal->seal, what,
+	    "after a failover it may be back; look with splitmx node list");
 }
 
 static int
@@ -300,11 +346,9 @@ rm(struct admin *admin, const char *id)
 		return admin_fault(admin, &fault);
 	removal.nodes_key = xasprintf("%s.nodes", prefix);
 	removal.beats_key = xasprintf("%s.beats", prefix);
-	removal.audit_key = xasprintf("%s.audit", prefix);
 	code = remove_node(&removal, id);
 	free(removal.nodes_key);
 	free(removal.beats_key);
-	free(removal.audit_key);
 	nodes_fini(&nodes);
 	return code;
 }

@@ -11,11 +11,13 @@
  * of the old length, no longer lease runs, and the second step says so; it is
  * taken only if nobody has set the lease meanwhile. Interrupted anywhere between,
  * writers wait for too long and never too short, and opening again finishes it.
+ * Closing goes the other way, in two steps as well: lengthen.h.
  */
 #include "admin/admin.h"
 
 #include "admin/confirming.h"
 #include "admin/edit.h"
+#include "admin/lengthen.h"
 #include "admin/nodes.h"
 #include "base/log.h"
 
@@ -122,7 +124,7 @@ static int
 say_not_open(const struct window *window, const struct confirming *confirming)
 {
 	say(window, "opening", confirming);
-	confirming_end(confirming, "the short lease", "");
+	confirming_end(confirming, "the short lease", "window open");
 	return admin_fail(window->admin, EX_TEMPFAIL,
 	    "the window is not open: longer leases may still run, and changes wait for them; run "
 	    "splitmx window open again");
@@ -169,32 +171,12 @@ open_window(struct window *window)
 
 /* ---- close */
 
-/* Longer is no danger: who waits for the longest waits for the new one from now on. */
-static int
-lengthen(void *ctx, struct edit *edit)
-{
-	struct window *window = ctx;
-	const struct map_head *head = &edit->head;
-
-	if (window->lease_ms < head->lease_most_ms)
-		return admin_fail(window->admin, EX_NOPERM,
-		    "leases of %" PRIu32
-		    " ms may run, and closing makes them no shorter; splitmx window open does",
-		    head->lease_most_ms);
-	if (window->lease_ms == head->lease_ms)
-		return EDIT_NOTHING;
-	edit_put(edit, "lease_ms", "%" PRIu32, window->lease_ms);
-	edit_put(edit, "lease_most_ms", "%" PRIu32, window->lease_ms);
-	edit_put(edit, "lease_epoch", "%" PRIu64, head->epoch + 1);
-	return 0;
-}
-
 static int
 close_window(struct window *window)
 {
-	struct admin *admin = window->admin;
-	struct seal seal;
-	int code = edit_head(admin, "window close", lengthen, window, &seal);
+	bool changed;
+	int code = lengthen_lease(window->admin, "window close", "window close", window->lease_ms,
+	    &changed);
 
 	return code != 0 ? code : say(window, "closed", NULL);
 }

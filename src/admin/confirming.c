@@ -16,7 +16,7 @@ enum {
 	WAIT_MOST_S = 86400,
 	FIRST_WORD_MS = 1000, /* a change that is confirmed at once needs no words meanwhile */
 	WORD_EVERY_MS = 5000,
-	NAMED_MOST = 5 /* in a line about waiting */
+	NAMED_MOST = 5 /* in a line */
 };
 
 int
@@ -27,12 +27,12 @@ confirming_init(struct confirming *confirming, struct admin *admin)
 
 	*confirming = (struct confirming){
 	    .admin = admin, .wait_ms = (uint64_t)admin->settings->confirm_timeout_ms};
-	if (args_number(&admin->args, "wait", 0, WAIT_MOST_S, -1, &wait_s, &fault) == -1)
-		return admin_usage(admin, "%s", fault.text);
-	if (wait_s >= 0)
+	if (args_number(&admin->args, "wait", 1, WAIT_MOST_S, 0, &wait_s, &fault) == -1)
+		return admin_usage(admin, "%s; --no-wait does not wait", fault.text);
+	if (wait_s > 0)
 		confirming->wait_ms = (uint64_t)wait_s * 1000;
 	confirming->waits = !args_has(&admin->args, "no-wait");
-	if (!confirming->waits && wait_s >= 0)
+	if (!confirming->waits && wait_s > 0)
 		return admin_usage(admin, "--wait and --no-wait at once");
 	return 0;
 }
@@ -70,6 +70,12 @@ add_node(struct buf *out, const struct awaited_node *node)
 	switch (node->state) {
 	case AWAITED_SILENT:
 		buf_add_text(out, " is silent and may act on what it knew for ");
+		add_seconds(out, node->left_ms);
+		break;
+	case AWAITED_ENTERED:
+		buf_add_text(out,
+		    " came after the change and has not acknowledged yet; if it stays "
+		    "silent it is waited out in ");
 		add_seconds(out, node->left_ms);
 		break;
 	case AWAITED_BEATS:
@@ -209,7 +215,37 @@ confirming_wait(struct confirming *confirming, const struct seal *seal, const st
 	return true;
 }
 
+int
+confirming_present(struct confirming *confirming, const struct str *names, size_t count,
+    struct seal *seal_r, struct fault *fault_r)
+{
+	*seal_r = (struct seal){.epoch = 0};
+	if (!confirming->waits)
+		return 0;
+	if (confirming_seal(confirming->admin, "confirm", names, count, seal_r, fault_r) == -1)
+		return -1;
+	confirming_wait(confirming, seal_r, names, count);
+	return 0;
+}
+
 /* ---- what came of it */
+
+/* " (mx1/policyd/0, mx2/policyd/0 and 7 more)" */
+static void
+add_names(struct buf *out, const struct confirm_result *result, enum awaited_state state)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < awaited_count(result->nodes); i++) {
+		const struct awaited_node *node = awaited_at(result->nodes, i);
+
+		if (node->state == state && ++count <= NAMED_MOST)
+			buf_addf(out, "%s%s", count > 1 ? ", " : " (", log_quote(node->id));
+	}
+	if (count > NAMED_MOST)
+		buf_addf(out, " and %zu more", count - NAMED_MOST);
+	buf_add_text(out, count > 0 ? ")" : "");
+}
 
 const char *
 confirming_words(const struct confirming *confirming)
@@ -229,8 +265,11 @@ confirming_words(const struct confirming *confirming)
 		return ", confirmed: no node is in the roster";
 	buf_addf(&text, ", confirmed by %zu node%s in ", nodes, nodes == 1 ? "" : "s");
 	add_seconds(&text, result->took_ms);
-	if (out > 0)
+	add_names(&text, result, AWAITED_ACKNOWLEDGED);
+	if (out > 0) {
 		buf_addf(&text, ", %zu silent one%s waited out", out, out == 1 ? "" : "s");
+		add_names(&text, result, AWAITED_OUT);
+	}
 	return buf_cstr(&text);
 }
 
@@ -244,7 +283,7 @@ node_json(const struct awaited_node *node)
 	must(object != NULL);
 	if (is_done(node))
 		json_object_set_new(object, "ms", json_integer((json_int_t)node->done_ms));
-	else if (node->state == AWAITED_SILENT)
+	else if (node->state == AWAITED_SILENT || node->state == AWAITED_ENTERED)
 		json_object_set_new(object, "left_ms", json_integer((json_int_t)node->left_ms));
 	return object;
 }
@@ -313,8 +352,8 @@ confirming_end(const struct confirming *confirming, const char *what, const char
 	add_seconds(&took, result->took_ms);
 	admin_fail(confirming->admin, EX_TEMPFAIL,
 	    "%s: written, not confirmed within %s: a node may still act on what it knew before. See to "
-	    "what is missing, then run \"splitmx barrier%s%s\", which tries again",
-	    what, buf_cstr(&took), again[0] != '\0' ? " " : "", again);
+	    "what is missing, then run: splitmx %s",
+	    what, buf_cstr(&took), again);
 	say_missing(confirming);
 	buf_fini(&took);
 	return EX_TEMPFAIL;

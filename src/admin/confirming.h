@@ -42,7 +42,17 @@ bool confirming_wait(struct confirming *confirming, const struct seal *seal,
 int confirming_seal(struct admin *admin, const char *what, const struct str *names, size_t count,
     struct seal *seal_r, struct fault *fault_r);
 
-/* ", confirmed by 3 nodes in 4 ms", ", not confirmed" or "" for a line of text; lent. */
+/*
+ * Where nothing had to be changed: what is in the map of these names was perhaps
+ * never confirmed, so ask for it as if it had been written now; the present owners
+ * stand in the seal. Nothing with --no-wait, and then the seal's epoch is 0. Only
+ * right on the connection that has just shown what is there, since another may be
+ * to a master that lacks it. 0, or -1 and *fault_r.
+ */
+int confirming_present(struct confirming *confirming, const struct str *names, size_t count,
+    struct seal *seal_r, struct fault *fault_r);
+
+/* ", confirmed by 2 nodes in 4 ms (mx1/policyd/0, ...)" and the like, to end a line; lent. */
 const char *confirming_words(const struct confirming *confirming);
 
 /* The members "confirmed", "nodes", "members" ... of an object that is printed. */
@@ -50,7 +60,7 @@ void confirming_json(const struct confirming *confirming, json_t *object);
 
 /*
  * At the end: where it is not confirmed, say who is missing and what helps. 0,
- * or EX_TEMPFAIL. "what" begins the sentence and "again" is what a barrier takes.
+ * or EX_TEMPFAIL. "what" begins the sentence, and "again" is the command that ends it.
  */
 int confirming_end(const struct confirming *confirming, const char *what, const char *again);
 

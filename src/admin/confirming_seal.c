@@ -81,7 +81,8 @@ confirming_seal(struct admin *admin, const char *what, const struct str *names, 
 {
 	struct client *client = admin->client;
 	struct sealing sealing = {.client = client, .seal = seal_r};
-	const struct change_note note = {admin_who(admin), what, admin_why(admin)};
+	const struct change_note note = {
+	    .who = admin_who(admin), .what = what, .why = admin_why(admin)};
 	struct fault unimportant;
 	int rc, tries = 0;
 

@@ -16,7 +16,7 @@ enum { EPOCH_MOST = 1LL << 53 }; /* what a JSON number holds */
 struct acceptance {
 	struct admin *admin;
 	char id[HEAD_ID_BYTES]; /* of the map that we asked about */
-	uint64_t known; /* the most that anybody has seen */
+	uint64_t known; /* the highest epoch that anybody knows to be on every server */
 };
 
 void
@@ -27,11 +27,11 @@ doctor_back(struct doctor *doctor)
 
 	if (known > 0)
 		doctor_say(doctor, FINDING_BACK, STR("map"),
-		    "it went back: it is at epoch %" PRIu64 ", and this host has seen %" PRIu64
-		    ". Nodes that have seen more refuse it, and no command writes to it. If there "
+		    "it went back: it is at epoch %" PRIu64 ", and this host knows of %" PRIu64
+		    ". Nodes that know of more refuse it, and no command writes to it. If there "
 		    "is a better copy, or another Redis server has one, use that; else run splitmx "
 		    "doctor --hold on every host that changes were made from, then splitmx doctor "
-		    "--accept on the one that has seen most",
+		    "--accept on the one that knows of most",
 		    client_map(client)->head.epoch, known);
 }
 

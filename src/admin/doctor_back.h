@@ -2,7 +2,7 @@
  * doctor_back.h - the map is an older state of itself                 (driver)
  *
  * HOSTILE, A14. Redis came back from an old copy, or a replica was promoted that
- * lacked something. No node that has seen more believes it, and no command writes
+ * lacked something. No node that knows of more believes it, and no command writes
  * to it, so that nobody acts on what is out of date by accident. Only a person can
  * say that it is to be the map from now on.
  */

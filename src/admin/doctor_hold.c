@@ -63,7 +63,8 @@ place(struct holding *holding, struct doctor_lost *lost, struct fault *fault_r)
 	    .writes = CHANGE_HOLD,
 	    .hold_ms = DOCTOR_HOLD_MS,
 	    .hold_matters = true};
-	struct change_note note = {admin_who(admin), "hold", "a change of its owner is lost"};
+	struct change_note note = {
+	    .who = admin_who(admin), .what = "hold", .why = "a change of its owner is lost"};
 	unsigned char random[RANDOM_BYTES];
 	char hex[2 * RANDOM_BYTES + 1];
 	struct seal seal;
@@ -190,8 +191,9 @@ release(struct holding *holding, struct str hold, struct str name, struct fault 
 {
 	struct admin *admin = holding->admin;
 	struct change change = {.name = name, .writes = CHANGE_RELEASE, .hold_matters = true};
-	struct change_note note = {
-	    admin_who(admin), "release", "the change that was lost is decided"};
+	struct change_note note = {.who = admin_who(admin),
+	    .what = "release",
+	    .why = "the change that was lost is decided"};
 	struct seal seal;
 
 	if (change_run(admin->client, &change, 1, &note, guard_same_hold, &hold, &seal, fault_r) ==

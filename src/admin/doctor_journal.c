@@ -3,6 +3,7 @@
  */
 #include "admin/doctor_journal.h"
 
+#include "admin/shell.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "map/change.h"
@@ -103,17 +104,17 @@ static void
 say_account(struct doctor_journal *journal, const struct journaled_change *made,
     struct doctor_lost *lost)
 {
-	const char *name = log_quote(made->name), *after = made->after;
+	const char *name = shell_name(made->name), *after = made->after;
 	struct buf again = BUF_INIT;
 
 	if (after != NULL && strcmp(after, "-") != 0)
-		buf_addf(&again, "set %s %s", name, after);
+		buf_addf(&again, "set%s %s", name, after);
 	else
-		buf_addf(&again, "unset %s", name);
+		buf_addf(&again, "unset%s", name);
 	doctor_say(journal->doctor, FINDING_LOST, made->name,
 	    "%s -> %s of epoch %" PRIu64
 	    ", %s, made here by %s (%s, %s), is lost: the map says %s. "
-	    "%s; splitmx %s makes it again, splitmx barrier %s accepts what is there",
+	    "%s; splitmx %s makes it again, splitmx barrier%s accepts what is there",
 	    or_nothing(made->before), or_nothing(after), made->epoch, outcome(made),
 	    log_quote_text(made->who != NULL ? made->who : "?"), made->command, made->time,
 	    str_is(buf_str(&lost->owner), "-") ? "that it has no owner of its own"
@@ -123,24 +124,42 @@ say_account(struct doctor_journal *journal, const struct journaled_change *made,
 	buf_fini(&again);
 }
 
+/* Where the command is not known, it was an import all the same: nothing else is about several. */
+static void
+add_again(struct buf *out, const struct journaled_change *made)
+{
+	if (made->again != NULL)
+		buf_addf(out, "splitmx %s makes it again", made->again);
+	else
+		buf_add_text(out, "splitmx import with the same file makes it again");
+	if (made->sha256 != NULL)
+		buf_addf(out, " (the sha256 of what it read was %s)", made->sha256);
+}
+
 static void
 say_unnamed(struct doctor_journal *journal, const struct journaled_change *made)
 {
+	struct buf again = BUF_INIT;
+
 	journal->unnamed++;
-	if (made->accounts > 1)
+	if (made->accounts > 1) {
+		add_again(&again, made);
 		doctor_say(journal->doctor, FINDING_LOST, str_of(made->command),
 		    "a change of %" PRIu64 " accounts, epoch %" PRIu64
-		    ", %s, made here by %s (%s; the last is %s), is lost: repeat it, or accept "
-		    "what is there with splitmx barrier, without names",
+		    ", %s, made here by %s (%s; the last is %s), is lost, and nothing holds them: "
+		    "the journal has only their number, so --hold cannot. %s; splitmx barrier, "
+		    "without names, accepts what is there",
 		    made->accounts, made->epoch, outcome(made),
 		    log_quote_text(made->who != NULL ? made->who : "?"), made->time,
-		    log_quote_text(made->last != NULL ? made->last : "?"));
-	else
+		    log_quote_text(made->last != NULL ? made->last : "?"), buf_cstr(&again));
+		buf_fini(&again);
+	} else {
 		doctor_say(journal->doctor, FINDING_LOST, str_of(made->command),
 		    "epoch %" PRIu64 ", made here by %s (%s; %s), is lost: repeat it, or accept "
 		    "what is there with splitmx barrier, without names",
 		    made->epoch, log_quote_text(made->who != NULL ? made->who : "?"), made->time,
 		    made->after != NULL ? made->after : "?");
+	}
 }
 
 /* ---- each of them */

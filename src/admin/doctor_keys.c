@@ -6,6 +6,7 @@
 #include "admin/guard.h"
 #include "admin/owner.h"
 #include "admin/progress.h"
+#include "admin/shell.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -77,25 +78,26 @@ check_value(struct keys *keys, const struct scan_row *row)
 	if (!row->is_string)
 		doctor_say(doctor, FINDING_OWNER, row->name,
 		    "its owner key holds no string, so nobody answers for it; give it an owner: "
-		    "splitmx set %s DESTINATION --force",
-		    log_quote(row->name));
+		    "splitmx set --force%s DESTINATION",
+		    shell_name(row->name));
 	else if (!ruleset_has_destination(doctor->admin->rules, row->owner))
 		doctor_say(doctor, FINDING_OWNER, row->name,
-		    "its owner %s is no destination (%s), so its mail waits: splitmx set %s "
-		    "DESTINATION --force",
-		    log_quote(row->owner), owner_destinations(doctor->admin), log_quote(row->name));
+		    "its owner %s is no destination (%s), so its mail waits: splitmx set "
+		    "--force%s DESTINATION",
+		    log_quote(row->owner), owner_destinations(doctor->admin),
+		    shell_name(row->name));
 	if (!is_managed(keys, row->name))
 		doctor_say(doctor, FINDING_UNMANAGED, row->name,
 		    "its domain is not managed, so nobody honours its owner: splitmx set %s "
-		    "DESTINATION, or splitmx unset %s --force",
-		    log_quote(str_from(row->name, str_rfind(row->name, '@'))),
-		    log_quote(row->name));
+		    "DESTINATION, or splitmx unset --force%s",
+		    shell_word(str_from(row->name, str_rfind(row->name, '@'))),
+		    shell_name(row->name));
 }
 
 static void
 check_note(struct keys *keys, const struct scan_row *row)
 {
-	const char *name = log_quote(row->name);
+	const char *name = shell_name(row->name);
 	struct str value = entry_value(true, row->owner);
 	struct noted_owner owner;
 
@@ -104,21 +106,21 @@ check_note(struct keys *keys, const struct scan_row *row)
 	if (!noted_find(keys->noted, row->name, &owner)) {
 		if (noted_is_whole(keys->noted))
 			doctor_say(keys->doctor, FINDING_UNNOTED, row->name,
-			    "%.*s, and no command ever noted that: edited by hand; splitmx barrier "
-			    "%s confirms it",
+			    "%.*s, and no command ever noted that: edited by hand; splitmx "
+			    "barrier%s confirms it",
 			    STR_FMT(value), name);
 		return;
 	}
 	if (!str_eq(value, owner.after))
 		doctor_say(keys->doctor, FINDING_EDITED, row->name,
 		    "%.*s, and the last noted change wrote %.*s: edited by hand, or lost in a "
-		    "failover; splitmx barrier %s confirms what is there, splitmx set changes it "
+		    "failover; splitmx barrier%s confirms what is there, splitmx set changes it "
 		    "back",
 		    STR_FMT(value), STR_FMT(owner.after), name);
 	else if (!owner.confirmed)
 		doctor_say(keys->doctor, FINDING_UNCONFIRMED, row->name,
-		    "%.*s was written and never confirmed, a failover may undo it: splitmx barrier "
-		    "%s",
+		    "%.*s was written and never confirmed, a failover may undo it: splitmx "
+		    "barrier%s",
 		    STR_FMT(value), name);
 }
 
@@ -147,19 +149,19 @@ static void
 on_rest(void *ctx, const struct noted_owner *owner)
 {
 	struct keys *keys = ctx;
-	const char *name = log_quote(owner->name);
+	const char *name = shell_name(owner->name);
 
 	if (!is_wanted(keys, owner->name))
 		return;
 	if (!str_is(owner->after, "-"))
 		doctor_say(keys->doctor, FINDING_GONE, owner->name,
 		    "has no owner key, and the last noted change wrote %.*s: removed by hand, or "
-		    "lost in a failover; splitmx barrier %s confirms that, splitmx set changes it "
+		    "lost in a failover; splitmx barrier%s confirms that, splitmx set changes it "
 		    "back",
 		    STR_FMT(owner->after), name);
 	else if (!owner->confirmed)
 		doctor_say(keys->doctor, FINDING_UNCONFIRMED, owner->name,
-		    "its key was removed, which was never confirmed: splitmx barrier %s", name);
+		    "its key was removed, which was never confirmed: splitmx barrier%s", name);
 }
 
 static int

@@ -3,6 +3,7 @@
  */
 #include "admin/edit.h"
 
+#include "admin/members.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -101,7 +102,7 @@ static int
 journal_and_queue(struct work *work, const char *what, struct fault *fault_r)
 {
 	struct admin *admin = work->admin;
-	struct change_note note = {admin_who(admin), what, admin_why(admin)};
+	struct change_note note = {.who = admin_who(admin), .what = what, .why = admin_why(admin)};
 	struct journal_line line = {0};
 	struct buf text = BUF_INIT;
 	int rc;
@@ -178,4 +179,19 @@ edit_head(struct admin *admin, const char *what, edit_fn *fn, void *ctx, struct 
 	free(work.map_key);
 	buf_fini(&work.edit.values);
 	return code == EDIT_NOTHING ? 0 : code;
+}
+
+int
+edit_reach(struct admin *admin, const struct seal *seal, const char *what, const char *risk)
+{
+	struct fault fault;
+
+	if (members_wait(admin->client, MEMBERS_WAIT_MS, &fault) == -1)
+		return admin_fail(admin, EX_TEMPFAIL, "%s, but %s: %s", what, fault.text, risk);
+	if (seal->epoch == 0)
+		return 0;
+	client_knows_epoch(admin->client, seal->epoch);
+	if (seal_journal_end(admin->client, seal, JOURNAL_CONFIRMED, &fault) == -1)
+		admin_note(admin, "%s", fault.text);
+	return 0;
 }

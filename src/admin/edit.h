@@ -41,4 +41,11 @@ typedef int edit_fn(void *ctx, struct edit *edit);
  */
 int edit_head(struct admin *admin, const char *what, edit_fn *fn, void *ctx, struct seal *seal_r);
 
+/*
+ * Then wait until every Redis server that may be promoted has it, or what somebody
+ * else wrote where the seal has no epoch. 0; or EX_TEMPFAIL, and it was said: "what",
+ * which is written here, then what is missing and "risk".
+ */
+int edit_reach(struct admin *admin, const struct seal *seal, const char *what, const char *risk);
+
 #endif

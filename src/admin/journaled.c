@@ -14,7 +14,7 @@
 /* A change; the table keeps them in the order in which they began. */
 struct op {
 	char nonce[HEAD_NONCE_BYTES], time[32];
-	char *command, *who, *name, *before, *after, *digest;
+	char *command, *who, *name, *before, *after, *digest, *again, *sha256;
 	char *subject; /* what it changed: see subject_of() */
 	uint64_t order, epoch, accounts;
 	enum journal_what what;
@@ -67,6 +67,8 @@ op_clear(struct op *op)
 	free(op->before);
 	free(op->after);
 	free(op->digest);
+	free(op->again);
+	free(op->sha256);
 	free(op->subject);
 }
 
@@ -94,7 +96,7 @@ static bool
 is_change(const struct op *op)
 {
 	static const char *const others[] = {
-	    "hold", "confirm hold", "release", "barrier", "accept"};
+	    "hold", "confirm hold", "release", "barrier", "confirm", "accept"};
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		if (op->command == NULL || strcmp(op->command, others[i]) == 0)
@@ -175,6 +177,8 @@ op_begin(struct journaled *journaled, const struct journal_line *line)
 	op->before = copy(line->before);
 	op->after = copy(line->after);
 	op->digest = copy(line->digest);
+	op->again = copy(line->again);
+	op->sha256 = copy(line->sha256);
 	op->accounts = line->accounts;
 	op->subject = subject_of(op);
 	op->what = JOURNAL_BEGUN;
@@ -228,12 +232,14 @@ journaled_take_entry(void *ctx, const struct entry *entry)
 	if (str_is(entry->what, "confirmed") || (op = find_op(journaled, entry->op)) == NULL)
 		return true;
 	op->is_there = true;
+	/* An import that confirms everything was about its own rows, and decides nothing of others.
+	 */
 	if (str_is(entry->what, "barrier") && str_is(entry->accounts, "*") &&
 	    op->order > journaled->all_order)
 		journaled->all_order = op->order;
 	if (is_change(op))
 		note_subject(journaled, op->subject, op->order);
-	if (is_change(op) || str_is(entry->what, "barrier"))
+	if (is_change(op) || str_is(entry->what, "barrier") || str_is(entry->what, "confirm"))
 		note_names(journaled, entry, op->order);
 	return true;
 }
@@ -252,6 +258,8 @@ show(const struct op *op)
 	    .time = op->time,
 	    .before = op->before,
 	    .after = op->after,
+	    .again = op->again,
+	    .sha256 = op->sha256,
 	    .nonce = op->nonce,
 	    .epoch = op->epoch,
 	    .accounts = op->accounts,

@@ -7,8 +7,8 @@
  *
  * Only the last of an account counts. Whoever changes it again from here, or
  * confirms with a barrier what is there now, has decided, and nothing is lost any
- * more. Of a change of many accounts the journal knows how many they were and a
- * digest, so it is the same one again that makes up for it, or a barrier for
+ * more. Of a change of many accounts the journal knows how many they were, a
+ * digest and the command, so it is the same one again that makes up for it, or a barrier for
  * everything. Its memory grows with the journal, which has a limit of its own.
  */
 #ifndef ADMIN_JOURNALED_H
@@ -36,6 +36,7 @@ struct journaled_change {
 	const char *last; /* of several, the last one's name; else NULL */
 	const char *command, *who, *time;
 	const char *before, *after; /* as entries write them; NULL: none */
+	const char *again, *sha256; /* as in journal_line.h; NULL: none */
 	const char *nonce;
 	uint64_t epoch, accounts;
 	enum journal_what what; /* the last that was said of it */

@@ -34,6 +34,7 @@ struct load {
 	uint64_t lines, first_line, bad, file_rows;
 	bool has_header;
 	struct transfer_header header;
+	char sha256[crypto_hash_sha256_BYTES * 2 + 1];
 	enum transfer_form form;
 	struct buf store;
 	struct subject subject;
@@ -61,6 +62,12 @@ uint64_t
 load_line(const struct load *load, size_t i)
 {
 	return load->rows[i].line;
+}
+
+const char *
+load_sha256(const struct load *load)
+{
+	return load->sha256;
 }
 
 /* ---- the table of names */
@@ -193,13 +200,20 @@ take_first(struct load *load, struct str line)
 }
 
 static void
-check_digest(struct load *load, crypto_hash_sha256_state *state)
+finish_digest(crypto_hash_sha256_state *state, char hex_r[static crypto_hash_sha256_BYTES * 2 + 1])
 {
 	unsigned char digest[crypto_hash_sha256_BYTES];
-	char hex[crypto_hash_sha256_BYTES * 2 + 1];
 
 	crypto_hash_sha256_final(state, digest);
-	sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
+	sodium_bin2hex(hex_r, crypto_hash_sha256_BYTES * 2 + 1, digest, sizeof(digest));
+}
+
+static void
+check_digest(struct load *load, crypto_hash_sha256_state *state)
+{
+	char hex[crypto_hash_sha256_BYTES * 2 + 1];
+
+	finish_digest(state, hex);
 	if (!load->has_header || load->header.digest[0] == '\0') {
 		admin_note(load->admin, "%s has no digest: nobody can say whether it is whole",
 		    load->file_name);
@@ -219,18 +233,20 @@ check_digest(struct load *load, crypto_hash_sha256_state *state)
 static bool
 read_lines(struct load *load, FILE *file, const struct filter *filter)
 {
-	crypto_hash_sha256_state digest;
+	crypto_hash_sha256_state digest, whole;
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t got;
 	bool good;
 
 	crypto_hash_sha256_init(&digest);
+	crypto_hash_sha256_init(&whole);
 	while ((got = getline(&line, &size, file)) != -1) {
 		struct str text = str_make(line, (size_t)got);
 		bool header;
 
 		load->lines++;
+		crypto_hash_sha256_update(&whole, (unsigned char *)line, (size_t)got);
 		if (text.len > 0 && line[text.len - 1] == '\n')
 			text.len--;
 		if (load->lines == 1 && str_starts(text, byte_order_mark))
@@ -249,6 +265,7 @@ read_lines(struct load *load, FILE *file, const struct filter *filter)
 	}
 	good = !ferror(file);
 	free(line);
+	finish_digest(&whole, load->sha256);
 	if (good)
 		check_digest(load, &digest);
 	return good;

@@ -37,6 +37,8 @@ size_t load_count(const struct load *load);
 struct str load_name(const struct load *load, size_t i);
 struct str load_owner(const struct load *load, size_t i);
 uint64_t load_line(const struct load *load, size_t i);
+/* Of all bytes of the file, as sha256sum(1) shows it; lent as long as the rows. */
+const char *load_sha256(const struct load *load);
 bool load_has(const struct load *load, struct str name);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "map/reached.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -142,7 +143,6 @@ members_find(const struct members *members, const char *address)
 
 struct question {
 	struct server_replication replication;
-	int64_t reached;
 	bool failed;
 	struct fault fault;
 };
@@ -162,21 +162,27 @@ on_info(void *ctx, const struct resp *reply)
 {
 	struct question *question = ctx;
 
-	question->failed =
-	    server_replication_read(reply, &question->replication, &question->fault) == -1;
+	question->failed = question->failed || server_replication_read(reply,
+						   &question->replication, &question->fault) == -1;
 }
 
 int
-members_read(struct members *members_r, struct client *client, struct fault *fault_r)
+members_read_as(struct members *members_r, const struct map_head *head, struct client *client,
+    struct fault *fault_r)
 {
 	struct question question = {0};
 
 	client_words(client, on_info, &question, "INFO", "replication", NULL);
 	if (question_end(&question, client, fault_r) == -1)
 		return -1;
-	members_judge(members_r, &client_map(client)->head, &question.replication,
-	    client_address(client));
+	members_judge(members_r, head, &question.replication, client_address(client));
 	return 0;
+}
+
+int
+members_read(struct members *members_r, struct client *client, struct fault *fault_r)
+{
+	return members_read_as(members_r, &client_map(client)->head, client, fault_r);
 }
 
 static void
@@ -184,66 +190,53 @@ on_wait(void *ctx, const struct resp *reply)
 {
 	struct question *question = ctx;
 
-	question->reached = resp_int(reply);
-	question->failed = resp_type(reply) != RESP_INTEGER;
-	if (question->failed)
-		server_error(reply, "WAIT", &question->fault);
-}
-
-/* WAIT counts whoever replicates; here only members that may be promoted do. */
-static unsigned
-members_at(const struct members *members, uint64_t offset)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < members->count; i++) {
-		const struct member *member = &members->list[i];
-
-		count += member->state == MEMBER_ONLINE && !member->is_stranger &&
-			 !member->is_declared_dead && member->offset >= offset;
-	}
-	return count;
+	if (resp_type(reply) == RESP_INTEGER)
+		return; /* it counts strangers too: the replicas themselves are looked at */
+	question->failed = true;
+	server_error(reply, "WAIT", &question->fault);
 }
 
 /* One WAIT, which also makes replicas say how far they are, and a look at who they are. */
 static int
-count_reached(struct client *client, unsigned all, uint64_t offset, unsigned *reached_r,
+wait_and_look(struct question *question, struct client *client, unsigned wanted,
     struct fault *fault_r)
 {
-	struct question question = {0};
-	struct members members;
 	char count[16], step[16];
 
-	snprintf(count, sizeof(count), "%u", all);
+	snprintf(count, sizeof(count), "%u", wanted);
 	snprintf(step, sizeof(step), "%d", WAIT_STEP_MS);
-	client_words(client, on_wait, &question, "WAIT", count, step, NULL);
-	if (question_end(&question, client, fault_r) == -1 ||
-	    members_read(&members, client, fault_r) == -1)
+	client_words(client, on_wait, question, "WAIT", count, step, NULL);
+	client_words(client, on_info, question, "INFO", "replication", NULL);
+	if (question_end(question, client, fault_r) == -1 || client_read_map(client, fault_r) == -1)
 		return -1;
-	*reached_r = members_at(&members, offset);
+	if (!client_map(client)->initialised)
+		return fault_set(fault_r, VERDICT_TEMP, "the map is gone");
 	return 0;
 }
 
 int
 members_wait(struct client *client, uint64_t most_ms, struct fault *fault_r)
 {
-	unsigned all = head_replicas_all(&client_map(client)->head), reached;
-	uint64_t start = clock_ms();
-	struct members members;
+	uint64_t start = clock_ms(), offset = 0;
+	struct question question = {0};
+	struct reached reached;
+	unsigned wanted = 0;
 
-	if (all == 0)
-		return 0;
-	/* The master's offset is past what was written. */
-	if (members_read(&members, client, fault_r) == -1)
-		return -1;
-	for (;;) {
-		if (count_reached(client, all, members.offset, &reached, fault_r) == -1)
+	for (bool first = true;; first = false) {
+		if (wait_and_look(&question, client, wanted, fault_r) == -1)
 			return -1;
-		if (reached >= all || clock_ms() - start >= most_ms)
+		if (first)
+			offset = question.replication.offset; /* past what was written */
+		reached_count(&reached, &client_map(client)->head, &question.replication,
+		    client_address(client), offset);
+		wanted = reached.wanted;
+		if (reached.count >= wanted)
+			return 0;
+		if (clock_ms() - start >= most_ms)
 			break;
-		usleep(LOOK_PAUSE_MS * 1000); /* strangers may have answered the WAIT at once */
+		if (!first) /* strangers may have answered the WAIT at once */
+			usleep(LOOK_PAUSE_MS * 1000);
 	}
-	if (reached >= all)
-		return 0;
-	return fault_set(fault_r, VERDICT_TEMP, "only %u of %u replicas have it", reached, all);
+	return fault_set(fault_r, VERDICT_TEMP, "only %u of %u replicas have it", reached.count,
+	    wanted);
 }

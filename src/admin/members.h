@@ -58,12 +58,18 @@ void members_judge(struct members *members_r, const struct map_head *head,
 
 const struct member *members_find(const struct members *members, const char *address);
 
-/* Ask the master, then judge. -1 and *fault_r: it did not answer. */
+/*
+ * Ask the master, then judge; "as": by a head that the map does not have (yet).
+ * -1 and *fault_r: it did not answer.
+ */
+int members_read_as(struct members *members_r, const struct map_head *head, struct client *client,
+    struct fault *fault_r);
 int members_read(struct members *members_r, struct client *client, struct fault *fault_r);
 
 /*
- * Wait until what was written on this connection is on all replicas that count.
- * -1 and *fault_r: Redis is gone, or fewer than that have it when most_ms are over.
+ * Wait until what is in Redis now is on every member that may be promoted, as the
+ * map names them now: client_map() is read again. -1 and *fault_r: Redis is gone,
+ * or fewer than that have it when most_ms are over.
  */
 int members_wait(struct client *client, uint64_t most_ms, struct fault *fault_r);
 

@@ -3,6 +3,7 @@
  */
 #include "admin/origin.h"
 
+#include "admin/shell.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -15,6 +16,7 @@
 struct last {
 	const struct origin_key *key;
 	bool found;
+	bool only_confirms; /* "confirm": it found what a change before it wrote */
 	size_t order; /* of its entry, the newest is 1 */
 	bool confirmed;
 	uint64_t epoch;
@@ -65,10 +67,21 @@ take_last(struct search *search, struct last *last, const struct entry *entry, s
 {
 	const struct proof *proof = find_proof(search, entry->op);
 
+	if (last->found && !str_eq(buf_str(&last->after), after)) {
+		last->only_confirms = false; /* it found an edit by hand, and nobody knows more */
+		return;
+	}
+	if (!last->confirmed) {
+		last->confirmed = proof != NULL || search->all_epoch > 0;
+		last->epoch = proof != NULL ? proof->epoch : search->all_epoch;
+	}
 	last->found = true;
+	last->only_confirms = str_is(entry->what, "confirm");
 	last->order = search->order;
-	last->confirmed = proof != NULL || search->all_epoch > 0;
-	last->epoch = proof != NULL ? proof->epoch : search->all_epoch;
+	buf_clear(&last->who);
+	buf_clear(&last->what);
+	buf_clear(&last->op);
+	buf_clear(&last->after);
 	buf_add_str(&last->who, entry->who);
 	buf_add_str(&last->what, entry->what);
 	buf_add_str(&last->op, entry->op);
@@ -94,13 +107,15 @@ on_entry(void *ctx, const struct entry *entry)
 	entry_walk_begin(&walk, entry);
 	while (entry_walk_next(&walk, entry, &change)) {
 		for (size_t i = 0; i < search->count; i++) {
-			if (!search->lasts[i].found &&
-			    str_eq(change.name, search->lasts[i].key->name))
-				take_last(search, &search->lasts[i], entry, change.after);
+			struct last *last = &search->lasts[i];
+
+			if ((!last->found || last->only_confirms) &&
+			    str_eq(change.name, last->key->name))
+				take_last(search, last, entry, change.after);
 		}
 	}
 	for (size_t i = 0; i < search->count; i++)
-		all = all && search->lasts[i].found;
+		all = all && search->lasts[i].found && !search->lasts[i].only_confirms;
 	return !all;
 }
 
@@ -217,16 +232,17 @@ origin_print(const struct origin *origin)
 		break;
 	case ORIGIN_WRITTEN:
 		print_change(origin);
-		printf("; written, not confirmed: run splitmx barrier %s\n", name);
+		printf("; written, not confirmed: run splitmx barrier%s\n",
+		    shell_name(buf_str(&origin->name)));
 		break;
 	case ORIGIN_DIFFERS:
 		printf("%s differs from the last noted change (", name);
 		print_change(origin);
 		fputs(" wrote ", stdout);
 		admin_print_text(stdout, buf_str(&origin->noted));
-		printf("): edited by hand, or lost in a failover; splitmx barrier %s confirms what "
+		printf("): edited by hand, or lost in a failover; splitmx barrier%s confirms what "
 		       "is there\n",
-		    name);
+		    shell_name(buf_str(&origin->name)));
 		break;
 	case ORIGIN_STATES:
 		break;

@@ -8,6 +8,7 @@
 #include "admin/guard.h"
 #include "admin/progress.h"
 #include "admin/reading.h"
+#include "admin/shell.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -183,7 +184,7 @@ confirm_hold(struct owner_work *work)
 	struct admin *admin = work->admin;
 	struct str name = work->subject->name;
 	struct fault fault;
-	struct buf what = BUF_INIT;
+	struct buf what = BUF_INIT, again = BUF_INIT;
 	int code = 0;
 
 	if (!work->confirming.waits)
@@ -193,7 +194,9 @@ confirm_hold(struct owner_work *work)
 		return admin_fault(admin, &fault);
 	if (!confirming_wait(&work->confirming, &work->seal, &name, 1)) {
 		buf_addf(&what, "the hold of %s", log_quote(name));
-		code = confirming_end(&work->confirming, buf_cstr(&what), log_quote(name));
+		buf_addf(&again, "barrier%s", shell_name(name));
+		code = confirming_end(&work->confirming, buf_cstr(&what), buf_cstr(&again));
+		buf_fini(&again);
 		buf_fini(&what);
 		admin_note(admin, "the owner was not changed");
 	}
@@ -278,6 +281,8 @@ say_result(const struct owner_work *work)
 	const struct admin *admin = work->admin;
 	const struct change *change = &work->change;
 	const char *result = result_names[change->result], *name = log_quote(change->name);
+	struct buf again = BUF_INIT;
+	int code;
 
 	if (change->result == CHANGE_REFUSED)
 		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name,
@@ -287,16 +292,19 @@ say_result(const struct owner_work *work)
 		    admin_json_text(change->name), "result", result, "before", work->before,
 		    "after", work->after, "epoch", (json_int_t)work->seal.epoch);
 
-		if (change->result == CHANGE_DONE)
-			confirming_json(&work->confirming, object);
+		confirming_json(&work->confirming, object);
 		admin_print_json(object);
 	} else if (change->result == CHANGE_UNCHANGED) {
-		printf("%s: unchanged, %s\n", name, or_nobody(work->before));
+		printf("%s: unchanged, %s%s\n", name, or_nobody(work->before),
+		    confirming_words(&work->confirming));
 	} else {
 		printf("%s: %s -> %s (epoch %" PRIu64 ")%s\n", name, or_nobody(work->before),
 		    or_nobody(work->after), work->seal.epoch, confirming_words(&work->confirming));
 	}
-	return confirming_end(&work->confirming, name, name);
+	buf_addf(&again, "barrier%s", shell_name(change->name));
+	code = confirming_end(&work->confirming, name, buf_cstr(&again));
+	buf_fini(&again);
+	return code;
 }
 
 /* The owner that counts afterwards, for what is said. */
@@ -333,6 +341,21 @@ release_hold(struct owner_work *work)
 	    &unimportant);
 }
 
+/*
+ * It is so already, perhaps by a change that was never confirmed: a node may still
+ * follow what was before, and whoever repeats a command wants to know that none does.
+ */
+static int
+confirm_present(struct owner_work *work)
+{
+	struct fault fault;
+
+	if (confirming_present(&work->confirming, &work->subject->name, 1, &work->seal, &fault) ==
+	    -1)
+		return admin_fault(work->admin, &fault);
+	return say_result(work);
+}
+
 static int
 write_owner(struct owner_work *work)
 {
@@ -345,7 +368,7 @@ write_owner(struct owner_work *work)
 	note_owners(work);
 	if (work->change.result == CHANGE_DONE)
 		confirming_wait(&work->confirming, &work->seal, &work->subject->name, 1);
-	code = say_result(work);
+	code = work->change.result == CHANGE_UNCHANGED ? confirm_present(work) : say_result(work);
 	if (work->own_hold && work->change.result != CHANGE_DONE)
 		release_hold(work);
 	return code;
@@ -389,7 +412,7 @@ refuse_orphans(const struct owner_work *work)
 	    "%" PRIu64 " accounts of %s have owners of their own, which would not be honoured any "
 	    "more: unset them first (splitmx list --domain %s), name the domain in \"domains\", or "
 	    "take --force",
-	    count, log_quote(work->subject->domain), log_quote(work->subject->domain));
+	    count, log_quote(work->subject->domain), shell_word(work->subject->domain));
 }
 
 static int
@@ -405,7 +428,9 @@ owner_work(struct owner_work *work)
 	if (change_try(admin->client, &work->change, 1, guard_owner, &work->guard, &fault) == -1)
 		return admin_fault(admin, &fault);
 	note_owners(work);
-	if (work->change.result != CHANGE_DONE)
+	if (work->change.result == CHANGE_UNCHANGED)
+		return confirm_present(work);
+	if (work->change.result == CHANGE_REFUSED)
 		return say_result(work);
 	if ((code = refuse_orphans(work)) != 0)
 		return code;

@@ -1,5 +1,5 @@
 /*
- * syncer.h - files made durable while the loop goes on                (driver)
+ * syncer.h - work on files while the loop goes on                     (driver)
  *
  * fsync(2) takes as long as the disk likes, and the loop may not wait. So a
  * process that keeps files has one thread that does nothing but write them, one
@@ -15,18 +15,18 @@
 #ifndef BASE_SYNCER_H
 #define BASE_SYNCER_H
 
-#include "base/buf.h"
 #include "base/fault.h"
 
+#include <sys/queue.h>
+
 struct syncer;
-struct sync_file; /* one file: in its place, and the next one written aside */
 
 typedef void syncer_done_fn(void *ctx, int error); /* 0, or an errno; fn may give new jobs */
 
 /* Starts the thread. NULL and *fault_r where the system has none left for us. */
 struct syncer *syncer_new(struct fault *fault_r);
 
-/* Waits for the jobs that were given; no fn is called any more. Files must be gone before. */
+/* Waits for the jobs that were given; no fn is called any more. Whoever joined has parted. */
 void syncer_free(struct syncer **syncer);
 
 int syncer_fd(const struct syncer *syncer); /* readable when there is something to reap */
@@ -35,32 +35,25 @@ void syncer_reap(struct syncer *syncer); /* calls fn for every job that is done 
 /* For a start or an end: blocks until no job is left, those that fn gives included. */
 void syncer_wait(struct syncer *syncer);
 
-/* A file that will be written; nothing is opened yet. Free: jobs that were given are done first. */
-struct sync_file *sync_file_new(struct syncer *syncer, const char *path);
-void sync_file_free(struct sync_file **file);
-
 /*
- * Write the next one aside (path.new): begin, any number of adds, commit, which
- * makes it durable in the place of what is there, or abandon. Once something
- * failed, the rest up to commit fails with the same error and what is in the
- * place stays, unless the error came after the renaming: then the new one is
- * there, perhaps not durably, and cannot be appended to. bytes are taken: *bytes
- * is empty afterwards. fn may be NULL where commit will tell.
+ * A job of one's own, in front of what it works on. run_fn in the thread: 0 or an
+ * errno, which done_fn gets; then, or where nobody is called any more, free_fn, in
+ * the loop's. Given, it is the syncer's.
  */
-void sync_begin(struct sync_file *file);
-void sync_add(struct sync_file *file, struct buf *bytes, syncer_done_fn *fn, void *ctx);
-void sync_commit(struct sync_file *file, syncer_done_fn *fn, void *ctx);
-void sync_abandon(struct sync_file *file);
+struct sync_job;
+typedef int sync_run_fn(struct sync_job *job);
+struct sync_job {
+	TAILQ_ENTRY(sync_job) entry;
+	sync_run_fn *run_fn;
+	void (*free_fn)(struct sync_job *job);
+	syncer_done_fn *done_fn; /* may be NULL */
+	void *ctx;
+	int error;
+};
+void syncer_give(struct syncer *syncer, struct sync_job *job);
 
-/*
- * Append to what this sync_file has committed, durably. After an error nobody
- * knows what is on the disk, and no later fsync would tell (it reports an error
- * once): so every append fails from there, until the next commit. ESTALE: somebody
- * has removed the file.
- */
-void sync_append(struct sync_file *file, struct buf *bytes, syncer_done_fn *fn, void *ctx);
-
-/* The file is not there any more, durably; no error if it never was. What is aside is abandoned. */
-void sync_remove(struct sync_file *file, syncer_done_fn *fn, void *ctx);
+/* Whoever gives jobs to it later, and parts before it is freed. */
+void syncer_join(struct syncer *syncer);
+void syncer_part(struct syncer *syncer);
 
 #endif

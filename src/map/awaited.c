@@ -18,7 +18,7 @@ enum {
 struct awaited {
 	uint64_t epoch, start_ms;
 	char nonce[HEAD_NONCE_BYTES];
-	bool has_looked;
+	uint64_t looks; /* so many */
 	/* Also nodes that have left, and some that were heard before they were seen. */
 	struct awaited_node *nodes;
 	size_t count, size, strangers;
@@ -30,6 +30,7 @@ static const char *const state_names[] = {
     [AWAITED_ACKNOWLEDGED] = "acknowledged",
     [AWAITED_OUT] = "waited_out",
     [AWAITED_SILENT] = "silent",
+    [AWAITED_ENTERED] = "entered",
     [AWAITED_BEATS] = "not_drained",
     [AWAITED_UNREADABLE] = "unreadable",
 };
@@ -100,7 +101,7 @@ add(struct awaited *awaited, struct str id)
 		    xrealloc(awaited->nodes, awaited->size * sizeof(awaited->nodes[0]));
 	}
 	node = &awaited->nodes[awaited->count++];
-	*node = (struct awaited_node){.state = AWAITED_SILENT, .moved_ms = awaited->start_ms};
+	*node = (struct awaited_node){.state = AWAITED_SILENT};
 	node->id_text = xstrndup(id.len ? id.ptr : "", id.len);
 	node->id = str_make(node->id_text, id.len);
 	return node;
@@ -223,8 +224,31 @@ judge(struct awaited *awaited, struct awaited_node *node, uint64_t asked_ms)
 		done(awaited, node, AWAITED_OUT, asked_ms);
 		return;
 	}
-	node->state = node->has_moved && silent_ms < SILENT_MS ? AWAITED_BEATS : AWAITED_SILENT;
+	if (node->has_moved && silent_ms < SILENT_MS)
+		node->state = AWAITED_BEATS;
+	else
+		node->state = node->is_late ? AWAITED_ENTERED : AWAITED_SILENT;
 	node->left_ms = node->wait_ms - silent_ms;
+}
+
+/*
+ * Nobody has seen it be silent before we saw it: not when our first look was late,
+ * and not when it entered only then. It knows the change in that case, because
+ * every member had it; so it acknowledges soon, or it died at once.
+ */
+static void
+take_entrance(const struct awaited *awaited, struct awaited_node *node, bool is_other_run,
+    uint64_t now_ms)
+{
+	bool is_new = node->look == 0 || node->look + 1 < awaited->looks;
+
+	if (is_new || is_other_run) {
+		node->moved_ms = now_ms;
+		node->is_late = awaited->looks > 1;
+		if (node->state == AWAITED_OUT)
+			node->state = AWAITED_SILENT;
+	}
+	node->look = awaited->looks;
 }
 
 static void
@@ -233,12 +257,15 @@ look_at(struct awaited *awaited, struct str id, struct str entry, struct str bea
 {
 	size_t place = find(awaited, id);
 	struct awaited_node *node = place < awaited->count ? &awaited->nodes[place] : NULL;
+	char former[ROSTER_RUN_BYTES];
 	bool readable;
 
 	if (node == NULL)
 		node = add(awaited, id);
 	list(awaited, place);
+	memcpy(former, node->run, sizeof(former));
 	readable = take_entry(node, id, entry);
+	take_entrance(awaited, node, former[0] != '\0' && strcmp(former, node->run) != 0, now_ms);
 	take_beat(node, beat, now_ms);
 	if (node->state == AWAITED_ACKNOWLEDGED && !has_acked(node))
 		node->state = AWAITED_SILENT; /* another process is the node now, and has not */
@@ -269,6 +296,7 @@ awaited_look(struct awaited *awaited, const struct resp *nodes, const struct res
 	 * after its lease and its claims have ended, and "node rm" takes one out that
 	 * has been silent for as long as we would have waited.
 	 */
+	awaited->looks++;
 	awaited->listed_count = 0;
 	for (size_t i = 0; i < resp_count(nodes); i += 2) {
 		struct str id = resp_str(resp_at(nodes, i));
@@ -276,7 +304,6 @@ awaited_look(struct awaited *awaited, const struct resp *nodes, const struct res
 		look_at(awaited, id, resp_str(resp_at(nodes, i + 1)), value_of(beats, id),
 		    lease_most_ms, asked_ms, now_ms);
 	}
-	awaited->has_looked = true;
 	return true;
 }
 
@@ -287,7 +314,7 @@ awaited_is_over(const struct awaited *awaited)
 		if (!is_done(awaited_at(awaited, i)))
 			return false;
 	}
-	return awaited->has_looked;
+	return awaited->looks > 0;
 }
 
 bool

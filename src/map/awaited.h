@@ -3,9 +3,9 @@
  *
  * FENCING, W5. A node is done with when the process that stands in the roster for
  * it has acknowledged our barrier, or when it has been silent for so long that whatever it knew
- * before has lapsed: the lease, the grace and the drain time that it declared, since the moment
- * when every member had the change, or since its last heartbeat that we saw. A node that beats and
- * does not acknowledge still acts on what it knew: no time makes it done.
+ * before has lapsed: the lease, the grace and the drain time that it declared, from when we saw it
+ * first, which is after every member had the change, or from its last heartbeat that we saw. A node
+ * that beats and does not acknowledge still acts on what it knew: no time makes it done.
  *
  * It is fed with what Redis answered and with the time, and remembers.
  */
@@ -24,6 +24,7 @@ enum awaited_state {
 	AWAITED_ACKNOWLEDGED, /* done */
 	AWAITED_OUT, /* done: silent for longer than anything of it can last */
 	AWAITED_SILENT, /* no heartbeat yet, and its time is not over */
+	AWAITED_ENTERED, /* the same, but it was not in the roster when we began */
 	AWAITED_BEATS, /* it lives and has not acknowledged: it is not drained */
 	AWAITED_UNREADABLE, /* nobody knows how long to wait: only an acknowledgement helps */
 	AWAITED_STATES
@@ -37,7 +38,7 @@ struct awaited_node {
 	enum awaited_state state;
 	uint64_t done_ms; /* AWAITED_ACKNOWLEDGED, AWAITED_OUT: so long after the barrier */
 	uint64_t wait_ms; /* how long its silence must last; 0: unreadable */
-	uint64_t left_ms; /* AWAITED_SILENT: how much of it is still to come */
+	uint64_t left_ms; /* AWAITED_SILENT, _ENTERED: how much of it is still to come */
 
 	/* Inside. */
 	char *id_text;
@@ -46,8 +47,10 @@ struct awaited_node {
 					 one */
 	uint64_t acked_ms;
 	uint32_t grace_ms, drain_ms; /* the most that was seen */
-	uint64_t moved_ms; /* when its heartbeat was seen to move; the start, until then */
+	uint64_t moved_ms; /* when its heartbeat was seen to move, or it was seen first */
 	bool has_moved, has_beat;
+	uint64_t look; /* the last that showed it, 1 is the first; 0: none yet */
+	bool is_late; /* a look before did not show it, or another process of it */
 	char *beat; /* as it was last, of beat_len bytes */
 	size_t beat_len;
 };

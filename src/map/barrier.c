@@ -154,6 +154,22 @@ barrier_fini(struct barrier *barrier)
 	*barrier = (struct barrier){0};
 }
 
+void
+barrier_widen(struct barrier *barrier)
+{
+	free(barrier->names);
+	buf_fini(&barrier->store);
+	barrier->names = NULL;
+	barrier->count = 0;
+	barrier->everything = true;
+}
+
+size_t
+barrier_bytes(const struct barrier *barrier)
+{
+	return buf_len(&barrier->store) + barrier->count * sizeof(barrier->names[0]);
+}
+
 /* ---- the acknowledgement */
 
 bool

@@ -51,6 +51,10 @@ void barrier_write(struct buf *out, uint64_t epoch, const char *nonce, const str
 bool barrier_read(struct str text, struct barrier *barrier_r);
 void barrier_fini(struct barrier *barrier);
 
+/* Everything in the place of its names: who follows it does more, and keeps none of them. */
+void barrier_widen(struct barrier *barrier);
+size_t barrier_bytes(const struct barrier *barrier); /* of memory, for its names */
+
 struct barrier_ack {
 	uint64_t epoch;
 	char nonce[HEAD_NONCE_BYTES];

@@ -409,4 +409,5 @@ claims_count(const struct claims *claims, struct claims_counters *counters_r)
 	for (size_t i = CLAIM_NAMED; i < CLAIM_ENDING; i++)
 		counters_r->unsure += claims->counts[i];
 	counters_r->barriers = claims->barrier_count;
+	counters_r->barrier_bytes = claims->name_bytes;
 }

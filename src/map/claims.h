@@ -47,7 +47,11 @@ struct claim_events {
 	void (*end_fn)(void *ctx, const struct finding *finding);
 };
 
-enum { CLAIMS_ASKED_MOST = 256, CLAIMS_BARRIERS_MOST = 256 };
+enum {
+	CLAIMS_ASKED_MOST = 256,
+	CLAIMS_BARRIERS_MOST = 256,
+	CLAIMS_NAMES_MOST_BYTES = 4 << 20 /* of all barriers that wait */
+};
 
 /* rules are lent until claims_set_rules(); owner is whoever drives this, see claim_owner(). */
 struct claims *claims_new(const struct account_rules *rules, void *owner);
@@ -98,7 +102,8 @@ void claims_end_all(struct claims *claims);
 /*
  * A barrier was heard, after all changes that it is about. One with the same
  * epoch and nonce takes the place of an older one; too many drop the oldest,
- * whose writer repeats it. claims_agreed() is true for one that is agreed to,
+ * whose writer repeats it; one with too many names for all that wait is for
+ * everything, which includes them. claims_agreed() is true for one that is agreed to,
  * and takes it out: to be called after everything above until it is false.
  */
 void claims_barrier(struct claims *claims, const struct barrier *barrier);
@@ -110,6 +115,7 @@ size_t claims_total(const struct claims *claims); /* that have been taken and no
 struct claims_counters {
 	uint64_t sure, unsure, ending; /* now */
 	uint64_t barriers; /* waiting now */
+	uint64_t barrier_bytes; /* of their names */
 	uint64_t taken, asked_again, ended; /* since the start */
 };
 void claims_count(const struct claims *claims, struct claims_counters *counters_r);

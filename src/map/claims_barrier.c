@@ -5,7 +5,9 @@
 
 #include "base/mem.h"
 
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- waiting */
 
@@ -22,6 +24,29 @@ pending_wait(struct pending *pending, struct topic *topic)
 {
 	pending->topic = topic;
 	LIST_INSERT_HEAD(&topic->waiting, pending, waits);
+}
+
+static size_t
+names_bytes(const struct pending *pending)
+{
+	return buf_len(&pending->store) + pending->count * sizeof(pending->names[0]);
+}
+
+static void
+names_forget(struct pending *pending)
+{
+	free(pending->names);
+	buf_fini(&pending->store);
+	pending->names = NULL;
+	pending->count = pending->next = 0;
+}
+
+static void
+pending_remove(struct claims *claims, struct pending *pending)
+{
+	TAILQ_REMOVE(&claims->barriers, pending, entry);
+	claims->barrier_count--;
+	claims->name_bytes -= names_bytes(pending);
 }
 
 /* On to the first name that is in the way; past the last, it is agreed to. */
@@ -41,8 +66,7 @@ pending_go_on(struct claims *claims, struct pending *pending)
 			return;
 		}
 	}
-	TAILQ_REMOVE(&claims->barriers, pending, entry);
-	claims->barrier_count--;
+	pending_remove(claims, pending);
 	TAILQ_INSERT_TAIL(&claims->agreed, pending, entry);
 }
 
@@ -57,8 +81,7 @@ pending_stop(struct pending *pending)
 static void
 pending_free(struct pending *pending)
 {
-	free(pending->names);
-	buf_fini(&pending->store);
+	names_forget(pending);
 	free(pending);
 }
 
@@ -85,6 +108,22 @@ name_add(struct pending *pending, struct str name)
 	pending->names[pending->count++].len = name.len;
 }
 
+static void
+said_hash(const struct barrier *barrier, uint8_t hash_r[static 16])
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, 16);
+	for (size_t i = 0; i < barrier->count; i++) {
+		const struct str *name = &barrier->names[i];
+
+		crypto_generichash_update(&state, (const unsigned char *)&name->len,
+		    sizeof(name->len));
+		crypto_generichash_update(&state, (const unsigned char *)name->ptr, name->len);
+	}
+	crypto_generichash_final(&state, hash_r, 16);
+}
+
 static struct pending *
 pending_new(struct claims *claims, const struct barrier *barrier)
 {
@@ -96,6 +135,7 @@ pending_new(struct claims *claims, const struct barrier *barrier)
 	memcpy(pending->nonce, barrier->nonce, sizeof(pending->nonce));
 	pending->since = claims->moment;
 	pending->everything = barrier->everything;
+	said_hash(barrier, pending->said);
 	pending->names = xnew_array(struct str, barrier->count * 2 + 1);
 	for (size_t i = 0; claims->total > 0 && !barrier->everything && i < barrier->count; i++) {
 		name_add(pending, barrier->names[i]);
@@ -108,18 +148,6 @@ pending_new(struct claims *claims, const struct barrier *barrier)
 		text += pending->names[i].len;
 	}
 	return pending;
-}
-
-static bool
-pending_is_same(const struct pending *a, const struct pending *b)
-{
-	if (a->everything != b->everything || a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (!str_eq(a->names[i], b->names[i]))
-			return false;
-	}
-	return true;
 }
 
 static struct pending *
@@ -137,8 +165,7 @@ pending_find(struct claims *claims, const struct barrier *barrier)
 static void
 pending_drop(struct claims *claims, struct pending *pending)
 {
-	TAILQ_REMOVE(&claims->barriers, pending, entry);
-	claims->barrier_count--;
+	pending_remove(claims, pending);
 	pending_stop(pending);
 	pending_free(pending);
 }
@@ -166,7 +193,8 @@ claims_barrier(struct claims *claims, const struct barrier *barrier)
 	struct pending *pending = pending_new(claims, barrier), *old;
 
 	if ((old = pending_find(claims, barrier)) != NULL) {
-		if (pending_is_same(old, pending)) { /* it goes on where it was */
+		if (memcmp(old->said, pending->said, sizeof(old->said)) == 0) {
+			/* it goes on where it was */
 			pending_free(pending);
 			return;
 		}
@@ -174,9 +202,14 @@ claims_barrier(struct claims *claims, const struct barrier *barrier)
 	}
 	if (claims->barrier_count == CLAIMS_BARRIERS_MOST)
 		pending_drop(claims, TAILQ_FIRST(&claims->barriers));
+	pending_hurry(claims, pending);
+	if (names_bytes(pending) > CLAIMS_NAMES_MOST_BYTES - claims->name_bytes) {
+		names_forget(pending);
+		pending->everything = true;
+	}
 	TAILQ_INSERT_TAIL(&claims->barriers, pending, entry);
 	claims->barrier_count++;
-	pending_hurry(claims, pending);
+	claims->name_bytes += names_bytes(pending);
 	pending_go_on(claims, pending);
 }
 

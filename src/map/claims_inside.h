@@ -66,7 +66,8 @@ struct pending {
 	struct topic *topic;
 	uint64_t epoch, since; /* since: unsure claims that are younger do not matter */
 	char nonce[HEAD_NONCE_BYTES];
-	bool everything;
+	bool everything; /* or too many names to be kept */
+	uint8_t said[16]; /* hash of the names that it came with */
 	struct str *names; /* each followed by itself without extension, where it has one */
 	size_t count, next;
 	struct buf store;
@@ -83,7 +84,7 @@ struct claims {
 	struct topic *topics;
 	struct topic *all; /* every claim; in no table */
 	struct pendings barriers, agreed;
-	size_t barrier_count;
+	size_t barrier_count, name_bytes;
 	uint64_t moment; /* grows whenever a claim becomes unsure */
 	struct claims_counters counters;
 };

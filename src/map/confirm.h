@@ -27,7 +27,7 @@ enum { CONFIRM_LOOK_MS = 200 }; /* between two looks, each with the barrier once
 
 enum confirm_state {
 	CONFIRM_NOT, /* the time is over; nodes, members and trouble say what is missing */
-	CONFIRM_LOST, /* the change is not in the map any more: a failover undid it */
+	CONFIRM_LOST, /* a master that a majority follows does not have it: a failover undid it */
 	CONFIRM_DONE, /* all nodes acknowledged */
 	CONFIRM_DONE_BY_TIME /* the same, and some were waited out */
 };
@@ -57,7 +57,7 @@ struct confirm_request {
 	uint64_t epoch; /* the change's, or a later one */
 	const char *nonce; /* the change's, as in splitmx.map and as "op" in the audit stream */
 	enum confirm_members members; /* settings->redis.confirm_members */
-	uint64_t wait_ms; /* how long to try; 0: look once */
+	uint64_t wait_ms; /* how long to try; less than a look takes: look once */
 	confirm_progress_fn *progress_fn; /* NULL: nobody wants to know; called with each look */
 	void *ctx;
 };

@@ -270,9 +270,9 @@ holders_status(const struct holders *holders)
 	struct claims_counters c;
 
 	claims_count(holders->claims, &c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I}}", "sure", (json_int_t)c.sure,
-	    "unsure", (json_int_t)c.unsure, "ending", (json_int_t)c.ending, "taken",
-	    (json_int_t)c.taken, "asked_again", (json_int_t)c.asked_again, "ended",
-	    (json_int_t)c.ended, "barriers", "pending", (json_int_t)c.barriers, "acknowledged",
-	    (json_int_t)holders->acknowledged);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}}", "sure",
+	    (json_int_t)c.sure, "unsure", (json_int_t)c.unsure, "ending", (json_int_t)c.ending,
+	    "taken", (json_int_t)c.taken, "asked_again", (json_int_t)c.asked_again, "ended",
+	    (json_int_t)c.ended, "barriers", "pending", (json_int_t)c.barriers, "bytes",
+	    (json_int_t)c.barrier_bytes, "acknowledged", (json_int_t)holders->acknowledged);
 }

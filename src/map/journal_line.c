@@ -73,6 +73,8 @@ journal_line_write(struct buf *out, const struct journal_line *line)
 	add_text(object, "before", line->before, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "after", line->after, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "digest", line->digest, JOURNAL_TEXT_MOST_BYTES);
+	add_text(object, "again", line->again, JOURNAL_TEXT_MOST_BYTES);
+	add_text(object, "sha256", line->sha256, JOURNAL_TEXT_MOST_BYTES);
 	if (line->accounts > 0)
 		json_object_set_new(object, "accounts", json_integer((json_int_t)line->accounts));
 	text = json_dumps(object, JSON_COMPACT);
@@ -153,6 +155,8 @@ journal_line_read(struct str text, struct journal_line *line_r)
 	line_r->before = text_of(object, "before");
 	line_r->after = text_of(object, "after");
 	line_r->digest = text_of(object, "digest");
+	line_r->again = text_of(object, "again");
+	line_r->sha256 = text_of(object, "sha256");
 	read_number(object, "accounts", &line_r->accounts);
 	line_r->store = object;
 	return true;

@@ -248,6 +248,8 @@ link_new(struct loop *loop, const struct settings *settings, const char *role, u
 	link->target = target;
 	link->sentinel = sentinel;
 	link->identity = identity_open(settings->state_dir);
+	if (identity_use_thread(link->identity, loop, barriers_settle, link, fault_r) == -1)
+		log_error("map_identity", "why=%s", log_quote_text(fault_r->text));
 	link->node = node_new(settings->state_dir, settings->instance, role);
 	/* Early, for whoever keeps files of the slot; where it fails, ENTERING says so. */
 	(void)node_hold(link->node, fault_r);
@@ -399,6 +401,7 @@ link_count(const struct link *link, struct link_status *status_r)
 	    .grace_ms = link->roster.grace_ms,
 	    .grace_left_ms = lease_grace_left_ms(&link->lease, now_ms),
 	    .acknowledged = link->barriers.acknowledged,
+	    .barrier_bytes = link->barriers.wait_bytes,
 	};
 	for (int i = 0; i < LINK_ALARMS; i++)
 		status_r->alarms[i] = link->alarms[i].text;

@@ -41,7 +41,7 @@ struct link_events {
 	 */
 	void (*barrier_fn)(void *ctx, const struct barrier *barrier);
 	bool (*idle_fn)(void *ctx); /* does nothing go on that was begun on an answer? */
-	void (*beat_fn)(void *ctx, struct roster_beat *beat); /* fill in answers and entries */
+	void (*beat_fn)(void *ctx, struct roster_beat *beat); /* answers, entries, an alarm */
 
 	/*
 	 * link_leave(), and every server is there to hear it: make what is kept for the
@@ -109,9 +109,9 @@ enum link_memory { MEMORY_NONE, MEMORY_GRACE, MEMORY_LEASE };
 enum link_memory link_memory(const struct link *link);
 
 /*
- * Tell whoever sent this barrier that we are done with it, and keep no lease
- * longer than they think we have. One that belongs to an ended session, or was
- * never told, is passed over. May end the session.
+ * Tell whoever sent this barrier that we are done with it, as soon as this host
+ * surely remembers its epoch, and keep no lease longer than they think we have. One that belongs to
+ * an ended session, or was never told, is passed over. May end the session.
  */
 void link_acknowledge(struct link *link, uint64_t epoch, const char *nonce);
 
@@ -148,6 +148,7 @@ struct link_status {
 	const char *node, *run, *memory, *refuses; /* "" = no slot yet; it does not */
 	bool is_entered; /* in the roster, on all servers, as far as we know */
 	uint64_t grace_ms, grace_left_ms, acknowledged;
+	uint64_t barrier_bytes; /* names in barriers that are on their way */
 };
 void link_count(const struct link *link, struct link_status *status_r);
 

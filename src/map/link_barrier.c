@@ -10,6 +10,11 @@
  * successor never heard of this change: it is dropped before anybody is told.
  * Barriers that come before we are in the roster are passed over. Whoever waits
  * for us says it again, five times a second.
+ *
+ * A node that has acknowledged a change believes no map that lacks it, after a
+ * restart either: so the epoch is in the identity's file first (identity.h). That is
+ * written while the map thinks, and by a thread: a disk that hangs holds up
+ * acknowledgements, and neither answers nor heartbeats.
  */
 #include "map/link_inside.h"
 
@@ -23,6 +28,7 @@
 
 enum {
 	WAITS_MOST = 256, /* on their way; beyond that somebody floods us */
+	WAITS_MOST_BYTES = 4 << 20, /* of their names; beyond that they are "everything" */
 	HEARDS_MOST = 1024 /* not acknowledged; the oldest is forgotten, and heard again */
 };
 
@@ -30,6 +36,7 @@ struct barrier_wait {
 	TAILQ_ENTRY(barrier_wait) entry;
 	struct barrier barrier;
 	uint64_t number; /* of its PING */
+	size_t bytes; /* of its names */
 	uint32_t lease_ms; /* 0: D has not answered yet */
 };
 
@@ -38,6 +45,7 @@ struct barrier_heard {
 	uint64_t epoch;
 	char nonce[HEAD_NONCE_BYTES];
 	uint32_t lease_ms;
+	bool is_agreed; /* link_acknowledge() was called: only the identity's file lacks it */
 };
 
 void
@@ -103,25 +111,58 @@ link_barrier_lease_ms(const struct link *link, uint64_t epoch, const char *nonce
 	return heard == NULL ? 0 : heard->lease_ms;
 }
 
-void
-link_acknowledge(struct link *link, uint64_t epoch, const char *nonce)
+/* May end the session. */
+static void
+heard_acknowledge(struct link *link, struct barrier_heard *heard)
 {
 	struct wire *h = &link->wires[WIRE_H];
-	struct barrier_heard *heard = heard_find(link, epoch, nonce);
 	struct str argv[3] = {STR("PUBLISH"), str_of(link->ack)};
 	struct buf text = BUF_INIT;
 
-	if (heard == NULL)
-		return;
-	lease_cut(&link->lease, clock_ms() + heard->lease_ms);
+	if (heard->epoch > link->barriers.acknowledged)
+		link->barriers.acknowledged = heard->epoch;
+	barrier_ack_write(&text, heard->epoch, heard->nonce, node_id(link->node),
+	    node_run(link->node));
 	heard_free(link, heard);
-	if (epoch > link->barriers.acknowledged)
-		link->barriers.acknowledged = epoch;
-	barrier_ack_write(&text, epoch, nonce, node_id(link->node), node_run(link->node));
 	argv[2] = buf_str(&text);
 	redis_command(h->redis, on_published, h, argv, ARRAY_LEN(argv));
 	redis_flush(h->redis); /* somebody waits for it */
 	buf_fini(&text);
+}
+
+static struct barrier_heard *
+heard_settled(const struct link *link)
+{
+	struct barrier_heard *heard;
+
+	TAILQ_FOREACH (heard, &link->barriers.heards, entry) {
+		if (heard->is_agreed && identity_is_settled(link->identity, heard->epoch))
+			break;
+	}
+	return heard;
+}
+
+void
+barriers_settle(void *ctx)
+{
+	struct link *link = ctx;
+	struct barrier_heard *heard;
+
+	while ((heard = heard_settled(link)) != NULL)
+		heard_acknowledge(link, heard);
+}
+
+void
+link_acknowledge(struct link *link, uint64_t epoch, const char *nonce)
+{
+	struct barrier_heard *heard = heard_find(link, epoch, nonce);
+
+	if (heard == NULL)
+		return;
+	lease_cut(&link->lease, clock_ms() + heard->lease_ms);
+	heard->is_agreed = true;
+	if (identity_is_settled(link->identity, epoch))
+		heard_acknowledge(link, heard);
 }
 
 /* ---- on their way */
@@ -131,6 +172,7 @@ wait_free(struct link *link, struct barrier_wait *wait)
 {
 	TAILQ_REMOVE(&link->barriers.waits, wait, entry);
 	link->barriers.wait_count--;
+	link->barriers.wait_bytes -= wait->bytes;
 	barrier_fini(&wait->barrier);
 	free(wait);
 }
@@ -226,6 +268,10 @@ wait_send(struct link *link, const struct barrier *barrier)
 	char echo[24];
 
 	wait->barrier = *barrier;
+	if (barrier_bytes(barrier) > WAITS_MOST_BYTES - link->barriers.wait_bytes)
+		barrier_widen(&wait->barrier);
+	wait->bytes = barrier_bytes(&wait->barrier);
+	link->barriers.wait_bytes += wait->bytes;
 	wait->number = ++link->barriers.sent;
 	TAILQ_INSERT_TAIL(&link->barriers.waits, wait, entry);
 	link->barriers.wait_count++;

@@ -7,6 +7,18 @@
  * and where there are replicas, WAIT for as many as make a majority. A master that
  * was cut off from them can so renew nothing. Several heartbeats may be on their
  * way. When both halves of the first are in, the session is live.
+ *
+ * A master may be demoted and promoted again between two heartbeats, and our
+ * connections outlive that: REPLICAOF closes only those that wait for something. We
+ * do not notice, and need not, because no lease rests on who was the master meanwhile.
+ * A change that its writer waits for a lease for was on every server before, on this
+ * one too, as a master or as a replica; and then its invalidation was queued here,
+ * since what a replica applies is tracked like what a client writes, and a copy that
+ * takes the place of all its data says that everything has changed. The echo of a
+ * heartbeat that was sent later comes behind that. What this server lost with such a
+ * copy nobody has confirmed, and it is forgotten with all else; if our entry is among
+ * it, self_check() ends the session. A WAIT may count replicas that came later: they
+ * follow this server now, and that is all that it is for.
  */
 #include "map/link_inside.h"
 
@@ -181,13 +193,13 @@ on_beat_alone(void *ctx, const struct resp *reply)
 }
 
 static void
-replicas_lack(struct link *link, int64_t there, unsigned needed)
+replicas_lack(struct link *link, unsigned there, unsigned needed)
 {
 	bool continues = link->settings->redis.replicas_lacking == REPLICAS_CONTINUE;
 
 	fault_set(&link->lacking, VERDICT_TEMP,
-	    "only %" PRId64 " of %u replicas that make a majority confirmed the heartbeat: %s",
-	    there, needed,
+	    "only %u of %u replicas that make a majority confirmed the heartbeat: %s", there,
+	    needed,
 	    continues ? "redis.replicas_lacking says to go on, and a failover may lose changes"
 		      : "the lease is not renewed");
 	trouble_note(link, &link->lacking);
@@ -197,18 +209,17 @@ replicas_lack(struct link *link, int64_t there, unsigned needed)
 }
 
 static void
-on_wait(void *ctx, const struct resp *reply)
+on_reached(void *ctx, const struct resp *reply)
 {
 	struct wire *wire = ctx;
 	struct link *link = wire->link;
 	unsigned needed = head_replicas_most(&link->head);
+	struct link_reached reached;
 
-	if (reply == NULL || !link_beats(link))
+	if (reply == NULL || !link_beats(link) || reach_read(link, reply, &reached) == -1)
 		return;
-	if (resp_type(reply) != RESP_INTEGER) {
-		link_refuse(link, reply, "WAIT");
-	} else if (resp_int(reply) < (int64_t)needed) {
-		replicas_lack(link, resp_int(reply), needed);
+	if (reached.most < needed) {
+		replicas_lack(link, reached.most, needed);
 	} else {
 		link->lacking.text[0] = '\0';
 		alarm_clear(link, ALARM_REPLICAS);
@@ -231,7 +242,6 @@ beat_send(struct link *link)
 	uint64_t wait_ms = heartbeat_ms(link) / 2;
 	char *beat = self_beat(link, link->phase == LINK_LIVE ? "live" : "echoing");
 	const char *id = node_id(link->node);
-	char count[16], most[24];
 
 	redis_words(h->redis, on_beat_queued, h, "MULTI", NULL);
 	redis_words(h->redis, on_beat_queued, h, "HGET", link->nodes_key, id, NULL);
@@ -242,12 +252,9 @@ beat_send(struct link *link)
 	redis_words(h->redis, on_beat_queued, h, "HGETALL", link->head_key, NULL);
 	redis_words(h->redis, replicas > 0 ? on_beat_first : on_beat_alone, h, "EXEC", NULL);
 	free(beat);
-	if (replicas > 0) {
-		snprintf(count, sizeof(count), "%u", replicas);
-		snprintf(most, sizeof(most), "%" PRIu64,
-		    wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
-		redis_words(h->redis, on_wait, h, "WAIT", count, most, NULL);
-	}
+	if (replicas > 0)
+		reach_ask(link, replicas, wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS,
+		    on_reached);
 	redis_flush(h->redis);
 }
 

@@ -60,17 +60,17 @@ entered(struct link *link)
 }
 
 static void on_waited_all(void *ctx, const struct resp *reply);
+static void on_head(void *ctx, const struct resp *reply);
 
+/* The head too: whoever has become a member since it was read must have the entry as well. */
 static void
 wait_all(struct link *link)
 {
 	struct wire *h = &link->wires[WIRE_H];
-	char count[16], most[16];
 
 	timer_start(link->timer, WAIT_ALL_MS + (uint64_t)link->settings->redis.connect_timeout_ms);
-	snprintf(count, sizeof(count), "%u", head_replicas_all(&link->head));
-	snprintf(most, sizeof(most), "%d", WAIT_ALL_MS);
-	redis_words(h->redis, on_waited_all, h, "WAIT", count, most, NULL);
+	redis_words(h->redis, on_head, h, "HGETALL", link->head_key, NULL);
+	reach_ask(link, head_replicas_all(&link->head), WAIT_ALL_MS, on_waited_all);
 }
 
 static void
@@ -78,29 +78,27 @@ on_waited_all(void *ctx, const struct resp *reply)
 {
 	struct wire *h = ctx;
 	struct link *link = h->link;
-	unsigned all = head_replicas_all(&link->head);
+	struct link_reached reached;
 	struct fault fault;
 
-	if (reply == NULL || link->phase != LINK_ENTERING)
+	if (reply == NULL || link->phase != LINK_ENTERING ||
+	    reach_read(link, reply, &reached) == -1)
 		return;
-	if (resp_type(reply) != RESP_INTEGER) {
-		link_refuse(link, reply, "WAIT");
-	} else if (resp_int(reply) >= (int64_t)all) {
+	if (reached.all >= reached.all_wanted) {
 		entered(link);
-	} else {
-		fault_set(&fault, VERDICT_TEMP,
-		    "only %" PRId64 " of %u replicas have this node, %s, in their roster: it must "
-		    "be on all of them before it may answer",
-		    resp_int(reply), all, node_id(link->node));
-		/* Perhaps they follow another master: a sentinel that is asked may know. */
-		if (link->sentinel != NULL &&
-		    clock_ms() - link->roster.waits_ms >= REPLICAS_AWAY_MOST_MS) {
-			link_lost(link, &fault);
-			return;
-		}
-		trouble_note(link, &fault);
-		wait_all(link);
+		return;
 	}
+	fault_set(&fault, VERDICT_TEMP,
+	    "only %u of %u replicas have this node, %s, in their roster: it must be on all of them "
+	    "before it may answer",
+	    reached.all, reached.all_wanted, node_id(link->node));
+	/* Perhaps they follow another master: a sentinel that is asked may know. */
+	if (link->sentinel != NULL && clock_ms() - link->roster.waits_ms >= REPLICAS_AWAY_MOST_MS) {
+		link_lost(link, &fault);
+		return;
+	}
+	trouble_note(link, &fault);
+	wait_all(link);
 }
 
 static uint32_t
@@ -206,8 +204,9 @@ take_over(struct link *link)
 	struct roster_entry there = {0};
 	struct fault fault;
 
-	if (roster->found != NULL && roster_entry_read(str_of(roster->found), &there, &fault) == -1)
-		there = (struct roster_entry){.grace_ms = GRACE_MOST_MS, .drain_ms = DRAIN_MOST_MS};
+	if (roster->found != NULL)
+		(void)roster_entry_read(str_of(roster->found), &there,
+		    &fault); /* it was read before */
 	roster->acks_from_ms = roster->still_ms + lease_wait_ms(link->head.lease_most_ms) +
 			       there.grace_ms + there.drain_ms;
 	log_warning("node_taken_over", "node=%s acknowledges_in_ms=%" PRIu64 " why=%s",
@@ -262,6 +261,23 @@ keep(struct link_roster *roster, char **kept, const struct resp *reply)
 	*kept = is_there ? xstrndup(text.ptr, text.len) : NULL;
 }
 
+/*
+ * Perhaps of a later version, whose process may be alive or have died: nobody can
+ * say for how long it answers from memory, so no silence is long enough, and
+ * writers would not wait for it any more if our entry stood there.
+ */
+static void
+unreadable(struct link *link, const struct fault *why)
+{
+	struct fault fault;
+
+	fault_set(&fault, VERDICT_TEMP,
+	    "%s has an entry for %s that cannot be read (%s), perhaps a later version's: when no "
+	    "such process runs any more, splitmx node rm %s --force",
+	    link->nodes_key, node_id(link->node), why->text, node_id(link->node));
+	enter_failed(link, &fault);
+}
+
 static void
 on_beat(void *ctx, const struct resp *reply)
 {
@@ -269,11 +285,17 @@ on_beat(void *ctx, const struct resp *reply)
 	struct link *link = h->link;
 	struct link_roster *roster = &link->roster;
 	char run[ROSTER_RUN_BYTES];
+	struct roster_entry entry;
+	struct fault why;
 
 	if (reply == NULL || link->phase != LINK_ENTERING)
 		return;
 	if (resp_type(reply) != RESP_STRING && resp_type(reply) != RESP_NIL) {
 		link_refuse(link, reply, "the beat of this node");
+		return;
+	}
+	if (roster->found != NULL && roster_entry_read(str_of(roster->found), &entry, &why) == -1) {
+		unreadable(link, &why);
 		return;
 	}
 	keep(roster, &roster->beat, reply);

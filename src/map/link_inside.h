@@ -3,7 +3,8 @@
  *
  * link.c has its life and its end, link_begin.c how it comes about, link_enter.c
  * how it enters the roster and link_self.c what it says there, link_beat.c what
- * keeps it alive and what it hears, link_barrier.c how it says that it has heard,
+ * keeps it alive and what it hears, link_reach.c which members have what it
+ * writes, link_barrier.c how it says that it has heard,
  * link_leave.c how it takes itself out of the roster, link_read.c how others read
  * through it.
  */
@@ -76,7 +77,7 @@ TAILQ_HEAD(barrier_heards, barrier_heard);
 struct link_barriers {
 	struct barrier_waits waits;
 	struct barrier_heards heards;
-	size_t wait_count, heard_count;
+	size_t wait_count, wait_bytes, heard_count;
 	uint64_t sent, echoed; /* PINGs of this session */
 	uint64_t acknowledged; /* the highest epoch */
 };
@@ -95,6 +96,8 @@ struct link {
 	struct wire wires[WIRES];
 	unsigned checks_left, attempt;
 	struct map_head head;
+	uint64_t reach_offset; /* of what was written on H last, and is asked for */
+	unsigned reach_others; /* replicas that count for nothing, when they were looked at last */
 	struct lease lease;
 	struct link_roster roster;
 	struct link_barriers barriers;
@@ -152,6 +155,16 @@ char *self_beat(struct link *link, const char *phase); /* the text of the next; 
  */
 int self_check(struct link *link, const struct resp *entry, const struct resp *beat);
 
+/* link_reach.c */
+struct link_reached {
+	unsigned most; /* replicas that count for a majority of the members */
+	unsigned all, all_wanted; /* those that may be promoted */
+};
+void reach_ask(struct link *link, unsigned count, uint64_t most_ms,
+    redis_reply_fn *fn); /* WAIT on H for what was queued there; fn is given reach_read()'s */
+int reach_read(struct link *link, const struct resp *reply,
+    struct link_reached *reached_r); /* -1: the session was ended */
+
 /* link_beat.c */
 void link_listens(struct link *link); /* the first heartbeat */
 void link_beat(struct link *link); /* the next, or the end of a session that is silent */
@@ -161,6 +174,7 @@ void on_push(void *ctx, const struct resp *message);
 
 /* link_barrier.c */
 void barriers_init(struct link *link);
+void barriers_settle(void *link); /* what waits for the file of the map's identity */
 void barriers_hear(struct link *link, struct str message);
 void barriers_forget(struct link *link); /* the session is over */
 

@@ -31,6 +31,10 @@ enum {
 	REFUSE_SILENCE_MOST_MS = 15000
 };
 
+/*
+ * Strangers count here (link_reach.c): what comes back behind a failover is an entry
+ * of somebody who remembers nothing, and is waited out.
+ */
 static void
 wait_replicas(struct link *link, redis_reply_fn *fn)
 {

@@ -81,14 +81,18 @@ self_knows(const struct link *link, const char *run)
 	       strcmp(run, node_last_run(link->node)) == 0;
 }
 
-/* An entry that does not say whose it is says nothing: the beat will. */
+/* An entry that does not say whose it is says nothing: the beat will. One that is unreadable is not
+ * ours. */
 bool
 self_wrote(const struct link *link, struct str text, char run_r[static ROSTER_RUN_BYTES])
 {
-	struct roster_entry entry = {.pid = 0};
+	struct roster_entry entry;
 	struct fault unread;
 
-	(void)roster_entry_read(text, &entry, &unread);
+	if (roster_entry_read(text, &entry, &unread) == -1) {
+		snprintf(run_r, ROSTER_RUN_BYTES, "?");
+		return false;
+	}
 	memcpy(run_r, entry.run, ROSTER_RUN_BYTES);
 	return entry.run[0] == '\0' || self_knows(link, entry.run);
 }

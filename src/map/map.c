@@ -16,6 +16,7 @@
 #include "map/recall.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { QUESTIONS_MOST = 10000 }; /* waiting; more are refused at once */
@@ -143,6 +144,9 @@ on_beat(void *ctx, struct roster_beat *beat)
 	cache_count(map->cache, &counters);
 	beat->entries = counters.entries;
 	beat->answers = map->counters.asked;
+	if (beat->alarm[0] == '\0')
+		snprintf(beat->alarm, sizeof(beat->alarm), "%.*s", (int)sizeof(beat->alarm) - 1,
+		    map_snapshot_alarm(map));
 }
 
 /* ---- deadlines */

@@ -45,6 +45,7 @@ struct map_kept {
 	unsigned cursor;
 	struct account asked, account; /* parsed anew for each finding */
 	LIST_HEAD(, map_barrier) barriers; /* that wait for the disk */
+	size_t barrier_count;
 };
 
 struct map {

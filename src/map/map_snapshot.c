@@ -19,6 +19,7 @@
 enum {
 	STEP = 32, /* entries, or domains, looked at before the clock is */
 	LIST_WAIT_MS = 600000, /* for the list of domains, before a snapshot is saved without it */
+	BARRIERS_MOST = 1024, /* that wait for the disk; another is heard again, when it answers */
 };
 
 struct map_barrier {
@@ -303,6 +304,7 @@ barriers_forget(struct map *map)
 		LIST_REMOVE(barrier, entry);
 		free(barrier);
 	}
+	map->kept.barrier_count = 0;
 }
 
 void
@@ -378,6 +380,7 @@ on_barrier_synced(void *ctx, bool is_synced)
 	struct map_barrier *barrier = ctx;
 
 	LIST_REMOVE(barrier, entry);
+	barrier->map->kept.barrier_count--;
 	if (is_synced) {
 		link_acknowledge(barrier->map->link, barrier->epoch, barrier->nonce);
 		holders_acknowledged(barrier->map->holders);
@@ -413,13 +416,15 @@ map_snapshot_barrier(struct map *map, const struct barrier *barrier)
 {
 	struct map_barrier *waiting;
 
-	if (map->kept.snapshot == NULL || is_waiting(map, barrier))
+	if (map->kept.snapshot == NULL || is_waiting(map, barrier) ||
+	    map->kept.barrier_count == BARRIERS_MOST)
 		return;
 	waiting = xnew(struct map_barrier);
 	waiting->map = map;
 	waiting->epoch = barrier->epoch;
 	memcpy(waiting->nonce, barrier->nonce, sizeof(waiting->nonce));
 	LIST_INSERT_HEAD(&map->kept.barriers, waiting, entry);
+	map->kept.barrier_count++;
 	if (snapshot_cut(map->kept.snapshot, lease_cut_ms(map, barrier), on_barrier_synced,
 		waiting))
 		on_barrier_synced(waiting, true);
@@ -454,10 +459,11 @@ map_snapshot_json(const struct map *map)
 
 	if (map->kept.snapshot != NULL)
 		snapshot_count(map->kept.snapshot, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "saves", (json_int_t)s.saves,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "saves", (json_int_t)s.saves,
 	    "saved_ago_ms", (json_int_t)(s.saved_ms == 0 ? 0 : now_ms - s.saved_ms), "findings",
 	    (json_int_t)s.findings, "domains", (json_int_t)s.domains, "keys", (json_int_t)s.keys,
-	    "tombstones", (json_int_t)s.tombstones);
+	    "tombstones", (json_int_t)s.tombstones, "barriers",
+	    (json_int_t)map->kept.barrier_count);
 }
 
 const char *

@@ -34,10 +34,11 @@ node_status_json(const struct map *map)
 	struct link_status s;
 
 	link_count(map->link, &s);
-	return json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:o}", "id", text_json(s.node), "run",
-	    s.run, "entered", (int)s.is_entered, "memory", s.memory, "grace_ms",
+	return json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:o}", "id", text_json(s.node),
+	    "run", s.run, "entered", (int)s.is_entered, "memory", s.memory, "grace_ms",
 	    (json_int_t)s.grace_ms, "grace_left_ms", (json_int_t)s.grace_left_ms, "acknowledged",
-	    (json_int_t)s.acknowledged, "refuses", text_json(s.refuses));
+	    (json_int_t)s.acknowledged, "barrier_bytes", (json_int_t)s.barrier_bytes, "refuses",
+	    text_json(s.refuses));
 }
 
 static json_t *

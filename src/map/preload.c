@@ -51,7 +51,7 @@ preload_enter(struct preload *preload, enum preload_state state)
 void
 preload_step_soon(struct preload *preload, uint64_t pause_ms)
 {
-	if (!preload->is_asking && !timer_is_running(preload->timer))
+	if (preload->asking == 0 && !timer_is_running(preload->timer))
 		timer_start(preload->timer, pause_ms);
 }
 
@@ -85,17 +85,11 @@ step(void *ctx)
 	struct preload *preload = ctx;
 	bool more;
 
-	if (preload->is_asking)
+	if (preload->state == PRELOAD_LOADING)
+		preload_load(preload);
+	if (preload->asking != 0)
 		return;
 	switch (preload->state) {
-	case PRELOAD_LOADING:
-		if (mirror_is_full(preload->mirror))
-			preload_too_large(preload, "it has grown");
-		else if (mirror_is_open(preload->mirror))
-			preload_load(preload);
-		else
-			preload_size_up(preload);
-		return;
 	case PRELOAD_COMPLETE:
 		if (mirror_is_full(preload->mirror)) {
 			preload_too_large(preload, "it has grown");
@@ -118,6 +112,7 @@ step(void *ctx)
 		return;
 	case PRELOAD_AWAY:
 	case PRELOAD_SIZING:
+	case PRELOAD_LOADING:
 	case PRELOAD_STATES:
 		break;
 	}
@@ -152,7 +147,8 @@ preload_free(struct preload **preloadp)
 		return;
 	timer_free(&preload->timer);
 	mirror_free(&preload->mirror);
-	batch_fini(&preload->found);
+	for (size_t i = 0; i < FOUND_MOST; i++)
+		batch_fini(&preload->found[i]);
 	batch_fini(&preload->reading);
 	batch_fini(&preload->storing);
 	buf_fini(&preload->pattern);
@@ -171,7 +167,8 @@ preload_anew(struct preload *preload)
 {
 	uint64_t rested_ms = clock_ms() - preload->lost_ms;
 
-	preload->is_asking = preload->is_outdated = false;
+	preload->asking = 0;
+	preload->is_outdated = false;
 	timer_stop(preload->timer);
 	if (preload->keys_most == 0) {
 		preload_enter(preload, PRELOAD_OFF);
@@ -197,11 +194,12 @@ preload_start(struct preload *preload)
 void
 preload_stop(struct preload *preload)
 {
-	if (preload->is_asking) {
+	if (preload->asking != 0) {
 		preload->losses++;
 		preload->lost_ms = clock_ms();
 	}
-	preload->is_asking = preload->is_outdated = false;
+	preload->asking = 0;
+	preload->is_outdated = false;
 	timer_stop(preload->timer);
 	if (preload->state != PRELOAD_OFF)
 		preload_enter(preload, PRELOAD_AWAY);
@@ -216,7 +214,7 @@ preload_set_most(struct preload *preload, uint64_t keys_most)
 		return;
 	preload->keys_most = keys_most;
 	mirror_change_all(preload->mirror);
-	if (preload->is_asking)
+	if (preload->asking != 0)
 		preload->is_outdated = true;
 	else
 		preload_anew(preload);

@@ -10,7 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RECORDS_FACTOR = 2 }; /* beside keys_most old records have room, and keys that are gone */
+enum {
+	RECORDS_FACTOR = 2, /* beside keys_most old records have room, and keys that are gone */
+	FOUND_MOST = 2, /* SCANs whose values have not been asked for: then the next one waits */
+};
+
+/* What is on its way. */
+enum { ASKING_NAMES = 1, ASKING_VALUES = 2 };
 
 enum preload_state {
 	PRELOAD_OFF,
@@ -34,14 +40,16 @@ struct preload {
 	enum preload_state state;
 	struct timer *timer; /* the next step */
 
-	bool is_asking; /* a request is on its way */
+	unsigned asking; /* ASKING_* */
 	bool is_outdated; /* it is, but the settings have moved */
-	uint64_t moment, asked_ms; /* when it was sent */
+	uint64_t moment; /* when values were asked for */
+	uint64_t asked_us; /* when names were */
 	uint64_t restored; /* the moment of what an earlier process has saved */
 	char cursor[24];
 	bool is_over; /* SCAN has come round */
-	/* Names: of the last SCAN; whose values are on their way; whose values have come. */
-	struct batch found, reading, storing;
+	/* Names: as SCAN gave them; whose values are on their way; whose values have come. */
+	struct batch found[FOUND_MOST], reading, storing;
+	size_t found_count;
 
 	uint64_t of, begun_ms, took_ms; /* keys of the load, as Redis counted; how long it took */
 	unsigned losses;
@@ -57,10 +65,10 @@ void preload_anew(struct preload *preload); /* as the settings and the link are 
 /* The next step, unless a request is on its way: its reply takes it. */
 void preload_step_soon(struct preload *preload, uint64_t pause_ms);
 
-/* ---- preload_read.c: each sends one request; none is on its way, and a session is live */
+/* ---- preload_read.c: a session is live, and but for preload_load() nothing on its way */
 
 void preload_size_up(struct preload *preload); /* and begins to load, if it is small enough */
-void preload_load(struct preload *preload); /* goes on with it */
+void preload_load(struct preload *preload); /* goes on with it, as far as it can now */
 bool preload_again(struct preload *preload); /* false: nothing has changed */
 
 /* The key without prefix; false where it does not begin with ours. */

@@ -159,8 +159,8 @@ map_create(const struct private *private, int fd, struct fault *fault_r)
 
 	if (identity_id(identity)[0] != '\0') {
 		fault_set(fault_r, VERDICT_TEMP,
-		    "the private Redis in %s is empty, and this host knows map %s: restore it; to "
-		    "begin anew, remove %s/identity",
+		    "the private Redis in %s is empty, and this host knows map %s: restore it, then look with "
+		    "\"splitmx doctor\"; only to begin anew without what it held, remove %s/identity",
 		    private->data, identity_id(identity), private->dir);
 		identity_close(&identity);
 		return -1;

@@ -94,3 +94,29 @@ reached_count(struct reached *reached_r, const struct map_head *head,
 	else
 		count_all(reached_r, head, replication, master, offset);
 }
+
+/* One that was cut off and is back may stand there twice for a while. */
+unsigned
+reached_most(const struct map_head *head, const struct server_replication *replication,
+    uint64_t offset)
+{
+	struct head_servers counted = {0};
+	unsigned count = 0;
+
+	for (size_t i = 0; i < replication->replica_count; i++) {
+		const struct server_replica *replica = &replication->replicas[i];
+		struct str address = str_of(replica->address);
+
+		if (!has(replica, offset))
+			continue;
+		if (head->named.count == 0) {
+			count++;
+		} else if (head_servers_has(&head->named, address) &&
+			   !head_servers_has(&counted, address)) {
+			memcpy(counted.address[counted.count++], replica->address,
+			    HEAD_ADDRESS_BYTES);
+			count++;
+		}
+	}
+	return count;
+}

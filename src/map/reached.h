@@ -24,4 +24,12 @@ struct reached {
 void reached_count(struct reached *reached_r, const struct map_head *head,
     const struct server_replication *replication, const char *master, uint64_t offset);
 
+/*
+ * How many replicas of those that make a majority have it (FENCING: K), members
+ * that are declared dead among them, because two halves must never both have so many.
+ * A stranger is none; where members have no names there are no strangers. "offset" > 0.
+ */
+unsigned reached_most(const struct map_head *head, const struct server_replication *replication,
+    uint64_t offset);
+
 #endif

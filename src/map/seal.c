@@ -84,6 +84,8 @@ seal_journal(struct client *client, const struct seal *seal, const struct change
 	line->who = note->who;
 	line->command = note->what;
 	line->why = note->why;
+	line->again = note->again;
+	line->sha256 = note->sha256;
 	return add_line(client, seal, line, fault_r);
 }
 

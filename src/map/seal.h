@@ -16,6 +16,7 @@ enum { SEAL_COMMANDS = 3, SEAL_FIELDS_MOST = 8 };
 /* For the audit stream: who did what and why. "why" may be "". */
 struct change_note {
 	const char *who, *what, *why;
+	const char *again, *sha256; /* for the journal only, see journal_line.h; NULL: none */
 };
 
 struct seal_field {

@@ -5,7 +5,8 @@
  * thread; who waits for a number is called when it is durable. When an append
  * fails nobody knows what the disk holds: then both files are removed, and the
  * next save begins with new ones. Where they cannot be removed either, nothing
- * is acknowledged until no finding in them can be used any more.
+ * is acknowledged until no finding in them can be used any more; nor then, once
+ * the list of domains in them, which has no end, lacks what was told.
  */
 #include "map/snapshot_inside.h"
 
@@ -18,6 +19,7 @@
 #include <string.h>
 
 enum {
+	SLOW_MS = 5000, /* that somebody waits for the disk */
 	FLUSH_MS = 200, /* a change that nobody waits for */
 	AGAIN_MS = 1000, /* to try to remove what could not be removed */
 	EXTEND_PART = 8, /* a new end is written when it is later by this part of the time left */
@@ -30,6 +32,7 @@ struct snapshot_waiter {
 	TAILQ_ENTRY(snapshot_waiter) entry;
 	uint64_t number;
 	uint64_t lease_until_ms; /* none may be longer when it is called */
+	uint64_t since_ms;
 	snapshot_synced_fn *fn;
 	void *ctx;
 };
@@ -76,6 +79,13 @@ snapshot_alarm(struct snapshot *snapshot, int error, const char *doing)
 
 /* ---- removing */
 
+/* What is there and cannot be removed says nothing that was told to be wrong. */
+static bool
+stuck_is_harmless(const struct snapshot *snapshot)
+{
+	return clock_ms() >= snapshot->dead_ms && !snapshot->list_lacks;
+}
+
 static void
 on_rows_removed(void *ctx, int error)
 {
@@ -94,6 +104,7 @@ on_removed(void *ctx, int error)
 	snapshot->removing = false;
 	if (error == 0 || snapshot->remove_error == 0) {
 		snapshot->disk = DISK_NONE;
+		snapshot->list_lacks = false;
 		snapshot->synced = told;
 		if (snapshot->started)
 			timer_start(snapshot->save, snapshot->settings.first_save_ms);
@@ -101,7 +112,7 @@ on_removed(void *ctx, int error)
 		return;
 	}
 	snapshot_alarm(snapshot, error, "cannot be removed, and nothing is acknowledged meanwhile");
-	waiters_call(snapshot, told, clock_ms() >= snapshot->dead_ms);
+	waiters_call(snapshot, told, stuck_is_harmless(snapshot));
 	timer_start(snapshot->flush, AGAIN_MS);
 }
 
@@ -119,6 +130,7 @@ void
 snapshot_spoil(struct snapshot *snapshot)
 {
 	snapshot_save_abandon(snapshot);
+	snapshot->list_lacks = snapshot->list_lacks || snapshot->list_number > snapshot->synced;
 	snapshot->disk = DISK_STUCK;
 	buf_clear(&snapshot->unwritten);
 	remove_files(snapshot);
@@ -176,11 +188,17 @@ void
 snapshot_tell(struct snapshot *snapshot, const struct tomb *tomb)
 {
 	size_t before = buf_len(&snapshot->unwritten);
+	bool is_of_list =
+	    tomb->kind == TOMB_DOMAINS || (tomb->kind == TOMB_NAME && str_starts(tomb->name, "@"));
 	struct str record;
 
+	if (snapshot->disk == DISK_STUCK && is_of_list && !snapshot->domains_void)
+		snapshot->list_lacks = true;
 	if (snapshot->disk != DISK_KEPT)
 		return;
 	tombs_write(&snapshot->head, ++snapshot->number, tomb, &snapshot->unwritten);
+	if (is_of_list)
+		snapshot->list_number = snapshot->number;
 	record = str_from(buf_str(&snapshot->unwritten), before);
 	snapshot->tombs_bytes += record.len;
 	snapshot->status.tombstones++;
@@ -223,14 +241,16 @@ void
 snapshot_change(struct snapshot *snapshot, struct str name)
 {
 	struct tomb tomb = {.kind = TOMB_NAME, .name = name};
-	bool is_domain = name.len > 0 && name.ptr[0] == '@';
+	bool is_domain = str_starts(name, "@");
 	size_t told_bytes =
 	    snapshot->phase == SAVE_NONE ? snapshot->tombs_bytes : buf_len(&snapshot->since);
 
-	if (name.len > TOMB_NAME_MOST || snapshot->disk != DISK_KEPT)
-		return; /* nothing that is kept depends on such a name; nothing is kept */
-	if (snapshot->tombs_bytes > FILE_MOST_BYTES) {
+	if (name.len > TOMB_NAME_MOST)
+		return; /* nothing that is kept depends on such a name */
+	if (snapshot->disk == DISK_KEPT && snapshot->tombs_bytes > FILE_MOST_BYTES)
 		snapshot_spoil(snapshot);
+	if (snapshot->disk != DISK_KEPT) {
+		snapshot_tell(snapshot, &tomb);
 		return;
 	}
 	if (told_bytes > ROWS_MOST_BYTES && (!snapshot->rows_void || snapshot->phase != SAVE_NONE))
@@ -279,11 +299,12 @@ when_synced(struct snapshot *snapshot, uint64_t lease_until_ms, snapshot_synced_
 
 	if (snapshot->disk == DISK_NONE ||
 	    (snapshot->disk == DISK_KEPT && snapshot->synced == snapshot->number) ||
-	    (snapshot->disk == DISK_STUCK && clock_ms() >= snapshot->dead_ms))
+	    (snapshot->disk == DISK_STUCK && stuck_is_harmless(snapshot)))
 		return true;
 	waiter = xnew(struct snapshot_waiter);
 	waiter->number = snapshot->number;
 	waiter->lease_until_ms = lease_until_ms;
+	waiter->since_ms = clock_ms();
 	waiter->fn = fn;
 	waiter->ctx = ctx;
 	TAILQ_INSERT_TAIL(&snapshot->waiters, waiter, entry);
@@ -412,6 +433,9 @@ snapshot_new(struct loop *loop, const struct snapshot_settings *settings,
 	snapshot->save = timer_new(loop, snapshot_save, snapshot);
 	snapshot->watch = watch_new(loop, syncer_fd(snapshot->syncer), on_done, snapshot);
 	watch_set(snapshot->watch, WATCH_READ);
+	fault_set(&snapshot->slow, VERDICT_TEMP,
+	    "%s: the disk has not answered for %d s, and nothing is acknowledged meanwhile",
+	    snapshot->tombs_path, SLOW_MS / 1000);
 	snapshot->rows_void = snapshot->domains_void = true;
 	snapshot_load(snapshot);
 	return snapshot;
@@ -458,6 +482,10 @@ snapshot_valid_until_ms(const struct snapshot *snapshot)
 void
 snapshot_count(const struct snapshot *snapshot, struct snapshot_status *status_r)
 {
+	const struct snapshot_waiter *first = TAILQ_FIRST(&snapshot->waiters);
+	bool is_slow = first != NULL && clock_ms() - first->since_ms >= SLOW_MS;
+
 	*status_r = snapshot->status;
-	status_r->alarm = snapshot->alarm.text;
+	status_r->alarm =
+	    is_slow && snapshot->alarm.text[0] == '\0' ? snapshot->slow.text : snapshot->alarm.text;
 }

@@ -9,7 +9,7 @@
 #define MAP_SNAPSHOT_INSIDE_H
 
 #include "base/hash.h"
-#include "base/syncer.h"
+#include "base/sync_file.h"
 #include "map/snapshot.h"
 #include "map/tombs_file.h"
 
@@ -59,6 +59,7 @@ struct snapshot {
 	uint64_t number; /* of the last tombstone that was told */
 	uint64_t synced; /* of the last that is durable */
 	uint64_t sent; /* of the last that the append under way holds */
+	uint64_t list_number; /* of the last that concerned the list of domains */
 	struct buf unwritten; /* told, and not given to the thread */
 	struct buf since; /* told since the save began */
 	size_t tombs_bytes; /* what the file has grown to */
@@ -66,6 +67,7 @@ struct snapshot {
 	int remove_error;
 	bool rows_void; /* no finding in the file can be used */
 	bool domains_void; /* the list of domains in it is not complete */
+	bool list_lacks; /* and stuck: it may be, and does not know what was told */
 	struct snapshot_end end; /* the last that was told */
 	uint64_t dead_ms; /* from when no finding in any file of ours can be used */
 	TAILQ_HEAD(, snapshot_waiter) waiters; /* in the order of their numbers */
@@ -84,6 +86,7 @@ struct snapshot {
 	uint64_t valid_until_ms;
 	struct snapshot_status status;
 	struct fault alarm;
+	struct fault slow; /* the alarm while the disk says nothing */
 };
 
 void snapshot_alarm(struct snapshot *snapshot, int error, const char *doing);

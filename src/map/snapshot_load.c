@@ -277,6 +277,7 @@ static void
 load_refuse(struct snapshot *snapshot, uint64_t dead_ms)
 {
 	snapshot->dead_ms = dead_ms;
+	snapshot->domains_void = false; /* it may have a list, for a process that can use it */
 	snapshot_spoil(snapshot);
 	syncer_wait(snapshot->syncer);
 }
@@ -314,6 +315,12 @@ snapshot_load(struct snapshot *snapshot)
 	struct load load = {.rows_void = false};
 	struct fault fault;
 
+	/* Nothing in it is for us: a loop that runs already need not wait for its checksum. */
+	if (snapshot->settings.map_id[0] == '\0' && access(snapshot->rows_path, F_OK) == 0) {
+		load_refuse(snapshot, UINT64_MAX);
+		if (snapshot->disk == DISK_NONE)
+			return;
+	}
 	switch (files_read(snapshot, &load, &fault)) {
 	case -1:
 		snapshot->alarm = fault;

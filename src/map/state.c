@@ -93,19 +93,30 @@ text_write(int fd, struct str text)
 }
 
 int
+state_write(const char *dir, const char *path, const char *aside, struct str text,
+    const char **where_r)
+{
+	int fd = state_open(dir, aside, O_WRONLY | O_CREAT | O_TRUNC);
+
+	*where_r = aside;
+	if (fd == -1 || text_write(fd, text) == -1)
+		return -1;
+	*where_r = path;
+	if (rename(aside, path) == -1)
+		return -1;
+	*where_r = dir;
+	return state_sync_dir(dir);
+}
+
+int
 state_replace(const char *dir, const char *path, struct str text, struct fault *fault_r)
 {
 	char *aside = xasprintf("%s.new", path);
-	int fd = state_open(dir, aside, O_WRONLY | O_CREAT | O_TRUNC), rc = -1;
+	const char *where;
+	int rc = state_write(dir, path, aside, text, &where);
 
-	if (fd == -1 || text_write(fd, text) == -1)
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", aside);
-	else if (rename(aside, path) == -1)
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", path);
-	else if (state_sync_dir(dir) == -1)
-		fault_set_errno(fault_r, VERDICT_TEMP, "%s", dir);
-	else
-		rc = 0;
+	if (rc == -1)
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", where);
 	free(aside);
 	return rc;
 }

@@ -20,7 +20,14 @@ int state_make_dir(const char *path);
 /* What was created, renamed and removed in it is so after a loss of power too. -1 and errno. */
 int state_sync_dir(const char *dir);
 
-/* The file "path" of dir is this text, whole, or what it was before, and durably so. */
+/*
+ * The file "path" of dir is this text, whole, or what it was before, and durably so;
+ * written aside first. -1, errno, and *where_r: with what. Allocates nothing.
+ */
+int state_write(const char *dir, const char *path, const char *aside, struct str text,
+    const char **where_r);
+
+/* The same by way of "path.new". */
 int state_replace(const char *dir, const char *path, struct str text, struct fault *fault_r);
 
 #endif

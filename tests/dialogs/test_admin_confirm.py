@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 import unittest
 
-from admin import OK, TEMPFAIL, USAGE, AdminCase, Redis
+from admin import CONFIG, DATAERR, OK, TEMPFAIL, USAGE, AdminCase, Redis
 from lab import wait_for
+from lab.policyd import program
 from scripted_node import Node, Way, Wire
 
 LEASE = 200
@@ -37,6 +39,16 @@ class ConfirmCase(AdminCase):
     def states(self, told):
         return {node["node"]: node["state"] for node in told["nodes"]}
 
+    def copy(self, name, tcp=False):
+        """Another Redis with what is in the map now."""
+        former = Redis(self.lab, name, tcp=tcp)
+        here, there = Wire(self.redis), Wire(former)
+        for key in here.call("KEYS", "*"):
+            self.assertEqual(b"OK", there.call("RESTORE", key, 0, here.call("DUMP", key)))
+        here.close()
+        there.close()
+        return former
+
 
 class Nodes(ConfirmCase):
     def test_all_acknowledge(self):
@@ -46,7 +58,8 @@ class Nodes(ConfirmCase):
         self.assertEqual(f"{told['epoch']}", nodes[0].heard[-1].split()[0])
         self.assertEqual(["ann@example.org"], nodes[0].heard[-1].split()[2:])
         self.assertRegex(self.says(OK, "set", "ann@example.org", "old", "--force"),
-                         r"^ann@example.org: new -> old \(epoch \d+\), confirmed by 3 nodes in \d+ ms$")
+                         r"^ann@example.org: new -> old \(epoch \d+\), confirmed by 3 nodes in \d+ ms "
+                         r"\((mx[012]/policyd/0(, )?){3}\)$")
         confirmed, changed = self.audits(2)
         self.assertEqual(("confirmed", "set", "3", "0", "ann@example.org"),
                          (confirmed["what"], changed["what"], confirmed["nodes"], confirmed["waited_out"], confirmed["account"]))
@@ -84,11 +97,22 @@ class Nodes(ConfirmCase):
 
     def test_too_short_a_wait_says_how_long_it_takes(self):
         self.node(beats=False, answers=False, grace_ms=600000)
-        told = self.flip(TEMPFAIL, wait=0)
+        told = self.flip(TEMPFAIL, wait=1)
         self.assertEqual("silent", told["nodes"][0]["state"])
         self.assertLess(600000, told["nodes"][0]["left_ms"])
-        self.says(TEMPFAIL, "barrier", "--wait", 0)
+        self.says(TEMPFAIL, "barrier", "--wait", 1)
         self.assertRegex(self.error, r"n/policyd/0 .*is silent and may act on what it knew for 60\d s")
+
+    def test_no_time_at_all_is_no_wait(self):
+        node = self.node()
+        for words in (("set", "ann@example.org", "new", "--force"), ("barrier",), ("import", "/dev/null")):
+            self.says(USAGE, *words, "--wait", 0)
+            self.assertIn("--wait takes a number from 1 to 86400", self.error)
+            self.assertIn("--no-wait", self.error)
+        self.settings["confirm_timeout"] = 0
+        self.write_settings()
+        self.says(CONFIG, "set", "ann@example.org", "new", "--force")
+        self.assertEqual(([], ""), (node.heard, self.owner("ann@example.org")))
 
     def test_only_an_acknowledgement_of_this_change_counts(self):
         node = self.node()
@@ -162,6 +186,107 @@ class Nodes(ConfirmCase):
         self.assertEqual(["*"], node.heard[-1].split()[2:])
 
 
+class Again(ConfirmCase):
+    """The same command once more: 0 means confirmed, also where nothing is to be written."""
+
+    def repeated(self, names, *words, changes=1):
+        """Not confirmed, not confirmed again, and then it is. The names are those of the barrier."""
+        node = self.node(answers=False)
+        self.says(TEMPFAIL, *words, "--wait", 1)
+        made = [e for e in self.audits() if e["what"] == words[0]]
+        self.assertIn(node.name, self.error)
+        self.says(TEMPFAIL, *words, "--wait", 1)
+        self.assertIn(node.name, self.error)
+        self.assertIn("not confirmed within", self.error)
+        node.answer = node.acknowledge
+        node.heard.clear()
+        said = self.says(OK, *words)
+        self.assertRegex(said, r"unchanged.*, confirmed by 1 node in \d+ ms \(n/policyd/0\)$")
+        self.assertEqual(set(names), set(node.heard[-1].split()[2:]))
+        self.assertEqual(made, [e for e in self.audits() if e["what"] == words[0]])  # it was written once
+        told = self.tells(OK, *words)[-1]
+        self.assertEqual((True, str(told["epoch"])), (told["confirmed"], node.heard[-1].split()[0]))
+        self.assertEqual(["confirmed", "confirm"], [e["what"] for e in self.audits(2)])
+        self.findings_are_none()
+
+    def findings_are_none(self):
+        self.assertEqual([], [row for row in self.tells(OK, "doctor") if "finding" in row])
+
+    def test_set(self):
+        self.repeated(["ann@example.org"], "set", "ann@example.org", "new", "--force")
+        self.assertEqual("new", self.owner("ann@example.org"))
+
+    def test_set_of_a_domain(self):
+        self.repeated(["@example.net"], "set", "@example.net", "new", "--yes")
+
+    def test_unset(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        self.repeated(["ann@example.org"], "unset", "ann@example.org", "--force")
+        self.assertEqual("", self.owner("ann@example.org"))
+
+    def test_unset_of_an_address_that_was_never_there(self):
+        self.repeated(["nobody@example.org"], "unset", "nobody@example.org")
+
+    def test_import(self):
+        path = self.lab.write("few", "a@example.org old\nb@example.org old\n")
+        self.repeated(["a@example.org", "b@example.org"], "import", path, "--yes")
+
+    def test_import_without_yes_needs_nobody_to_be_asked_where_nothing_changes(self):
+        path = self.lab.write("one", "@example.org old\n")
+        self.repeated(["@example.org"], "import", path)
+
+    def test_import_of_several_batches(self):
+        names = [f"user{i}@example.org" for i in range(250)]
+        path = self.lab.write("more", "".join(f"{name} old\n" for name in names))
+        self.repeated(names, "import", path, "--yes")
+
+    def test_import_of_more_than_a_barrier_names(self):
+        path = self.lab.write("many", "".join(f"user{i}@example.org old\n" for i in range(1001)))
+        self.repeated(["*"], "import", path, "--yes")
+
+    def test_what_an_import_finds_beside_what_it_writes_is_confirmed_too(self):
+        node = self.node()
+        self.says(OK, "set", "a@example.org", "old", "--force", "--no-wait")
+        path = self.lab.write("few", "a@example.org old\nb@example.org old\nc@example.net old\n")
+        self.says(DATAERR, "import", path, "--yes")
+        self.assertEqual({"a@example.org", "b@example.org"}, set(node.heard[-1].split()[2:]))  # the third is refused
+
+    def test_an_import_that_is_refused_whole_confirms_nothing(self):
+        node = self.node()
+        for rows in ("c@example.net old\n", ""):
+            self.says(DATAERR if rows else OK, "import", self.lab.write("refused", rows), "--yes")
+        self.assertEqual([], node.heard)
+
+    def test_who_does_not_wait_or_only_looks_asks_nobody(self):
+        node = self.node()
+        path = self.lab.write("one", "@example.org old\n")
+        epoch = self.epoch()
+        for words in (("set", "@example.org", "old", "--no-wait"), ("unset", "ann@example.org", "--no-wait"),
+                      ("import", path, "--yes", "--no-wait"), ("import", path, "--no-wait")):
+            self.assertIsNone(self.tells(OK, *words)[-1]["confirmed"])
+            self.assertIn(", not waited for", self.says(OK, *words))
+        self.assertNotIn("confirmed", self.says(OK, "import", path, "--dry-run"))
+        self.assertEqual(([], epoch), (node.heard, self.epoch()))
+
+    def test_the_command_that_helps_can_be_pasted(self):
+        node = self.node(answers=False)
+        for name, heard in (("ann@example.org", "ann@example.org"),
+                            ('"o\'brien x"@example.org', '%22o\'brien%20x%22@example.org'.replace("%22", '"')),
+                            ('"a\\"$HOME`id`\\\\b"@example.org', '"a\\"$home`id`\\\\b"@example.org'),
+                            ("100%41@example.org", "100%2541@example.org"), ("-n@example.org", "-n@example.org"),
+                            ("m\u00fcller;*?#~@example.org", '"m\u00fcller;*?#~"@example.org')):
+            with self.subTest(name):
+                node.answer = lambda message: None
+                self.says(TEMPFAIL, "set", "--force", "--wait", 1, "--", name, "new")
+                command = re.search(r"then run: (splitmx barrier .*)$", self.error, re.MULTILINE)[1]
+                node.answer = node.acknowledge
+                node.heard.clear()
+                done = self.lab.run(["sh", "-c", 'splitmx() { "$PROGRAM" -c "$CONFIG" "$@"; }; ' + command],
+                                    env={**self.lab.environment, "PROGRAM": program("splitmx"), "CONFIG": self.config})
+                self.assertIn("confirmed by 1 node", done.stdout)
+                self.assertEqual([heard], node.heard[-1].split()[2:])
+
+
 class Members(ConfirmCase):
     def setUp(self):
         super().setUp()
@@ -221,6 +346,39 @@ class Members(ConfirmCase):
         self.redis.cli("HSET", "splitmx.map", "dead", members[2])
         self.assertEqual(1, self.flip(owner="old")["members"]["wanted"])
         stranger.stop()
+
+    def behind_the_change(self, other):
+        """A way that leads to another Redis once the change is written."""
+        way = Way(self.lab, self.redis, word="INFO", then=lambda: setattr(way, "redis", other))
+        self.addCleanup(way.close)
+        self.settings["redis"]["url"] = way.url
+        self.write_settings()
+        return way
+
+    def test_a_master_of_yesterday_is_no_proof_that_a_change_is_lost(self):
+        self.replica("one"), self.replica("two")
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
+        self.flip()
+        former = self.copy("former")  # as before the change, and nobody follows it
+        way = self.behind_the_change(former)
+        run = subprocess.Popen(self.argv("--json", "set", "ann@example.org", "old", "--force", "--wait", "30"),
+                               env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        wait_for("it is asked who follows", 20, lambda: way.words.count("INFO") > 1 or run.poll() is not None)
+        way.redis = self.redis
+        told = json.loads(run.communicate(timeout=40)[0])
+        self.assertEqual((False, True), (told["lost"], told["confirmed"]), told)
+
+    def test_a_master_that_a_majority_follows_is_one(self):
+        self.replica("one"), self.replica("two")
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
+        self.flip()
+        former = self.copy("former", tcp=True)
+        follower = Redis(self.lab, "follower", tcp=True, options={"replicaof": f"127.0.0.1 {former.tcp_port}",
+                                                                  "repl-diskless-sync-delay": 0})
+        wait_for("it has something", 30, lambda: former.cli("SET", "x", 1) and follower.cli("GET", "x") == "1")
+        self.behind_the_change(former)
+        told = self.flip(TEMPFAIL, owner="old", wait=30)
+        self.assertEqual((True, False), (told["lost"], told["confirmed"]), told)
 
     def test_a_master_that_was_declared_dead_frees_nobody(self):
         one, two = self.replica("one"), self.replica("two")
@@ -332,7 +490,8 @@ class Lost(ConfirmCase):
                                      stdout=subprocess.DEVNULL) for d in ("new", "third")]
             self.assertEqual([OK, OK], [run.wait(30) for run in runs])
         changes = self.changes()
-        self.assertEqual(epoch + len(changes) - before, self.epoch())
+        confirms = sum(e["what"] == "confirm" for e in self.audits())  # who found it as wanted already
+        self.assertEqual(epoch + len(changes) - before + confirms, self.epoch())
         for later, earlier in zip(changes, changes[1:]):
             self.assertEqual(earlier["after"], later["before"])
         self.assertEqual(changes[0]["after"], self.owner("ann@example.org"))
@@ -349,6 +508,73 @@ class Lost(ConfirmCase):
                 run.send_signal(signal.SIGINT)
                 run.communicate(timeout=20)
         self.assertEqual("", self.owner("ann@example.org"))
+
+    def test_what_is_so_already_is_confirmed_or_not_wherever_a_reply_is_lost(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force", "--no-wait")
+        node, n, before = self.node(), 0, self.changes()
+        while True:
+            n += 1
+            with self.subTest(n):
+                way = self.way(reply=n)
+                try:
+                    done = self.set("new")
+                finally:
+                    way.close()
+                if done.returncode == OK:
+                    told = json.loads(done.stdout)
+                    self.assertEqual(("unchanged", True), (told["result"], told["confirmed"]))
+                    self.assertEqual(told["epoch"], int(node.heard[-1].split()[0]))
+                else:
+                    self.assertEqual(TEMPFAIL, done.returncode, done.stderr)
+                self.assertEqual(before, self.changes())
+            if way.passed["reply"] < n:
+                break
+        self.assertLess(15, n)
+
+    def undone(self, word):
+        """What is so already is undone by a failover when this is asked for."""
+        former = self.copy("former")
+        self.says(OK, "set", "ann@example.org", "new", "--force", "--no-wait")
+
+        def fail_over():
+            self.others_go_on(former)
+            way.redis = former
+
+        way = self.way(word=word, then=fail_over)
+        self.addCleanup(way.close)
+        done = self.set("new")
+        self.assertEqual(TEMPFAIL, done.returncode, done.stdout + done.stderr)
+        self.assertEqual((1, ""), (way.words.count("EXEC"), former.cli("GET", "splitmx:owner:ann@example.org")))
+        return done.stderr
+
+    def test_what_was_so_already_and_is_undone_by_a_failover_is_not_confirmed(self):
+        self.undone("EXEC")
+
+    def test_what_was_so_already_and_is_undone_when_its_confirmation_has_begun_is_lost(self):
+        self.assertIn("did not survive the failover", self.undone("INFO"))
+
+    def others_go_on(self, redis, count=20):
+        """So that the epoch does not show that anything is missing."""
+        for number in range(count):
+            redis.cli("HINCRBY", "splitmx.map", "epoch", 1)
+            redis.cli("XADD", "splitmx.audit", "*", "what", "set", "op", f"abcdef{number}")
+
+    def test_rows_that_an_import_found_before_a_failover_are_not_confirmed(self):
+        former = self.copy("former")
+        first = "".join(f"a{i}@example.org old\n" for i in range(100))
+        self.says(OK, "import", self.lab.write("first", first), "--yes", "--no-wait")
+        path = self.lab.write("both", first + "b@example.org old\n")
+
+        def fail_over():
+            self.others_go_on(former)
+            way.redis = former
+
+        way = self.way(word="EXEC", then=fail_over)  # of the second batch: nothing of the first was to be written
+        self.addCleanup(way.close)
+        self.says(TEMPFAIL, "import", path, "--yes")
+        self.assertIn("may have undone rows that were right before it", self.error)
+        self.assertIn(f"splitmx import {path}", self.error)
+        self.assertIn("100 added, 0 changed, 1 unchanged", self.says(OK, "import", path, "--yes"))
 
     def test_a_change_that_a_failover_undid_is_lost(self):
         rows = (("an older map", 0), ("one where others went on", 3))
@@ -412,16 +638,6 @@ class Lost(ConfirmCase):
         told = json.loads(done.stdout)
         self.assertFalse(told["lost"])
         self.assertIn("another map", told["trouble"])
-
-    def copy(self, name):
-        """Another Redis with what is in the map now."""
-        former = Redis(self.lab, name)
-        here, there = Wire(self.redis), Wire(former)
-        for key in here.call("KEYS", "*"):
-            self.assertEqual(b"OK", there.call("RESTORE", key, 0, here.call("DUMP", key)))
-        here.close()
-        there.close()
-        return former
 
 
 class Journal(ConfirmCase):

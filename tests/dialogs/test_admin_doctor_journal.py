@@ -1,11 +1,13 @@
 """splitmx doctor and this host's journal: changes that the map has lost."""
 
+import hashlib
 import os
 import signal
 import unittest
 
 from admin import CONFIG, DATAERR, NOPERM, OK, TEMPFAIL, USAGE, AdminCase, Redis
 from lab import Policyd, wait_for
+from lab.policyd import program
 from scripted_node import Node, Way
 
 ANN, BOB = "ann@example.org", "bob@example.org"
@@ -133,14 +135,34 @@ class Lost(JournalCase):
         self.assertEqual(set(), self.findings(OK, "--hold"))
 
     def test_A15_an_import_that_is_gone(self):
-        path = self.lab.write("accounts", f"{ANN} new\n{BOB} new\n")
-        self.says(OK, "import", path, "--yes", "--force")
+        path = self.lab.write("to-night, o'clock", f"{ANN} new\n{BOB} new\ncarol@example.net new\n")
+        again = "import '" + path.replace("'", "'\\''") + "' --domain=example.org --force"
+        self.says(OK, "import", path, "--yes", "--force", "--domain", "example.org")
         self.go_back()
         self.raise_epoch_elsewhere()
         self.assertEqual({("lost", "import")}, self.findings(DATAERR, "--hold"))
-        self.assertIn("a change of 2 accounts", self.sentence("import"))
-        self.says(OK, "import", path, "--yes", "--force")
+        said = self.sentence("import")
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        for part in ("a change of 2 accounts", "nothing holds them", "--hold cannot", f"splitmx {again} makes it again",
+                     digest, "splitmx barrier, without names, accepts"):
+            self.assertIn(part, said)
+        self.assertEqual(("", ""), (self.hold(), self.hold(BOB)))
+        done = self.lab.run(["sh", "-c", 'cd / && splitmx() { "$PROGRAM" -c "$CONFIG" "$@"; }; splitmx ' + again + " --yes"],
+                            env={**self.lab.environment, "PROGRAM": program("splitmx"), "CONFIG": self.config})
+        self.assertIn("2 added", done.stdout)
+        self.assertEqual(("new", ""), (self.owner(ANN), self.owner("carol@example.net")))
         self.assertEqual(set(), self.findings(OK))
+
+    def test_A15_an_import_of_other_accounts_decides_nothing(self):
+        path = self.lab.write("others", "".join(f"user{i}@example.org old\n" for i in range(1001)))
+        self.says(OK, "import", path, "--yes")
+        self.keep()
+        self.lose(ANN)
+        self.assertEqual({("lost", ANN)}, self.findings(DATAERR, "--hold"))
+        self.assertIn("1001 unchanged", self.says(OK, "import", path))
+        self.assertEqual({("lost", ANN)}, self.findings(DATAERR, "--hold"))
+        self.assertTrue(self.hold())
 
     def test_A15_a_window_that_is_gone(self):
         self.says(OK, "window", "close")
@@ -201,7 +223,7 @@ class Back(JournalCase):
         policyd.wait_answer("transport", ANN, "TEMP", 30)
         self.assertEqual({("back", "map"), ("lost", ANN)},
                          {row for row in self.findings(DATAERR) if row[0] != "node"})
-        self.assertIn(f"has seen {known}", self.sentence("map"))
+        self.assertIn(f"knows of {known}", self.sentence("map"))
         epoch = self.epoch()
         self.says(NOPERM, "doctor", "--accept", "--yes")
         self.assertIn("nothing holds them", self.error)

@@ -1,5 +1,7 @@
 """splitmx node: who is in the roster, who beats, and taking out one that is gone."""
 
+import json
+import os
 import signal
 import unittest
 
@@ -45,6 +47,10 @@ class List(NodeCase):
 
 
 class Remove(NodeCase):
+    def journal(self):
+        with open(os.path.join(self.settings["state_dir"], "journal"), encoding="utf-8") as file:
+            return [json.loads(line[17:]) for line in file]
+
     def test_one_that_is_gone(self):
         self.enter("mx1/policyd/0", grace_ms=300)
         self.enter("mx2/policyd/0")
@@ -54,6 +60,10 @@ class Remove(NodeCase):
         self.assertEqual({"mx2/policyd/0"}, self.roster())
         self.assertNotIn("mx1/policyd/0", self.redis.cli("HKEYS", "splitmx.beats"))
         self.assertEqual(("node rm", "burnt", "mx1/policyd/0"), tuple(self.audit()[k] for k in ("what", "why", "node")))
+        begun, written, confirmed = self.journal()[-3:]
+        self.assertEqual(("begun", "node rm", "mx1/policyd/0", "burnt"), tuple(begun[k] for k in ("what", "command", "after", "why")))
+        self.assertEqual(["written", "confirmed"], [written["what"], confirmed["what"]])
+        self.assertEqual({self.audit()["op"]}, {line["nonce"] for line in (begun, written, confirmed)})
 
     def test_one_that_lives_stays(self):
         self.enter("mx1/policyd/0")
@@ -90,6 +100,12 @@ class Remove(NodeCase):
         run.wait(20)
         run.stderr.close()
 
+    def test_A20_a_removal_that_cannot_be_noted_is_not_made(self):
+        self.enter("mx1/policyd/0")
+        os.mkdir(os.path.join(self.settings["state_dir"], "journal"))
+        self.says(TEMPFAIL, "node", "rm", "mx1/policyd/0")
+        self.assertEqual({"mx1/policyd/0"}, self.roster())
+
     def test_what_is_refused(self):
         self.says(DATAERR, "node", "rm", "nobody")
         self.put("nodes", "broken", "{}")
@@ -106,7 +122,7 @@ class Remove(NodeCase):
             self.says(USAGE, *words)
 
     def test_replicas_that_do_not_have_it_are_named(self):
-        self.says(OK, "init", "--force", "--members", 3)
+        self.redis.cli("HSET", "splitmx.map", "members", 3)
         self.enter("mx1/policyd/0")
         self.says(TEMPFAIL, "node", "rm", "mx1/policyd/0")
         self.assertIn("only 0 of 2 replicas have it", self.error)

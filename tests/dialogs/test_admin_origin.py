@@ -68,6 +68,19 @@ class Origin(NodeCase):
         self.says(OK, "import", path, "--yes", "--force")
         self.assertEqual(("confirmed", "import"), tuple(self.origin("bob@example.org")[k] for k in ("state", "what")))
 
+    def test_who_confirms_only_has_not_changed_it(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force", "--no-wait", "--by", "ann")
+        for _ in range(2):
+            self.says(OK, "set", "ann@example.org", "new", "--by", "bob")
+        told = self.origin()
+        self.assertEqual(("confirmed", "set", "new"), tuple(told[k] for k in ("state", "what", "noted")))
+        self.assertIn("ann (", told["who"])
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "old")  # by hand; then it was bob who stood for it
+        self.says(OK, "set", "ann@example.org", "old", "--by", "bob")
+        told = self.origin()
+        self.assertEqual(("confirmed", "confirm", "old"), tuple(told[k] for k in ("state", "what", "noted")))
+        self.assertIn("bob (", told["who"])
+
     def test_a_stream_that_is_none(self):
         self.redis.cli("DEL", "splitmx.audit")
         self.redis.cli("SET", "splitmx.audit", "x")

@@ -17,7 +17,7 @@ class WindowCase(NodeCase):
 
 
 class Window(WindowCase):
-    def test_close_raises_both_at_once_and_open_lowers_them(self):
+    def test_close_raises_both_and_open_lowers_them(self):
         told = self.tells(OK, "window", "close", "--reason", "night")[0]
         self.assertEqual(("closed", 3600000, 3600000), tuple(told[k] for k in ("result", "lease_ms", "lease_most_ms")))
         self.assertEqual(["3600000", "3600000"], self.lease())

@@ -197,6 +197,7 @@ class Sessions(LabCase):
         self.redis.cli("HSET", "splitmx.map", "id", "other")
         answer = self.drive.ask_until("ann@example.org", verdict="temp")
         self.assertIn("another map", answer["reason"])
+        self.assertRegex(answer["reason"], 'look with "splitmx doctor".*remove')
         self.assertIn("another map", "".join(self.drive.status()["alarms"]))
         self.redis.cli("HSET", "splitmx.map", "id", HEAD["id"])
         self.drive.ask_until("ann@example.org", owner="new")

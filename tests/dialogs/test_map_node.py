@@ -1,7 +1,9 @@
 """The map client as a node: the roster, beats, barriers and acknowledgements, with real Redis and the scripted one."""
 
+import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -235,6 +237,43 @@ class Roster(LabCase):
                 self.redis.cli("CLIENT", "KILL", "ID", line.split()[0].split("=")[1])
 
 
+@needs_redis
+class Strangers(LabCase):
+    """Replicas that are no members of the map: WAIT counts them too."""
+
+    @classmethod
+    def furnish(cls):
+        cls.master = Redis(cls.lab, "master", tcp=True)
+        options = {"replicaof": f"127.0.0.1 {cls.master.tcp_port}", "repl-diskless-sync-delay": 0}
+        cls.one, cls.two, cls.stranger = (Redis(cls.lab, name, tcp=True, options=options) for name in ("one", "two", "stranger"))
+        members = " ".join(f"127.0.0.1:{redis.tcp_port}" for redis in (cls.master, cls.one, cls.two))
+        head = {**HEAD, "lease_ms": 1500, "members": members}
+        cls.master.cli("HSET", "splitmx.map", *[w for pair in head.items() for w in pair])
+        cls.master.cli("MSET", "splitmx:owner:@example.org", "old", ANN, "new")
+        cls.follow(3)
+
+    @classmethod
+    def follow(cls, count):
+        wait_for(f"{count} replicas", 30, lambda: cls.master.cli("INFO", "replication").count("state=online") == count)
+
+    def test_A12_they_make_up_for_no_member(self):
+        self.two.stop()
+        self.follow(2)
+        drive = Drive(self.lab, self.master.tcp_url, name="drive")
+        drive.wait_trouble("only 1 of 2 replicas have this node")
+        self.two.start()
+        drive.wait_live().ask_until("ann@example.org", owner="new")
+        self.one.stop()
+        self.two.stop()
+        self.follow(1)  # a stranger
+        drive.wait_trouble("only 0 of 1 replicas that make a majority")
+        wait_for("the lease is over", 10, lambda: drive.status()["node"]["memory"] == "none")
+        self.assertEqual("temp", drive.ask("ann@example.org")["verdict"])
+        self.one.start()
+        drive.ask_until("ann@example.org", owner="new")
+        drive.stop()
+
+
 class Scripted(LabCase):
     numbers = 0
 
@@ -306,6 +345,78 @@ class Barriers(Scripted):
         wait_for("a new session", 5, lambda: self.drive.status()["link"]["sessions"] == 2)
         self.fake.bark(900, "after")
         self.wait_ack(900, "after")
+
+    def test_a_flood_of_names_is_bounded_and_acknowledged(self):
+        self.begin()
+        self.fake.echo = threading.Event()
+        names = [f"{i:0500d}@example.org" for i in range(1000)]
+        for i in range(40):
+            self.fake.bark(10 + i, f"n{i}", *names)
+        most = wait_for("most are on their way", 20, lambda: (n := self.drive.status()["node"]["barrier_bytes"]) > 3 << 20 and n)
+        for _ in range(20):
+            most = max(most, self.drive.status()["node"]["barrier_bytes"])
+        self.assertLessEqual(most, 4 << 20)
+        self.fake.echo.set()
+        for i in range(40):
+            self.wait_ack(10 + i, f"n{i}")
+        self.assertEqual(self.drive.status()["node"]["barrier_bytes"], 0)
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
+
+    def identity(self):
+        """What the file says; "" where there is none yet."""
+        path = os.path.join(self.drive.state_dir, "identity")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="ascii") as f:
+            return f.read()
+
+    def test_A20_a_disk_that_hangs_stalls_no_answer_and_holds_up_the_acknowledgement(self):
+        self.begin(question_timeout=300, grace=0)
+        was = wait_for("the file", 5, self.identity)
+        self.drive.call("disk hung")
+        self.fake.head["epoch"] = "6"
+        self.fake.set(ANN, "new")
+        self.fake.bark(6, "aa", "ann@example.org")
+        wait_for("it hangs, and the beat says so", 15, lambda: "has not answered for 5 s" in json.loads(self.fake.beats[self.node]).get("alarm", ""))
+        beats = self.drive.status()["link"]["heartbeats"]
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "new")
+        wait_for("heartbeats go on", 5, lambda: self.drive.status()["link"]["heartbeats"] > beats + 1)
+        self.assertEqual((self.drive.status()["link"]["sessions"], self.acks(), self.drive.status()["node"]["acknowledged"]), (1, [], 0))
+        self.assertEqual(self.identity(), was)
+        self.drive.call("disk well")
+        self.wait_ack(6, "aa")
+        self.assertIn("epoch 6\n", self.identity())
+        wait_for("the beat says no more", 5, lambda: not json.loads(self.fake.beats[self.node]).get("alarm"))
+
+    def test_the_epoch_is_in_the_file_before_it_is_acknowledged(self):
+        self.begin()
+        self.fake.head["epoch"] = "900"
+        for epoch in range(6, 60):
+            self.fake.bark(epoch, "n")
+            self.wait_ack(epoch, "n")
+            self.assertGreaterEqual(int(self.identity().split()[-1]), epoch)
+
+    def test_A20_a_file_that_cannot_be_written_is_an_alarm_and_acknowledged(self):
+        self.begin()
+        aside = os.path.join(self.drive.state_dir, "identity.new")
+        os.mkdir(aside)
+        self.fake.head["epoch"] = "6"
+        self.fake.bark(6, "aa")
+        self.wait_ack(6, "aa")
+        wait_for("an alarm", 5, lambda: "identity.new" in "".join(self.drive.status()["alarms"]))
+        os.rmdir(aside)
+        wait_for("written", 5, lambda: "epoch 6\n" in self.identity())
+        wait_for("no alarm", 5, lambda: self.drive.status()["alarms"] == [])
+
+    def test_a_process_that_stopped_with_the_lock_holds_up_nobody_for_long(self):
+        self.begin()
+        with open(os.path.join(self.drive.state_dir, "identity.lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.fake.head["epoch"] = "6"
+            self.fake.bark(6, "aa")
+            self.wait_ack(6, "aa")
+        self.assertEqual(self.drive.status()["alarms"], [])
+        wait_for("written with a later heartbeat", 5, lambda: "epoch 6\n" in self.identity())
 
     def test_before_the_session_is_live_all_is_forgotten(self):
         self.begin()
@@ -592,6 +703,23 @@ class Twins(Scripted):
         self.fake.replicas = 2
         self.drive.wait_live()
 
+    def test_an_entry_that_nobody_can_read_stays_until_an_operator_removes_it(self):
+        """It may be a later version's, with any grace: writers know that they cannot wait for it by time."""
+        self.begin(head={"lease_ms": "1000"})
+        beat = self.fake.beats[self.node]
+        self.drive.stop()
+        for entry in ("{2: new}", '{"format": 2}', json.dumps({"run": "f" * 16, "grace_ms": 10 ** 9, "drain_ms": 0})):
+            self.fake.nodes[self.node], self.fake.beats[self.node] = entry, beat
+            self.drive.start().wait_trouble("cannot be read")
+            alarm = self.drive.status()["alarms"][0]
+            for said in ("splitmx.nodes has an entry", f"splitmx node rm {self.node} --force"):
+                self.assertIn(said, alarm)
+            self.assertEqual((entry, "temp"), (self.fake.nodes[self.node], self.drive.ask("ann@example.org")["verdict"]))
+            del self.fake.nodes[self.node]
+            self.drive.ask_until("ann@example.org", owner="old", seconds=15)
+            wait_for("no alarm", 5, lambda: self.drive.status()["alarms"] == [])
+            self.drive.stop()
+
     def test_who_leaves_takes_out_no_entry_of_another(self):
         self.begin(head={"lease_ms": "60000"})
 
@@ -606,13 +734,15 @@ class Twins(Scripted):
     def test_who_refuses_the_map_takes_out_no_entry_of_another(self):
         self.begin()
         self.drive.stop()
-        theirs = json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})
-        self.fake.nodes[self.node], self.fake.beats[self.node] = theirs, OTHER
         self.fake.head["schema"] = "2"
+        for run, theirs in (("f" * 16, json.dumps({"run": "f" * 16, "grace_ms": 0, "drain_ms": 0})), ("?", '{"format": 2}')):
+            self.fake.nodes[self.node], self.fake.beats[self.node] = theirs, OTHER
+            self.drive.start()
+            wait_for("it refuses", 5, lambda: re.search(f"run={re.escape(run)} why=.it is another process now", read(self.drive.log)))
+            time.sleep(1.2)
+            self.assertEqual((self.fake.nodes[self.node], self.fake.beats[self.node]), (theirs, OTHER))
+            self.drive.stop()
         self.drive.start()
-        wait_for("it refuses", 5, lambda: "it is another process now" in read(self.drive.log))
-        time.sleep(1.2)
-        self.assertEqual((self.fake.nodes[self.node], self.fake.beats[self.node]), (theirs, OTHER))
         self.fake.head["schema"] = "1"
 
     def test_who_is_not_in_the_roster_remembers_nothing(self):

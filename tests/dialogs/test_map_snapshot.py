@@ -1,5 +1,6 @@
 """A node that starts again while Redis is away: what it still answers, and what never again."""
 
+import json
 import os
 import signal
 
@@ -114,6 +115,25 @@ class Restart(LabCase):
         self.restart()
         self.assertEqual(self.drive.ask("ann@example.org")["verdict"], "temp")
         self.assertEqual(self.drive.ask("bob@example.org")["owner"], "new")
+
+    def test_A20_barriers_that_wait_for_a_disk_that_hangs_are_bounded(self):
+        self.begin(lease_ms=60000, grace=600000)
+        self.saved()
+        self.drive.call("disk hung")
+        self.fake.set(ANN, "new")
+        for start in range(0, 1100, 100):  # as many as may be on their way, and no more
+            for i in range(start, start + 100):
+                self.fake.bark(6, f"n{i}", "ann@example.org")
+            wait_for("they wait", 10, lambda: self.drive.status()["snapshot"]["barriers"] >= min(start + 100, 1024))
+        self.assertEqual(self.drive.status()["snapshot"]["barriers"], 1024)
+        wait_for("the beat says so", 15, lambda: "the disk has not answered" in "".join(json.loads(b).get("alarm", "") for b in self.fake.beats.values()))
+        self.assertEqual(self.drive.ask("ann@example.org")["owner"], "new")
+        self.assertEqual((self.drive.status()["node"]["acknowledged"], self.fake.published), (0, []))
+        self.drive.call("disk well")
+        wait_for("none waits", 10, lambda: self.drive.status()["snapshot"]["barriers"] == 0)
+        self.fake.bark(6, "n1099", "ann@example.org")  # its writer has not had an answer
+        wait_for("the acknowledgement", 5, lambda: any(" n1099 " in text for _, text in self.fake.published))
+        self.assertEqual(self.drive.status()["link"]["sessions"], 1)
 
     def test_everything_acknowledged_leaves_nothing(self):
         self.begin(grace=600000, question_timeout=50)

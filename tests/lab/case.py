@@ -53,6 +53,13 @@ class LabCase(unittest.TestCase):
         if troubles:
             raise Failure("not seen by a test:\n" + "\n".join(troubles[:20]))
 
+    def figures(self, text):
+        """What was measured, in one line: tests/system/run shows it."""
+        print(text)
+        if os.environ.get("SPLITMX_DIARY"):
+            with open(os.environ["SPLITMX_DIARY"], "a", encoding="utf-8") as f:
+                f.write(f"figures {text}\n")
+
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
         super().run(result)

@@ -55,6 +55,8 @@ class SlowRedis:
                     continue
                 pause = max(0, waiting[0][0] - time.monotonic()) if waiting else 1
                 ready, _, _ = select.select([client, server], [], [], pause)
+                if self.held.is_set():
+                    continue
                 for peer in ready:
                     data = peer.recv(65536)
                     if not data:

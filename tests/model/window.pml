@@ -6,7 +6,9 @@
  * that does not answer is waited for briefly; `window close` makes it long again.
  * Two operators give such commands, which may be killed between any two steps and
  * given again; meanwhile a third writer changes one account's owner, OLD -> NEW.
- * One node, one Redis (failover: fence.pml).
+ * One node, one Redis; with -DFO=1 another server of it lags behind, and is promoted
+ * once: what had not reached it is gone, sessions and commands end, the writer goes
+ * on there if his change had. (More of failover: fence.pml).
  *
  * THE CLAIM: once the change of the owner is confirmed, the node has no running
  * lease together with OLD, in memory or in the snapshot that a restart would use.
@@ -15,8 +17,9 @@
  * of both, and puts a mark of its own into the head. Then a barrier; the node cuts
  * what is left of its lease, and of its snapshot's, before it acknowledges. When
  * it has, or the old length is over, another transaction lowers lease_most_ms,
- * if the head still bears the mark. Closing: one transaction raises both, with a
- * mark of its own. Whoever changes an owner waits for nodes that are silent for
+ * if the head still bears the mark. Closing: one transaction raises
+ * lease_most_ms, with a mark of its own; when every server has that, another raises
+ * lease_ms, if the head still bears the mark, with a new one. Whoever changes an owner waits for nodes that are silent for
  * the highest of all lengths that the head said while it waited.
  *
  * The node knows the length from the head as its heartbeats read it, so it may
@@ -56,6 +59,9 @@
 #endif
 #ifndef LOSSES
 #define LOSSES 1	/* 1: sessions are lost, at any time */
+#endif
+#ifndef FO
+#define FO 0		/* 1: another server is promoted */
 #endif
 #ifndef OPEN
 #define OPEN 0		/* 1: at first the window is open */
@@ -98,8 +104,11 @@
 #ifndef AGAIN
 #define AGAIN 1		/* an opening that finds lease_ms short begins anew; 0: believes that the first was confirmed */
 #endif
+#ifndef CLOSE_STEPS
+#define CLOSE_STEPS 1	/* closing has two steps, and every server has the first; 2: whoever has it; 0: one step */
+#endif
 #ifndef CLOSE_BOTH
-#define CLOSE_BOTH 1	/* closing raises both at once; 0: lease_ms alone */
+#define CLOSE_BOTH 1	/* closing raises both; 0: lease_ms alone */
 #endif
 #ifndef OPEN_KEEPS
 #define OPEN_KEEPS 1	/* opening leaves lease_most_ms at the highest of both; 0: as it was */
@@ -116,6 +125,10 @@
 
 /* Redis: the change was made, the head and its mark (which grows: an epoch) */
 bool new; byte ms = (OPEN -> S : L), most = (OPEN -> S : L), mark;
+/* the server that may be promoted: what has reached it */
+bool promoted, rnew; byte rms = (OPEN -> S : L), rmost = (OPEN -> S : L), rmark;
+#define BEHIND (rms != ms || rmost != most || rmark != mark || rnew != new)
+#define REACHED (!FO || promoted || !BEHIND)
 /* the node: OLD in memory, left there by an older session, OLD on disk */
 bool sess, live, old = 1, left, disk; byte lease, dlife;
 bool inv;				/* the invalidation is on its way */
@@ -125,9 +138,9 @@ bool cread; byte clen, cmark;		/* the head as read for the acknowledgement */
 byte caplen, capmark; bool behind;	/* the newest such; a heartbeat before the barrier is not in */
 byte kmark, klen = (OPEN -> S : L);	/* the head as last read */
 byte kills, missed;
-/* the operators: 1 lowered and published, 2 confirmed; the writer: step, silence, the longest length seen */
-byte ost[2], otime[2], omark[2], oold[2]; bool oack[2]; byte cmds;
-byte fst, ftime, fw; bool facked, confirmed, bytime;
+/* the operators: 1 lowered and published, 2 confirmed, 3 closing announced; go: every server has it; the writer: step, silence, the longest length seen */
+byte ost[2], otime[2], omark[2], oold[2]; bool oack[2], ogo[2]; byte cmds;
+byte fst, ftime, fw; bool fgo, facked, confirmed, bytime;
 byte x;
 
 inline quiet() { bst = 0; bafter = 0; b0 = 0; b1 = 0; bf = 0; cread = 0; clen = 0; cmark = 0; behind = 0 }
@@ -158,10 +171,10 @@ inline acknowledge() {
 }
 #define LENGTH (MOST == 0 -> ms : (MOST == 2 -> most : MAX(ms, most)))
 inline look() { if :: HEAD_AGAIN -> fw = MAX(fw, LENGTH) :: else fi }
-inline finish(o) { ost[o] = 0; otime[o] = 0; omark[o] = 0; oold[o] = 0; oack[o] = 0; if :: o == 0 -> b0 = 0 :: else -> b1 = 0 fi } /* an answer to it is for nobody else */
+inline finish(o) { ost[o] = 0; otime[o] = 0; omark[o] = 0; oold[o] = 0; oack[o] = 0; ogo[o] = 0; if :: o == 0 -> b0 = 0 :: else -> b1 = 0 fi } /* an answer to it is for nobody else */
 #define MINE(o) (MARK == 0 || (MARK == 1 && mark == omark[o]) || (MARK == 2 && ms == S))
-#define WAITS(o) (ost[o] == 1 && !oack[o])
-#define FLIPS (fst == 1 && !facked)
+#define WAITS(o) (ost[o] == 1 && ogo[o] && !oack[o])
+#define FLIPS (fst == 1 && fgo && !facked)
 
 #define OPERATOR(o) \
  :: cmds < CMDS && ost[o] == 0 && (o == 0 || ost[0] != 0) -> d_step { /* open */ \
@@ -171,11 +184,15 @@ inline finish(o) { ost[o] = 0; otime[o] = 0; omark[o] = 0; oold[o] = 0; oack[o] 
 	:: else -> \
 		mark++; omark[o] = mark; \
 		if :: OPEN_KEEPS -> most = MAX(ms, most) :: else fi; \
-		oold[o] = MAX(ms, most); ms = S; ost[o] = 1; \
+		oold[o] = MAX(ms, most); ms = S; ost[o] = 1; ogo[o] = !FO || promoted; \
 		if :: !LOWER_LAST -> most = S :: else fi \
 	fi } \
- :: o == 0 && cmds < CMDS && (ms != L || most != L) -> d_step { cmds++; mark++; ms = L; if :: CLOSE_BOTH -> most = L :: else fi } /* close */ \
- :: ost[o] == 1 && (oack[o] || otime[o] >= (OLD_LENGTH -> oold[o] : S) + DRIFT) -> d_step { ost[o] = 2; otime[o] = 0; oold[o] = 0; oack[o] = 0 } \
+ :: o == 0 && CLOSE_STEPS == 0 && cmds < CMDS && (ms != L || most != L) -> d_step { cmds++; mark++; ms = L; if :: CLOSE_BOTH -> most = L :: else fi } /* close */ \
+ :: CLOSE_STEPS != 0 && cmds < CMDS && ost[o] == 0 && (o == 0 || ost[0] != 0) && (ms != L || most != L) -> d_step { \
+	cmds++; mark++; if :: CLOSE_BOTH -> most = L :: else fi; omark[o] = mark; ost[o] = 3; ogo[o] = !FO || promoted || CLOSE_STEPS == 2 } \
+ :: ost[o] == 3 && ogo[o] -> d_step { if :: mark == omark[o] -> mark++; ms = L :: else fi; finish(o) } \
+ :: (ost[o] == 1 || ost[o] == 3) && !ogo[o] && REACHED -> d_step { ogo[o] = 1 } \
+ :: ost[o] == 1 && ogo[o] && (oack[o] || otime[o] >= (OLD_LENGTH -> oold[o] : S) + DRIFT) -> d_step { ost[o] = 2; otime[o] = 0; oold[o] = 0; oack[o] = 0 } \
  :: ost[o] == 2 -> d_step { if :: MINE(o) -> most = S :: else fi; finish(o) } \
  :: ost[o] != 0 -> d_step { finish(o) } /* killed */
 
@@ -187,9 +204,9 @@ inline nodetick() {
 	if :: (pst != 0 || hst != 0) && age < L -> age++ :: else fi
 }
 inline othertick() {
-	if :: ost[0] == 1 && otime[0] < L + DRIFT -> otime[0]++ :: else fi;
-	if :: ost[1] == 1 && otime[1] < L + DRIFT -> otime[1]++ :: else fi;
-	if :: fst == 1 && ftime < L + DRIFT -> ftime++ :: else fi
+	if :: ost[0] == 1 && ogo[0] && otime[0] < L + DRIFT -> otime[0]++ :: else fi;
+	if :: ost[1] == 1 && ogo[1] && otime[1] < L + DRIFT -> otime[1]++ :: else fi;
+	if :: fst == 1 && fgo && ftime < L + DRIFT -> ftime++ :: else fi
 }
 #define BAD ((lease > 0 && old) || (dlife > 0 && disk))
 
@@ -228,9 +245,16 @@ active proctype all() {
 	:: kills < KILLS -> d_step { kills++; drop(); old = disk; lease = dlife; left = disk }
 	/* the operators, the writer */
 	OPERATOR(0) OPERATOR(1)
-	:: fst == 0 -> d_step { new = 1; inv = sess; fst = 1; fw = LENGTH }
+	:: fst == 0 -> d_step { new = 1; inv = sess; fst = 1; fgo = !FO || promoted; fw = LENGTH }
+	:: fst == 1 && !fgo && REACHED -> d_step { fgo = 1; ftime = 0; fw = LENGTH }
 	:: fst == 1 && facked -> d_step { confirmed = 1; fst = 2 }
-	:: fst == 1 -> d_step { look(); if :: ftime >= fw + DRIFT -> confirmed = 1; bytime = 1; fst = 2 :: else fi }
+	:: fst == 1 && fgo -> d_step { look(); if :: ftime >= fw + DRIFT -> confirmed = 1; bytime = 1; fst = 2 :: else fi }
+	/* the other server */
+	:: FO && !promoted && BEHIND -> d_step { rms = ms; rmost = most; rmark = mark; rnew = new }
+	:: FO && !promoted -> d_step {
+		promoted = 1; ms = rms; most = rmost; mark = rmark; new = rnew; rms = 0; rmost = 0; rmark = 0; rnew = 0;
+		drop(); finish(0); finish(1);
+		if :: fst == 1 -> facked = 0; ftime = 0; fw = LENGTH; fgo = new; if :: !new -> fst = 0; fw = 0 :: else fi :: else fi }
 	/* time */
 	:: d_step { nodetick(); othertick() }
 	:: missed < DRIFT -> d_step { missed++; othertick() }

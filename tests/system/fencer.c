@@ -21,6 +21,9 @@
  *
  * The last line is one JSON object; status 1 if a sample named the former owner,
  * or a confirmed change was not there any more.
+ *
+ * It is long because whoever judges a sample must see at once what the askers, the
+ * flips and the board agree on: that is one argument, and it is all in this file.
  */
 #include "base/clock.h"
 #include "base/log.h"

@@ -64,9 +64,9 @@ class FailoverCase(LabCase):
 
     def assertFenced(self, report):
         gaps = {name: max(a["gap_ms"] for a in report["askers"] if a["node"] == name) for name in "abc"}
-        print(f"{TIMES} times: {report['flips']} flips, {report['samples']} samples, {report['stale']} stale, "
-              f"{report['lost']} lost, {report['undone']} told as undone, {report['unconfirmed']} unconfirmed, "
-              f"writes away {report['write_gap_ms']:.0f} ms, known account unanswered {gaps} ms")
+        self.figures(f"{TIMES} times: {report['flips']} flips, {report['samples']} samples, {report['stale']} stale, "
+                     f"{report['lost']} lost, {report['undone']} told as undone, {report['unconfirmed']} unconfirmed, "
+                     f"writes away {report['write_gap_ms']:.0f} ms, known account unanswered {gaps} ms")
         self.assertEqual((0, []), (report["stale"], report["stale_answers"]), report)
         self.assertEqual((0, 0), (report["lost"], report["status"]), report)
         self.assertGreater(report["flips"], TIMES, report)

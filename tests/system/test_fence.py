@@ -19,6 +19,8 @@ NO_PRELOAD = {"cache": {"preload": 0}}
 
 class FenceCase(LabCase):
     def assertFenced(self, report, samples=1):
+        self.figures(f"{report['flips']} flips, {report['by_time']} of them confirmed by time, {report['samples']} samples, "
+                     f"{report['stale']} stale; confirmed after p50 {report['p50_ms']:.2f} ms, p99 {report['p99_ms']:.2f} ms")
         self.assertEqual((0, []), (report["stale"], report["stale_answers"]), report)
         self.assertEqual((0, 0), (report["lost"], report["status"]), report)
         self.assertGreaterEqual(report["samples"], samples, report)
@@ -46,8 +48,6 @@ class FenceTest(FenceCase):
     def test_full_speed(self):
         flips, samples = (10000, 100000) if FULL else (1000, 10000)
         report = self.fencer.start(f=flips, s=12).wait(1200)
-        print(f"{flips} flips: {report['samples']} samples, {report['stale']} stale; "
-              f"confirmed after p50 {report['p50_ms']:.2f} ms, p99 {report['p99_ms']:.2f} ms")
         self.assertFenced(report, samples)
         self.assertEqual((flips, 0, 0), (report["flips"], report["by_time"], report["failed"]), report)
 

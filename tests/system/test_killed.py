@@ -73,6 +73,6 @@ class KilledTest(LabCase):
                 found = sorted(m.id for m in imap_list(dovecot.imap_port, address))
                 self.assertEqual(mine if side == ("old", "new")[i % 2] else [], found, f"{user} on {side}")
         deferred = sum("status=deferred" in line for line in house.mx.log_lines())
-        print(f"{MESSAGES} messages, {self.kills} kills, {deferred} deferrals, answers were away for at most "
-              f"{self.longest * 1000:.0f} ms")
+        self.figures(f"{MESSAGES} messages, {self.kills} kills, {deferred} deferrals, answers were away for at most "
+                     f"{self.longest * 1000:.0f} ms")
         self.assertEqual(0, deferred, house.mx.log_lines("status=deferred")[:3])

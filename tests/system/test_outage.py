@@ -193,7 +193,7 @@ class OutageTest(LabCase):
             watch.stop()
             mail.stop()
         self.assertEqual([], watcher.wrong)
-        print(f"{back - began:.0f} s without Redis: {len(sent)} messages came in; answers: {watcher.counts}")
+        self.figures(f"{back - began:.0f} s without Redis: {len(sent)} messages came in; answers: {watcher.counts}")
         self.assertGreater(len(sent), OUTAGE_S / MAIL_EVERY_S / 4)
         self.arrived(sent, watcher.right, began)
 

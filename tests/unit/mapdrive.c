@@ -10,6 +10,8 @@
  * "claim N ADDRESS mail" asks and takes a claim, as a delivery does (a hold of mail
  * ends it), "... all" as a session does. {"end": N} says that it is asked to end;
  * it is released at once, or after "hold-on" by "release N". "claims" lists them.
+ *
+ * After "disk hung" fsync(2) and fdatasync(2) do not return, until "disk well".
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,9 +21,11 @@
 
 #include <err.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -48,6 +52,31 @@ struct held {
 
 static TAILQ_HEAD(, held) helds = TAILQ_HEAD_INITIALIZER(helds);
 static bool hold_on;
+static atomic_bool is_hung;
+
+/* ---- a disk that hangs: these are our own */
+
+static int
+sync_when_well(long how, int fd)
+{
+	while (is_hung)
+		usleep(1000);
+	return (int)syscall(how, fd);
+}
+
+int
+fsync(int fd)
+{
+	return sync_when_well(SYS_fsync, fd);
+}
+
+int
+fdatasync(int fd)
+{
+	return sync_when_well(SYS_fdatasync, fd);
+}
+
+/* ---- what is said */
 
 static void
 say(json_t *json)
@@ -235,6 +264,9 @@ line_take(char *line)
 		hold_on = true;
 	} else if (strcmp(line, "claims") == 0) {
 		helds_say();
+	} else if (strncmp(line, "disk ", 5) == 0) {
+		is_hung = strcmp(line + 5, "hung") == 0;
+		say(json_pack("{s:b}", "hung", (int)is_hung));
 	} else if (strcmp(line, "leave") == 0) {
 		helds_end();
 		map_leave(map, left, NULL);
@@ -298,6 +330,7 @@ main(int argc, char **argv)
 	watch = watch_new(loop, STDIN_FILENO, on_stdin, NULL);
 	watch_set(watch, WATCH_READ);
 	loop_run(loop);
+	is_hung = false; /* or it would never end */
 	watch_free(&watch);
 	helds_end();
 	map_free(&map);

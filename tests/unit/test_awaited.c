@@ -130,7 +130,7 @@ the_process_that_is_in_the_roster_must_acknowledge(void **state)
 	assert_int_equal(awaited_at(awaited, 0)->done_ms, 3);
 	/* While another node is waited for, one of the same id starts, with what it has on disk. */
 	look(awaited, NODES("n/r/0", ENTRY("3"), "n/r/1", PLAIN), NONE, START + 10);
-	assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_SILENT);
+	assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_ENTERED);
 	awaited_take_ack(awaited, STR("7 aa n/r/1 1"), START + 11);
 	assert_false(awaited_is_over(awaited));
 	awaited_take_ack(awaited, STR("7 aa n/r/0 2"), START + 12);
@@ -325,6 +325,88 @@ what_is_no_hash_is_not_an_empty_one(void **state)
 	awaited_free(&awaited);
 }
 
+/*
+ * W is 302 ms. Nobody was seen to be silent before he was seen, so a name for that
+ * is right only when he has been silent since.
+ */
+static void
+who_is_seen_late_is_named_by_what_was_seen(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t first_ms; /* when somebody looked before it was there; 0: nobody did */
+		uint64_t seen_ms, again_ms; /* after the begin */
+		const char *run, *beat; /* when it is looked at again */
+		const char *ack; /* between the two looks */
+		enum awaited_state at_first, at_last;
+	} rows[] = {
+	    {"the first look is late: it may have beaten all the time", 0, 5000, 5301, "1", "1",
+		NULL, AWAITED_SILENT, AWAITED_SILENT},
+	    {"and was silent since", 0, 5000, 5302, "1", "1", NULL, AWAITED_SILENT, AWAITED_OUT},
+	    {"and beats", 0, 5000, 5302, "1", "2", NULL, AWAITED_SILENT, AWAITED_BEATS},
+	    {"it entered before W had passed", 1, 100, 401, "1", "1", NULL, AWAITED_ENTERED,
+		AWAITED_ENTERED},
+	    {"and was silent for W", 1, 100, 402, "1", "1", NULL, AWAITED_ENTERED, AWAITED_OUT},
+	    {"it entered when W had passed", 1, 5000, 5301, "1", "1", NULL, AWAITED_ENTERED,
+		AWAITED_ENTERED},
+	    {"and was silent for W", 1, 5000, 5302, "1", "1", NULL, AWAITED_ENTERED, AWAITED_OUT},
+	    {"and beats", 1, 5000, 5302, "1", "2", NULL, AWAITED_ENTERED, AWAITED_BEATS},
+	    {"and acknowledges", 1, 5000, 5010, "1", "2", "7 aa n/r/0 1", AWAITED_ENTERED,
+		AWAITED_ACKNOWLEDGED},
+	    {"and is another process then", 1, 5000, 5302, "2", "1", NULL, AWAITED_ENTERED,
+		AWAITED_ENTERED},
+	    {"another process took a silent one's place", 0, 1, 303, "2", "1", NULL, AWAITED_SILENT,
+		AWAITED_ENTERED},
+	    {"and has acknowledged", 0, 1, 303, "2", "1", "7 aa n/r/0 2", AWAITED_SILENT,
+		AWAITED_ACKNOWLEDGED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct awaited *awaited = begin();
+		char entry[128];
+
+		print_message("%s\n", rows[i].name);
+		if (rows[i].first_ms > 0)
+			look(awaited, NONE, NONE, START + rows[i].first_ms);
+		look(awaited, NODES("n/r/0", PLAIN), NODES("n/r/0", "1"), START + rows[i].seen_ms);
+		assert_int_equal(awaited_at(awaited, 0)->state, rows[i].at_first);
+		assert_false(awaited_is_over(awaited));
+		if (rows[i].ack != NULL)
+			awaited_take_ack(awaited, str_of(rows[i].ack), START + rows[i].again_ms);
+		snprintf(entry, sizeof(entry),
+		    "{\"host\":\"mx\",\"role\":\"r\",\"grace_ms\":0,\"drain_ms\":0,\"run\":\"%s\"}",
+		    rows[i].run);
+		look(awaited, NODES("n/r/0", entry), NODES("n/r/0", rows[i].beat),
+		    START + rows[i].again_ms);
+		assert_int_equal(awaited_at(awaited, 0)->state, rows[i].at_last);
+		assert_int_equal(awaited_by_time(awaited), rows[i].at_last == AWAITED_OUT);
+		awaited_free(&awaited);
+	}
+}
+
+static void
+who_was_waited_out_and_comes_again_is_asked_again(void **state)
+{
+	struct awaited *awaited = begin();
+
+	look(awaited, NODES("n/r/0", PLAIN, "n/r/1", PLAIN), NODES("n/r/1", "1"), START);
+	look(awaited, NODES("n/r/0", PLAIN, "n/r/1", PLAIN), NODES("n/r/1", "2"), START + 302);
+	assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_OUT);
+	look(awaited, NODES("n/r/0", ENTRY("2"), "n/r/1", PLAIN), NODES("n/r/1", "3"), START + 303);
+	assert_int_equal(awaited_at(awaited, 0)->state, AWAITED_ENTERED);
+	awaited_take_ack(awaited, STR("7 aa n/r/1 1"), START + 304);
+	assert_false(awaited_is_over(awaited));
+	awaited_take_ack(awaited, STR("7 aa n/r/0 2"), START + 305);
+	assert_true(awaited_is_over(awaited));
+	assert_false(awaited_by_time(awaited));
+	/* One leaves, and enters with the same run. */
+	look(awaited, NODES("n/r/1", PLAIN, "n/r/2", PLAIN), NONE, START + 400);
+	look(awaited, NODES("n/r/1", PLAIN), NONE, START + 700);
+	look(awaited, NODES("n/r/1", PLAIN, "n/r/2", PLAIN), NONE, START + 1000);
+	assert_int_equal(awaited_at(awaited, 1)->state, AWAITED_ENTERED);
+	awaited_free(&awaited);
+}
+
 int
 main(void)
 {
@@ -344,6 +426,8 @@ main(void)
 	    cmocka_unit_test(a_name_that_is_none_stays_one_entry),
 	    cmocka_unit_test(who_comes_is_waited_for_and_who_leaves_is_not),
 	    cmocka_unit_test(what_is_no_hash_is_not_an_empty_one),
+	    cmocka_unit_test(who_is_seen_late_is_named_by_what_was_seen),
+	    cmocka_unit_test(who_was_waited_out_and_comes_again_is_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

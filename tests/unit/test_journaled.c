@@ -161,6 +161,31 @@ a_barrier_accepts_what_is_there(void **state)
 	journaled_free(&journaled);
 }
 
+/* What a repeated set found as it should be is decided; a repeated import says nothing of others.
+ */
+static void
+a_confirmation_decides_what_it_names(void **state)
+{
+	struct journaled *journaled = journaled_new(MAP);
+
+	set(journaled, "1", 2, "a@x", "new");
+	set(journaled, "2", 3, "b@x", "new");
+	begin(journaled, "confirm", "3", NULL, NULL, NULL);
+	becomes(journaled, "3", JOURNAL_CONFIRMED, 4);
+	noted(journaled,
+	    (struct entry){.what = STR("confirm"), .op = STR("3"), .accounts = STR("*")});
+	check(journaled, true, 9, "1 2 ");
+	begin(journaled, "confirm", "4", "a@x", NULL, NULL);
+	becomes(journaled, "4", JOURNAL_WRITTEN, 5);
+	check(journaled, true, 9, "1 2 "); /* it is lost itself */
+	noted(journaled, (struct entry){.what = STR("confirm"),
+			     .op = STR("4"),
+			     .account = STR("a@x"),
+			     .found = STR("a@x old\n")});
+	check(journaled, true, 9, "2 ");
+	journaled_free(&journaled);
+}
+
 static void
 many_accounts_at_once(void **state)
 {
@@ -206,6 +231,7 @@ main(void)
 	    cmocka_unit_test(a_stream_that_was_shortened_accuses_nobody),
 	    cmocka_unit_test(the_last_of_an_account_counts),
 	    cmocka_unit_test(a_barrier_accepts_what_is_there),
+	    cmocka_unit_test(a_confirmation_decides_what_it_names),
 	    cmocka_unit_test(many_accounts_at_once),
 	    cmocka_unit_test(another_map_is_none_of_ours),
 	};

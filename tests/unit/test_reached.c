@@ -96,12 +96,45 @@ test_reached_not_by_who_was_just_filled(void **state)
 	assert_int_equal(reached.count, 0);
 }
 
+static const struct {
+	const char *members, *dead, *replicas[5];
+	unsigned count;
+} most_rows[] = {
+    {"3", "", {"b:1", "x:1"}, 2},
+    {"a:1 b:1 c:1", "", {"b:1", "x:1"}, 1},
+    {"a:1 b:1 c:1", "", {"x:1", "y:1"}, 0},
+    {"a:1 b:1 c:1", "", {"b:1-", "c:1~", "x:1"}, 0},
+    {"a:1 b:1 c:1", "b:1", {"b:1"}, 1},
+    {"a:1 b:1 c:1", "", {"b:1", "b:1"}, 1},
+    {"a:1 b:1 c:1", "", {"b:1-", "b:1"}, 1},
+};
+
+static void
+test_reached_by_a_majority_of_members_and_no_strangers(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(most_rows); i++) {
+		struct server_replication replication = {.offset = OFFSET};
+		struct map_head head = {0};
+		unsigned count;
+
+		assert_true(head_members_read(str_of(most_rows[i].members), &head.members,
+		    &head.named));
+		assert_true(head_servers_read(str_of(most_rows[i].dead), &head.dead));
+		for (size_t r = 0; most_rows[i].replicas[r] != NULL; r++)
+			add_replica(&replication, most_rows[i].replicas[r]);
+		count = reached_most(&head, &replication, OFFSET);
+		if (count != most_rows[i].count)
+			fail_msg("row %zu: %u", i, count);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_reached_each_row),
 	    cmocka_unit_test(test_reached_not_by_who_was_just_filled),
+	    cmocka_unit_test(test_reached_by_a_majority_of_members_and_no_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * fsync(2), fdatasync(2) and rename(2) are our own here, so that they fail when
  * a test wants it, as a dying disk makes them.
  */
-#include "base/syncer.h"
+#include "base/sync_file.h"
 
 #include "base/file.h"
 #include "base/mem.h"
