@@ -41,6 +41,7 @@ subject_read(struct subject *subject, struct str text, const struct account_rule
 			return -1;
 	} else {
 		switch (account_parse(&subject->account, text, rules)) {
+		case ACCOUNT_LOGIN:
 		case ACCOUNT_OTHER:
 			return fault_set(fault_r, VERDICT_PERM,
 			    "%s is not an address: write user@domain, or @domain for a whole domain",
