@@ -1,5 +1,5 @@
 /*
- * cmd_barrier.c - splitmx barrier [ADDRESS|@DOMAIN ...]               (driver)
+ * cmd_barrier.c - splitmx barrier [ADDRESS|@DOMAIN|LOGIN ...]         (driver)
  *
  * After an edit with redis-cli, or a change that was not confirmed: asks every
  * Redis member and every node whether they know what is in the map now.
@@ -80,7 +80,7 @@ run(struct admin *admin)
 
 	if ((code = admin_need_settings(admin)) != 0)
 		return code;
-	if ((code = named_read(&named, admin)) == 0)
+	if ((code = named_read_or_logins(&named, admin)) == 0)
 		code = take_barrier(admin, named.names, named.count);
 	named_fini(&named);
 	return code;
@@ -88,7 +88,7 @@ run(struct admin *admin)
 
 const struct command cmd_barrier = {
     .name = "barrier",
-    .usage = "[ADDRESS|@DOMAIN ...] [--wait SECONDS]",
+    .usage = "[ADDRESS|@DOMAIN|LOGIN ...] [--wait SECONDS]",
     .sentence = "Waits until every node and Redis member knows what is in the map now.",
     .options = options,
     .words_least = 0,

@@ -1,7 +1,7 @@
 /*
- * cmd_explain.c - splitmx explain ADDRESS|@DOMAIN                     (driver)
+ * cmd_explain.c - splitmx explain ADDRESS|@DOMAIN|LOGIN               (driver)
  *
- * The whole story of one address, read with the code that the daemons read it
+ * The whole story of one address or login name, read with the code that the daemons read it
  * with: what it is called in the map, every key that was looked at and what was
  * in it, who owns it, whether it is held and for how long, and what each map
  * tells Postfix.
@@ -80,6 +80,8 @@ maps_json(const struct story *story)
 	json_t *maps = json_object();
 	struct buf text = BUF_INIT;
 
+	if (story->subject->is_login)
+		return maps; /* Postfix asks for addresses only */
 	for (size_t i = 0; i < ruleset_view_count(rules); i++) {
 		const struct view *view = ruleset_view_at(rules, i);
 		struct answer answer;
@@ -189,8 +191,21 @@ print_maps(const struct story *story)
 }
 
 static void
-print_owner(const struct admin *admin, const struct finding *finding)
+print_nobody(const struct story *story)
 {
+	if (story->subject->is_login)
+		puts("owner      none: no login key has this name, so nobody logs in by it; write "
+		     "addresses as user@domain, whole domains as @domain");
+	else
+		puts("owner      none: its domain is not managed, everybody goes on as without us");
+}
+
+static void
+print_owner(const struct story *story)
+{
+	const struct admin *admin = story->admin;
+	const struct finding *finding = story->finding;
+
 	switch (finding->verdict) {
 	case VERDICT_FOUND:
 		printf("account    %s\n", log_quote(finding->account));
@@ -208,7 +223,7 @@ print_owner(const struct admin *admin, const struct finding *finding)
 			puts("unknown    the domain is complete and does not know this address");
 		break;
 	case VERDICT_ABSENT:
-		puts("owner      none: its domain is not managed, everybody goes on as without us");
+		print_nobody(story);
 		break;
 	case VERDICT_TEMP:
 	case VERDICT_PERM:
@@ -225,14 +240,16 @@ print_words(const struct story *story)
 {
 	const struct client_map *map = client_map(story->admin->client);
 
-	printf("address    %s\n", log_quote(story->subject->name));
+	printf("%s %s\n", story->subject->is_login ? "login name" : "address   ",
+	    log_quote(story->subject->name));
 	if (story->subject->differs)
 		printf("asked as   %s\n", log_quote_text(story->asked));
-	print_owner(story->admin, story->finding);
+	print_owner(story);
 	if (story->origin != NULL)
 		origin_print(story->origin);
 	print_keys(story->reading);
-	print_maps(story);
+	if (!story->subject->is_login)
+		print_maps(story);
 	printf("map        %s, epoch %" PRIu64 ", at %s\n", map->head.id, map->head.epoch,
 	    client_target(story->admin->client));
 }
@@ -394,7 +411,7 @@ run(struct admin *admin)
 	if ((code = admin_need_map(admin)) != 0)
 		return code;
 	subject_init(&subject);
-	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0)
+	if ((code = owner_subject_or_login(admin, &subject, admin->args.words[0])) == 0)
 		code = explain(admin, &subject);
 	subject_fini(&subject);
 	return code;
@@ -402,7 +419,7 @@ run(struct admin *admin)
 
 const struct command cmd_explain = {
     .name = "explain",
-    .usage = "ADDRESS|@DOMAIN",
+    .usage = "ADDRESS|@DOMAIN|LOGIN",
     .sentence = "Tells who has an account and why, and what each map answers for it.",
     .options = options,
     .words_least = 1,

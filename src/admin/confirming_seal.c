@@ -68,7 +68,7 @@ seal_once(struct sealing *sealing, const struct change_note *note, const struct 
 		return -1;
 	}
 	client_words(client, NULL, NULL, "MULTI", NULL);
-	seal_queue(client, sealing->seal, note, fields, count > 0 ? 2 : 1);
+	seal_queue(client, sealing->seal, note, fields, buf_len(&found) > 0 ? 2 : 1);
 	client_words(client, on_exec, sealing, "EXEC", NULL);
 	rc = client_wait(client, 0, fault_r);
 	buf_fini(&found);

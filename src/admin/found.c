@@ -41,6 +41,8 @@ found_owners(struct client *client, const struct str *names, size_t count, struc
 		struct look look = {.name = names[i], .out = out};
 		struct str watch[2] = {STR("WATCH")}, get[2] = {STR("GET")};
 
+		if (str_find(names[i], '@') == names[i].len)
+			continue; /* a login has no owner of its own */
 		buf_clear(&key);
 		buf_addf(&key, "%s:owner:", client_prefix(client));
 		buf_add_str(&key, names[i]);

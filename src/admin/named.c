@@ -5,8 +5,10 @@
 
 #include "admin/owner.h"
 
-int
-named_read(struct named *named, const struct admin *admin)
+typedef int owner_subject_fn(const struct admin *admin, struct subject *subject, const char *text);
+
+static int
+read_all(struct named *named, const struct admin *admin, owner_subject_fn *read)
 {
 	int code = 0;
 
@@ -15,10 +17,22 @@ named_read(struct named *named, const struct admin *admin)
 		struct subject *subject = &named->subjects[named->count];
 
 		subject_init(subject);
-		code = owner_subject(admin, subject, admin->args.words[named->count]);
+		code = read(admin, subject, admin->args.words[named->count]);
 		named->names[named->count++] = subject->name;
 	}
 	return code;
+}
+
+int
+named_read(struct named *named, const struct admin *admin)
+{
+	return read_all(named, admin, owner_subject);
+}
+
+int
+named_read_or_logins(struct named *named, const struct admin *admin)
+{
+	return read_all(named, admin, owner_subject_or_login);
 }
 
 void

@@ -20,6 +20,7 @@ struct named {
  * after having said what is no address. named_fini() is due in any case.
  */
 int named_read(struct named *named, const struct admin *admin);
+int named_read_or_logins(struct named *named, const struct admin *admin); /* and login names */
 void named_fini(struct named *named);
 
 #endif

@@ -59,18 +59,34 @@ owner_destinations(const struct admin *admin)
 	return buf_cstr(&names);
 }
 
-int
-owner_subject(const struct admin *admin, struct subject *subject, const char *text)
+typedef int subject_read_fn(struct subject *subject, struct str text,
+    const struct account_rules *rules, struct fault *fault_r);
+
+static int
+read_subject(const struct admin *admin, struct subject *subject, const char *text,
+    subject_read_fn *read)
 {
 	struct account_rules rules = admin_account_rules(admin);
 	struct fault fault;
 
-	if (subject_read(subject, str_of(text), &rules, &fault) == -1)
+	if (read(subject, str_of(text), &rules, &fault) == -1)
 		return admin_fail(admin, EX_DATAERR, "%s", fault.text);
 	if (subject->differs)
 		admin_note(admin, "%s is written %s in the map", log_quote_text(text),
 		    log_quote(subject->name));
 	return 0;
+}
+
+int
+owner_subject(const struct admin *admin, struct subject *subject, const char *text)
+{
+	return read_subject(admin, subject, text, subject_read);
+}
+
+int
+owner_subject_or_login(const struct admin *admin, struct subject *subject, const char *text)
+{
+	return read_subject(admin, subject, text, subject_read_or_login);
 }
 
 static char *

@@ -18,6 +18,9 @@ extern const struct option_row owner_options[]; /* of set and unset */
 /* Read the address as the operator wrote it, and say so where the map's form differs. */
 int owner_subject(const struct admin *admin, struct subject *subject, const char *text);
 
+/* A login name without domain too: for commands that ask, not for those that give an owner. */
+int owner_subject_or_login(const struct admin *admin, struct subject *subject, const char *text);
+
 /*
  * Give the subject to a destination, or take its key away where that is empty:
  * asks where a domain changes, holds or watches the hold where mail is routed

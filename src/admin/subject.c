@@ -1,5 +1,5 @@
 /*
- * subject.c - what a command is about: an address or an @domain         (pure)
+ * subject.c - what a command is about: an address, @domain or login      (pure)
  */
 #include "admin/subject.h"
 
@@ -35,12 +35,14 @@ int
 subject_read(struct subject *subject, struct str text, const struct account_rules *rules,
     struct fault *fault_r)
 {
+	subject->is_login = false;
 	subject->is_domain = str_starts(text, "@");
 	if (subject->is_domain) {
 		if (read_domain(subject, text, fault_r) == -1)
 			return -1;
 	} else {
 		switch (account_parse(&subject->account, text, rules)) {
+		case ACCOUNT_LOGIN:
 		case ACCOUNT_OTHER:
 			return fault_set(fault_r, VERDICT_PERM,
 			    "%s is not an address: write user@domain, or @domain for a whole domain",
@@ -53,6 +55,20 @@ subject_read(struct subject *subject, struct str text, const struct account_rule
 			subject->domain = subject->account.domain;
 		}
 	}
+	subject->differs = !str_eq(subject->name, text);
+	return 0;
+}
+
+int
+subject_read_or_login(struct subject *subject, struct str text, const struct account_rules *rules,
+    struct fault *fault_r)
+{
+	if (account_login(&subject->account, text, rules) != ACCOUNT_LOGIN)
+		return subject_read(subject, text, rules, fault_r);
+	subject->is_domain = false;
+	subject->is_login = true;
+	subject->name = subject->account.name;
+	subject->domain = STR("");
 	subject->differs = !str_eq(subject->name, text);
 	return 0;
 }

@@ -4,7 +4,8 @@
  * Three forms of a local part meet here: as asked (raw as Postfix's internal
  * form, or quoted), decoded (the bytes it means), and canonical (quoted again
  * where it must be). A string that begins and ends with a quote but is no
- * quoted string is taken raw, as Postfix would have sent it.
+ * quoted string is taken raw, as Postfix would have sent it. A login has no
+ * quoted form: it is decoded as it comes.
  */
 #include "map/account.h"
 
@@ -327,12 +328,12 @@ decoded_check(char *out, size_t len, bool fold, const char **why_r)
 }
 
 static size_t
-local_read(struct str text, bool fold, char *out, const char **why_r)
+local_read(struct str text, bool may_be_quoted, bool fold, char *out, const char **why_r)
 {
 	size_t len = plain_read(text, fold, out);
 
 	if (len == 0) {
-		if (!unquote(text, out, &len)) {
+		if (!may_be_quoted || !unquote(text, out, &len)) {
 			memcpy(out, text.ptr, text.len);
 			len = text.len;
 		}
@@ -417,13 +418,20 @@ put_names(struct account *account, struct str local, struct str domain, const ch
 	account->local = str_make(account->base.ptr, at);
 }
 
+static void
+forget_names(struct account *account)
+{
+	account->name = account->base = account->local = account->domain = str_make("", 0);
+	account->why = NULL;
+}
+
 static enum account_kind
 bad(struct account *account, struct str domain, const char *why)
 {
 	struct buf *store = &account->store;
 	char *out = domain.len ? buf_room(store, domain.len) : NULL;
 
-	account->name = account->base = account->local = account->domain = str_make("", 0);
+	forget_names(account);
 	if (out != NULL) {
 		memcpy(out, domain.ptr, domain.len);
 		account->domain = str_make(out, domain.len);
@@ -454,8 +462,7 @@ account_parse(struct account *account, struct str text, const struct account_rul
 	struct str domain;
 	const char *why = NULL;
 
-	account->name = account->base = account->local = account->domain = str_make("", 0);
-	account->why = NULL;
+	forget_names(account);
 	if (at == text.len)
 		return account->kind = ACCOUNT_OTHER;
 	domain = str_make(room, domain_read(str_from(text, at + 1), room));
@@ -463,11 +470,38 @@ account_parse(struct account *account, struct str text, const struct account_rul
 		return bad(account, domain, "it is longer than 10000 bytes");
 	if (domain.len == 0)
 		return bad(account, domain, "its domain is none");
-	len = local_read(str_make(text.ptr, at), rules->fold_local, local, &why);
+	len = local_read(str_make(text.ptr, at), true, rules->fold_local, local, &why);
 	if (len == 0)
 		return bad(account, domain, why);
 	put_names(account, str_make(local, len), domain, rules->delimiters);
 	if (account->name.len > ACCOUNT_MAX_BYTES)
 		return bad(account, domain, "its canonical form is longer than 10000 bytes");
 	return account->kind = ACCOUNT_ADDRESS;
+}
+
+enum account_kind
+account_login(struct account *account, struct str text, const struct account_rules *rules)
+{
+	char login[ACCOUNT_MAX_BYTES], *out;
+	const char *why = NULL; /* there is nobody to tell */
+	size_t len = 0;
+
+	forget_names(account);
+	if (text.len <= ACCOUNT_MAX_BYTES && str_find(text, '@') == text.len)
+		len = local_read(text, false, rules->fold_local, login, &why);
+	if (len == 0)
+		return account->kind = ACCOUNT_OTHER;
+	out = buf_room(&account->store, len);
+	must(out != NULL); /* the store has no limit of its own */
+	memcpy(out, login, len);
+	account->name = account->base = account->local = str_make(out, len);
+	return account->kind = ACCOUNT_LOGIN;
+}
+
+bool
+account_read(struct account *account, struct str text, const struct account_rules *rules)
+{
+	if (str_find(text, '@') == text.len)
+		return account_login(account, text, rules) == ACCOUNT_LOGIN;
+	return account_parse(account, text, rules) == ACCOUNT_ADDRESS;
 }

@@ -11,7 +11,9 @@
  * canonical form.
  *
  * What is no mailbox address ("*", "<>", "\"\"", a bare domain, an empty key)
- * has its own kind: it is nobody's account and needs no Redis to say so.
+ * has its own kind: it is nobody's account and needs no Redis to say so. Only
+ * where somebody logs in may a text without an @ be a name, and there it is a
+ * login: "alice", which a login key leads to an account.
  */
 #ifndef MAP_ACCOUNT_H
 #define MAP_ACCOUNT_H
@@ -25,7 +27,8 @@ enum { ACCOUNT_MAX_BYTES = 10000 }; /* longest address taken, as asked and as ca
 
 enum account_kind {
 	ACCOUNT_ADDRESS, /* everything below is set */
-	ACCOUNT_OTHER, /* no @ in it, so not an address: nothing below is set */
+	ACCOUNT_LOGIN, /* without domain: name, base and local are the same */
+	ACCOUNT_OTHER, /* no @ in it, so not an address; or no login: nothing below is set */
 	ACCOUNT_BAD /* like an address, but not one: why is set; domain if it could be read */
 };
 
@@ -39,7 +42,7 @@ struct account {
 	struct str name; /* local@domain, extension included */
 	struct str base; /* the same without extension; equal to name where there is none */
 	struct str local; /* the local part of base, quoted as there */
-	struct str domain; /* without @; an @ stands before it in memory unless BAD */
+	struct str domain; /* without @; of an ADDRESS an @ stands before it in memory */
 	const char *why; /* ACCOUNT_BAD: a sentence that names no peer bytes */
 	struct buf store; /* what the strs above point into */
 };
@@ -59,6 +62,17 @@ void account_init(struct account *account);
 void account_fini(struct account *account);
 enum account_kind account_parse(struct account *account, struct str text,
     const struct account_rules *rules);
+
+/*
+ * The same for a login name without domain: folded as a local part is, never
+ * quoted ("a b" and "DOM\alice" are as they are), and no extension is cut. OTHER
+ * where the text has an @, is empty, too long, no UTF-8 or has a control character.
+ */
+enum account_kind account_login(struct account *account, struct str text,
+    const struct account_rules *rules);
+
+/* Either, as the text has an @ or not; false where it is neither ADDRESS nor LOGIN. */
+bool account_read(struct account *account, struct str text, const struct account_rules *rules);
 
 /*
  * A domain or address literal alone, canonical, appended to out; false where it

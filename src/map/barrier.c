@@ -19,6 +19,8 @@ barrier_nonce_new(char nonce_r[static HEAD_NONCE_BYTES])
 	sodium_bin2hex(nonce_r, HEAD_NONCE_BYTES, raw, sizeof(raw));
 }
 
+static const char everything[] = "*";
+
 /* ---- names */
 
 static bool
@@ -32,6 +34,10 @@ name_write(struct buf *out, struct str name)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
+	if (str_is(name, everything)) {
+		buf_add_text(out, "%2A");
+		return;
+	}
 	for (size_t i = 0; i < name.len; i++) {
 		unsigned char c = (unsigned char)name.ptr[i];
 
@@ -115,7 +121,7 @@ barrier_write(struct buf *out, uint64_t epoch, const char *nonce, const struct s
 		}
 	}
 	if (buf_len(out) == start)
-		buf_add_text(out, " *");
+		buf_addf(out, " %s", everything);
 }
 
 bool
@@ -127,7 +133,7 @@ barrier_read(struct str text, struct barrier *barrier_r)
 	*barrier_r = (struct barrier){0};
 	if (ends_in_space || !begin_read(&text, &barrier_r->epoch, barrier_r->nonce))
 		return false;
-	if (str_is(text, "*")) {
+	if (str_is(text, everything)) {
 		barrier_r->everything = true;
 		return true;
 	}

@@ -4,8 +4,9 @@
  *	prefix.barrier	"EPOCH NONCE NAME..."	forget these, then say so
  *	prefix.ack	"EPOCH NONCE NODE RUN"	this process of this node has
  *
- * A name is "alice@example.org" or "@example.org"; "*" is everything. Bytes that
- * are no graph (below 0x21, 0x7f) and '%' stand as %XX in it. The nonce is drawn
+ * A name is "alice@example.org", "@example.org" or a login, "alice"; "*" is
+ * everything, so a login "*" is "%2A". Bytes that are no graph (below 0x21, 0x7f)
+ * and '%' stand as %XX in a name. The nonce is drawn
  * by the writer for this barrier: an answer to another is none to it. The run is
  * the process's: one that was cut off while another took its id over may answer
  * when it is back, and has nothing to say for that one.

@@ -1,7 +1,7 @@
 /*
  * cache.h - what this process remembers of the ownership map          (machine)
  *
- * One entry per address that was asked for, bounded in bytes, the least asked
+ * One entry per address or login that was asked for, bounded in bytes, the least asked
  * ones leave first (CLOCK). An entry is never removed because its account
  * changed: each name that an entry depends on has a stamp, an invalidation
  * moves the stamp, and an entry whose stamps have moved since its values were

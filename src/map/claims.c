@@ -211,7 +211,7 @@ claim_read(const struct claim *claim, struct account *asked, struct account *acc
 {
 	const struct account_rules *rules = &claim->claims->rules;
 
-	return account_parse(asked, claim_asked(claim), rules) == ACCOUNT_ADDRESS &&
+	return account_read(asked, claim_asked(claim), rules) &&
 	       account_parse(account, claim_account(claim), rules) == ACCOUNT_ADDRESS;
 }
 

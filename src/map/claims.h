@@ -74,7 +74,7 @@ void claim_hand_over(struct claim *claim, const struct claim_events *events, voi
 
 void *claim_owner(const struct claim *claim);
 struct str claim_asked(const struct claim *claim); /* canonical, lent as long as the claim */
-struct str claim_account(const struct claim *claim); /* whom it led to: the same */
+struct str claim_account(const struct claim *claim); /* whom it led to, an address: the same */
 struct map_question **claim_question(struct claim *claim); /* room for the driver's question */
 
 /* Something of this name has changed; anything may have. Nobody is called. */

@@ -55,6 +55,7 @@ struct fetch {
 static struct str
 at_domain(const struct account *account)
 {
+	must(account->kind == ACCOUNT_ADDRESS);
 	return str_make(account->domain.ptr - 1, account->domain.len + 1);
 }
 
@@ -111,7 +112,10 @@ list_keys(struct fetch *fetch)
 
 	buf_clear(&fetch->key_memory);
 	fetch->name_count = fetch->key_count = 0;
-	want_account(fetch, &fetch->asked, true);
+	if (fetch->asked.kind == ACCOUNT_LOGIN)
+		want_key(fetch, LOGIN, fetch->asked.name);
+	else
+		want_account(fetch, &fetch->asked, true);
 	if (fetch->target.kind == ACCOUNT_ADDRESS)
 		want_account(fetch, &fetch->target, false);
 	text = buf_str(&fetch->key_memory).ptr; /* the memory has stopped moving */
@@ -269,12 +273,24 @@ follow(struct fetch *fetch, size_t key, bool is_domain)
 }
 
 static enum fetch_step
+decide_login(struct fetch *fetch)
+{
+	size_t key = key_at(fetch, LOGIN, fetch->asked.name);
+
+	if (!is_there(fetch, key))
+		return decided(fetch, VERDICT_ABSENT, &fetch->asked);
+	return follow(fetch, key, false);
+}
+
+static enum fetch_step
 decide(struct fetch *fetch)
 {
 	const struct account *asked = &fetch->asked;
 	size_t key;
 
 	fetch->finding = (struct finding){.source = SOURCE_REDIS};
+	if (asked->kind == ACCOUNT_LOGIN)
+		return decide_login(fetch);
 	if (!is_managed(fetch, asked))
 		return decided(fetch, VERDICT_ABSENT, asked);
 	if (own_key(fetch, asked, OWNER, &key))
@@ -294,7 +310,6 @@ fetch_new(const char *prefix, const struct account *account, const struct accoun
 {
 	struct fetch *fetch = xnew(struct fetch);
 
-	must(account->kind == ACCOUNT_ADDRESS);
 	fetch->prefix = xstrdup(prefix);
 	fetch->delimiters = xstrdup(rules->delimiters);
 	fetch->rules = (struct account_rules){rules->fold_local, fetch->delimiters};
@@ -302,7 +317,8 @@ fetch_new(const char *prefix, const struct account *account, const struct accoun
 	fetch->floor_ctx = floor_ctx;
 	account_init(&fetch->asked);
 	account_init(&fetch->target);
-	must(account_parse(&fetch->asked, account->name, rules) == ACCOUNT_ADDRESS);
+	must(account_read(&fetch->asked, account->name, rules));
+	must(fetch->asked.kind == account->kind);
 	list_keys(fetch);
 	return fetch;
 }
@@ -358,22 +374,32 @@ fetch_finding(const struct fetch *fetch)
 	return &fetch->finding;
 }
 
+enum { NAMES_OF_ONE = 3 };
+
+/* Appended to count names, each of them once; how many there are then. */
+static size_t
+names_add(const struct account *account, struct str *names, size_t count)
+{
+	bool is_login = account->kind == ACCOUNT_LOGIN;
+	struct str own[NAMES_OF_ONE] = {
+	    account->name, account->base, is_login ? account->name : at_domain(account)};
+	size_t i;
+
+	for (size_t n = 0; n < NAMES_OF_ONE; n++) {
+		for (i = 0; i < count && !str_eq(names[i], own[n]); i++)
+			;
+		if (i == count)
+			names[count++] = own[n];
+	}
+	return count;
+}
+
 size_t
 fetch_finding_names(const struct account *asked, const struct account *account,
     struct str names_r[static FETCH_NAMES_MOST])
 {
-	struct str names[] = {asked->name, asked->base, at_domain(asked), account->name,
-	    account->base, at_domain(account)};
-	size_t count = 0, i;
-
-	_Static_assert(ARRAY_LEN(names) <= FETCH_NAMES_MOST, "more names than there is room for");
-	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
-		for (i = 0; i < count && !str_eq(names_r[i], names[n]); i++)
-			;
-		if (i == count)
-			names_r[count++] = names[n];
-	}
-	return count;
+	_Static_assert(2 * NAMES_OF_ONE <= FETCH_NAMES_MOST, "more names than there is room for");
+	return names_add(account, names_r, names_add(asked, names_r, 0));
 }
 
 bool

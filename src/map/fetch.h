@@ -6,6 +6,9 @@
  * of that one EXEC, and either has a finding or names a new, whole list, when a
  * login key pointed elsewhere. So a finding always comes from one EXEC. The
  * daemon's link and the operator's command both read through it.
+ *
+ * A login without domain is its login key and nothing else: without that key it
+ * is nobody's, ABSENT; with it, it is what the address there is.
  */
 #ifndef MAP_FETCH_H
 #define MAP_FETCH_H
@@ -42,8 +45,8 @@ enum fetch_step {
 typedef bool fetch_floor_fn(void *ctx, struct str domain);
 
 /*
- * prefix is "splitmx"; prefix, account (an ACCOUNT_ADDRESS) and rules are
- * copied. floor_fn may be NULL: no domain is managed by the settings.
+ * prefix is "splitmx"; prefix, account (an ACCOUNT_ADDRESS or ACCOUNT_LOGIN) and
+ * rules are copied. floor_fn may be NULL: no domain is managed by the settings.
  */
 struct fetch *fetch_new(const char *prefix, const struct account *account,
     const struct account_rules *rules, fetch_floor_fn *floor_fn, void *floor_ctx);
@@ -62,15 +65,15 @@ enum fetch_step fetch_take(struct fetch *fetch, const struct fetch_value *values
 const struct finding *fetch_finding(const struct fetch *fetch);
 
 /*
- * The names (canonical "local@domain" or "@domain", without prefix and kind) on
- * which the finding depends: a change of any key of such a name, whatever its
+ * The names (canonical "local@domain", "@domain" or login, without prefix and kind)
+ * on which the finding depends: a change of any key of such a name, whatever its
  * kind, makes the finding wrong. Lent until fetch_take().
  */
 size_t fetch_names(const struct fetch *fetch, const struct str **names_r);
 
 /*
  * The same names again, for a finding that comes without its fetch: from the
- * address that was asked for and the finding's account, both parsed, which lend
+ * name that was asked for and the finding's account, both parsed, which lend
  * them. In the order of fetch_names(); one of those is missing where a login key
  * led to an address with an extension, which no finding names.
  */

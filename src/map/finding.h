@@ -1,5 +1,5 @@
 /*
- * finding.h - what the ownership map says about one address             (pure)
+ * finding.h - what the ownership map says about one address or login    (pure)
  *
  * The map's half of an answer: who owns the account and whether it is held.
  * What that means to whoever asks is decided in rules/.
@@ -23,7 +23,7 @@ enum finding_source {
 };
 
 struct finding {
-	enum verdict verdict; /* FOUND; ABSENT: not managed; TEMP and PERM: see reason */
+	enum verdict verdict; /* FOUND; ABSENT: not managed, or no such login; TEMP, PERM: reason */
 	struct str owner; /* destination name; FOUND only */
 	enum hold hold;
 	struct str account; /* canonical account: the login key's target where there was one */

@@ -199,7 +199,7 @@ on_exec(void *ctx, const struct resp *reply)
 	flights_send(map);
 }
 
-/* The rules of reading have changed: begin anew with the address. */
+/* The rules of reading have changed: begin anew with the name. */
 static void
 flight_renew(struct flight *flight)
 {
@@ -207,7 +207,7 @@ flight_renew(struct flight *flight)
 	struct account account;
 
 	account_init(&account);
-	if (account_parse(&account, flight_name(flight), &map->rules) == ACCOUNT_ADDRESS) {
+	if (account_read(&account, flight_name(flight), &map->rules)) {
 		fetch_free(&flight->fetch);
 		flight->fetch = flight_fetch(map, &account);
 	}

@@ -104,7 +104,7 @@ ask_one(struct holders *holders, struct claim *claim)
 	struct map *map = holders->map;
 	struct finding finding = {.verdict = VERDICT_TEMP};
 
-	if (account_parse(&holders->account, claim_asked(claim), &map->rules) == ACCOUNT_ADDRESS)
+	if (account_read(&holders->account, claim_asked(claim), &map->rules))
 		*claim_question(claim) =
 		    map_ask(map, &holders->account, on_answer, claim, &finding);
 	if (*claim_question(claim) == NULL)

@@ -1,7 +1,7 @@
 /*
  * map.c - the ownership map, as a program asks it                     (driver)
  *
- * A question that memory does not answer joins the flight of its address, or
+ * A question that memory does not answer joins the flight of its name, or
  * begins one, and waits until its deadline at most: then it gets TEMP, and the
  * flight goes on without it.
  */
@@ -222,7 +222,8 @@ map_ask(struct map *map, const struct account *account, map_found_fn *fn, void *
 	enum link_memory memory;
 
 	map->counters.asked++;
-	if (domains_find(map->domains, account->domain) == DOMAIN_UNMANAGED) {
+	if (account->kind == ACCOUNT_ADDRESS &&
+	    domains_find(map->domains, account->domain) == DOMAIN_UNMANAGED) {
 		map->counters.unmanaged++;
 		*finding_r = (struct finding){.verdict = VERDICT_ABSENT,
 		    .account = account->name,

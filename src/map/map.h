@@ -52,10 +52,15 @@ void map_leave(struct map *map, map_left_fn *fn, void *ctx);
 void map_reload(struct map *map, const struct settings *settings);
 
 /*
- * Who owns this address? account is a parsed ACCOUNT_ADDRESS, lent for the
- * call. Returns NULL when *finding_r is filled: answered now. Otherwise the
- * question waits, and fn(ctx, finding) is called exactly once later, never
- * from inside this call, unless map_forget() was called first.
+ * Who owns this address, or who logs in so? account is an ACCOUNT_ADDRESS or an
+ * ACCOUNT_LOGIN, lent for the call. Returns NULL when *finding_r is filled:
+ * answered now. Otherwise the question waits, and fn(ctx, finding) is called
+ * exactly once later, never from inside this call, unless map_forget() was called
+ * first.
+ *
+ * A login is what its login key says: the owner and the hold are those of the
+ * finding's account, which is an address. ABSENT: nobody logs in so. Of an address
+ * ABSENT means that its domain is not managed.
  */
 struct map_question *map_ask(struct map *map, const struct account *account, map_found_fn *fn,
     void *ctx, struct finding *finding_r);

@@ -61,7 +61,7 @@ struct map {
 	struct map_kept kept;
 	struct holders *holders;
 
-	struct flight *table; /* by address */
+	struct flight *table; /* by the name that was asked for */
 	struct flights queued; /* to be sent */
 	struct flights sent; /* on D */
 	size_t sent_count;

@@ -131,7 +131,7 @@ names_are_known(struct map *map, struct str asked, const struct finding *finding
 	struct cache_stamps known;
 	size_t count;
 
-	if (account_parse(a, asked, &map->rules) != ACCOUNT_ADDRESS ||
+	if (!account_read(a, asked, &map->rules) ||
 	    account_parse(b, finding->account, &map->rules) != ACCOUNT_ADDRESS)
 		return false;
 	count = fetch_finding_names(a, b, names);

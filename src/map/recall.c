@@ -69,7 +69,7 @@ recall_flight(struct map *map, struct flight *flight)
 	bool is_known;
 
 	account_init(&account);
-	is_known = account_parse(&account, flight_name(flight), &map->rules) == ACCOUNT_ADDRESS &&
+	is_known = account_read(&account, flight_name(flight), &map->rules) &&
 		   recall(map, &account, &finding);
 	account_fini(&account);
 	if (!is_known)

@@ -26,7 +26,7 @@ bool record_owner_is_valid(struct str value);
  */
 enum hold record_hold(struct str value, struct str *operation_r);
 
-/* The login key of an address or login: another address, parsed into *target. */
+/* The login key of an address or a login: an address, never a login, parsed into *target. */
 bool record_login(struct str value, const struct account_rules *rules, struct account *target);
 
 /*

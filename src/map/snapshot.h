@@ -92,7 +92,7 @@ void snapshot_start(struct snapshot *snapshot);
 void snapshot_stop(struct snapshot *snapshot);
 
 /*
- * Something of this name ("a@x", "@x") has changed; anything may have: whatever
+ * Something of this name ("a@x", "@x", a login) has changed; anything may have: whatever
  * makes what is remembered unknown, in the same step. A session's first lease and
  * a barrier before it are "all" too.
  */

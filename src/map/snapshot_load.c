@@ -226,7 +226,7 @@ finding_give(struct snapshot *snapshot, struct load *load, const struct snapshot
 	struct str names[FETCH_NAMES_MOST];
 	size_t count;
 
-	if (account_parse(asked, row->asked, rules) != ACCOUNT_ADDRESS ||
+	if (!account_read(asked, row->asked, rules) ||
 	    account_parse(account, row->finding.account, rules) != ACCOUNT_ADDRESS ||
 	    !str_eq(asked->name, row->asked))
 		return;

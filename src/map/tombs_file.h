@@ -20,7 +20,7 @@ struct tombs_head {
 };
 
 enum tomb_kind {
-	TOMB_NAME, /* something of this name changed: "a@x" or "@x" */
+	TOMB_NAME, /* something of this name changed: "a@x", "@x" or a login */
 	TOMB_ROWS, /* anything may have: no finding before it is good */
 	TOMB_DOMAINS, /* the list of domains is not complete any more */
 	TOMB_END, /* from here it may be used so long, not longer and not shorter */

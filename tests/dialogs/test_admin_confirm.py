@@ -80,6 +80,24 @@ class Nodes(ConfirmCase):
         self.assertIn("confirmed by 2 nodes", self.says(OK, "barrier", "ann@example.org"))
         self.assertTrue(other.heard)
 
+    def test_a_barrier_for_login_names(self):
+        node = self.node("mx0/policyd/0")
+        self.redis.cli("SET", "splitmx:login:alice", "ann@example.org")
+        self.assertRegex(self.says(OK, "barrier", "Alice"), r"^alice: epoch \d+, confirmed by 1 node")
+        self.assertEqual(["alice"], node.heard[-1].split()[2:])
+        entry = self.audit()
+        self.assertEqual(("barrier", "alice", None), (entry["what"], entry["account"], entry.get("found")))
+        self.says(OK, "barrier", "*", "dom\\alice", "ann@example.org")
+        self.assertEqual(["%2A", "dom\\alice", "ann@example.org"], node.heard[-1].split()[2:])
+        entry = self.audit()
+        self.assertEqual(("3", "ann@example.org"), (entry["accounts"], entry["found"].split()[0]))
+        self.says(OK, "barrier", "*")
+        self.assertEqual(["%2A"], node.heard[-1].split()[2:])
+        node.answer = lambda *_: None
+        self.says(TEMPFAIL, "barrier", "a b", "--wait", 1)
+        self.assertIn("barrier 'a b'", self.error)
+        self.assertNotIn("alice", self.says(OK, "doctor"))
+
     def test_who_is_silent_is_waited_out(self):
         self.node("good/policyd/0")
         self.node("dead/policyd/0", beats=False, answers=False, grace_ms=300, drain_ms=100)

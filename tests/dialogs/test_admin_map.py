@@ -321,6 +321,33 @@ class Explain(AdminCase):
         self.redis.cli("RPUSH", "splitmx:owner:@else.org", "new")
         self.assertTrue(self.tells(DATAERR, "explain", "@else.org")[0]["managed"])
 
+    def test_a_login_name_and_where_it_leads(self):
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "new")
+        told = self.tells(NOUSER, "explain", "Alice")[0]
+        self.assertEqual(("alice", "absent", [{"key": "splitmx:login:alice", "value": None}]), (told["canonical"], told["verdict"], told["keys"]))
+        self.assertRegex(self.says(NOUSER, "explain", "alice"), r"(?s)^login name alice\nowner +none: no login key.*splitmx:login:alice +\(not there\)")
+        self.redis.cli("SET", "splitmx:login:alice", "ann@example.org")
+        told = self.tells(OK, "explain", "Alice")[0]
+        self.assertEqual(("alice", "new", "ann@example.org", "new", "owner:ann@example.org", {}),
+                         (told["canonical"], told["owner"], told["account"], told["login"], told["matched"], told["maps"]))
+        self.assertEqual("ann@example.org", {k["key"]: k["value"] for k in told["keys"]}["splitmx:login:alice"])
+        said = self.says(OK, "explain", "Alice")
+        self.assertRegex(said, r"^login name alice\nasked as   Alice\naccount    ann@example.org\nowner      new, by owner:ann@example.org\n")
+        self.assertNotIn("maps", said)  # Postfix asks for addresses only
+        self.redis.cli("SET", "splitmx:hold:ann@example.org", "all:x", "PX", "50000")
+        self.assertEqual("waits", self.tells(OK, "explain", "alice")[0]["login"])
+        for value in ("ann@else.org", "ann", "@example.org"):
+            self.redis.cli("SET", "splitmx:login:alice", value)
+            self.assertIn("splitmx:login:alice", self.tells(DATAERR, "explain", "alice")[0]["reason"])
+
+    def test_a_login_name_is_given_no_owner(self):
+        for words in (("set", "alice", "new", "--force"), ("unset", "alice", "--force"), ("doctor", "alice")):
+            self.says(DATAERR, *words)
+            self.assertIn("alice is not an address", self.error)
+        self.assertEqual("", self.owner("alice"))
+        for name in ("", "a\nb"):
+            self.says(DATAERR, "explain", name)
+
     def test_foreign_domains_and_whole_domains(self):
         self.assertEqual("absent", self.tells(NOUSER, "explain", "x@else.org")[0]["verdict"])
         self.assertTrue(self.tells(OK, "explain", "@example.org")[0]["managed"])

@@ -25,6 +25,7 @@ class Answers(LabCase):
         cls.redis = Redis(cls.lab)
         fill(cls.redis)
         cls.drive = Drive(cls.lab, cls.redis.url, domains=["floor.org"]).wait_complete()
+        cls.asker = Drive(cls.lab, cls.redis.url, name="asker", domains=["floor.org"], cache={"preload": 0}).wait_complete()
 
     def test_records_and_where_they_come_from(self):
         first = self.drive.ask("ann@example.org")
@@ -76,6 +77,67 @@ class Answers(LabCase):
         self.drive.ask_until("a@later.org", verdict="absent", source="memory")
         self.assertEqual(self.drive.domain("later.org"), "absent")
 
+    def test_a_login_name_is_what_its_login_key_says(self):
+        first = self.asker.ask("Alice")
+        self.assertEqual((first["verdict"], first["account"], first["source"]), ("absent", "alice", "redis"))
+        for drive in (self.asker, self.drive):  # the latter has a copy of the map
+            with self.subTest(drive=drive.name):
+                self.login_name_is_followed(drive)
+
+    def login_name_is_followed(self, drive):
+        cli, ask_until = self.redis.cli, drive.ask_until
+        self.assertEqual(drive.ask("example.org")["verdict"], "absent")  # a login too, and no domain
+        ask_until("alice", verdict="absent", source="memory")
+        cli("SET", "splitmx:login:alice", "ann@example.org")
+        found = ask_until("alice", verdict="found")
+        self.assertEqual((found["owner"], found["account"], found["matched"]), ("new", "ann@example.org", "owner:ann@example.org"))
+        self.assertEqual(drive.ask("ALICE")["source"], "memory")
+        cli("SET", "splitmx:login:alice", "zed+x@example.org")
+        ask_until("alice", owner="old", account="zed@example.org", matched="owner:@example.org")
+        cli("SET", "splitmx:owner:zed+x@example.org", "new")  # an extension that is an account now
+        ask_until("alice", owner="new", account="zed+x@example.org")
+        cli("DEL", "splitmx:owner:zed+x@example.org")
+        ask_until("alice", owner="old", account="zed@example.org")
+        cli("SET", "splitmx:owner:zed@example.org", "new")
+        ask_until("alice", owner="new")
+        cli("SET", "splitmx:hold:zed@example.org", "all:1", "PX", "300")
+        ask_until("alice", hold="all", owner="new")
+        ask_until("alice", hold="")  # expired by itself
+        cli("SET", "splitmx:hold:alice", "all:1", "PX", "300000")
+        cli("SET", "splitmx:owner:alice", "old")  # such names have none
+        ask_until("alice", hold="", owner="new", source="memory")
+        cli("DEL", "splitmx:hold:alice", "splitmx:owner:alice", "splitmx:owner:zed@example.org")
+        cli("DEL", "splitmx:login:alice")
+        ask_until("alice", verdict="absent", account="alice")
+        ask_until("alice", verdict="absent", source="memory")
+
+    def test_A12_a_login_name_that_leads_nowhere_is_trouble_and_no_default(self):
+        for drive in (self.asker, self.drive):
+            with self.subTest(drive=drive.name):
+                self.login_name_leads_nowhere(drive)
+
+    def login_name_leads_nowhere(self, drive):
+        cli, ask_until = self.redis.cli, drive.ask_until
+        for value in ("x@elsewhere.org", "ann", "@example.org", "ann@example.org\n", ""):
+            cli("SET", "splitmx:login:eric", value)
+            answer = ask_until("eric", verdict="temp")
+            self.assertIn("splitmx:login:eric", answer["reason"], value)
+            cli("SET", "splitmx:login:eric", "ann@example.org")
+            ask_until("eric", owner="new")
+        cli("SET", "splitmx:login:eric", "x@later2.org")
+        ask_until("eric", verdict="temp")
+        cli("SET", "splitmx:owner:@later2.org", "new")
+        ask_until("eric", owner="new", account="x@later2.org")
+        cli("DEL", "splitmx:owner:@later2.org")
+        ask_until("eric", verdict="temp")
+        cli("SET", "splitmx:login:eric", "x@floor.org")
+        self.assertIn("splitmx:owner:@floor.org", ask_until("eric", verdict="temp", matched="owner:@floor.org")["reason"])
+        cli("DEL", "splitmx:login:eric")
+        cli("LPUSH", "splitmx:login:eric", "ann@example.org")
+        self.assertIn("is not a string", ask_until("eric", verdict="temp", matched="login:eric")["reason"])
+        cli("DEL", "splitmx:login:eric")
+        ask_until("eric", verdict="absent")
+
     def test_A12_a_wrong_type_is_trouble_for_that_record_only(self):
         self.redis.cli("LPUSH", "splitmx:owner:list@example.org", "new")
         answer = self.drive.ask_until("list@example.org", verdict="temp")
@@ -91,6 +153,16 @@ class Answers(LabCase):
         answers = [self.drive.take(n) for n in numbers]
         self.assertEqual({a["owner"] for a in answers}, {"old"})
         self.assertLessEqual(self.gets() - before, 10)
+
+    def test_a_login_name_costs_one_read_and_one_more_where_it_leads(self):
+        self.redis.cli("SET", "splitmx:login:lone", "ann@example.org")
+        wait_for("the copy knows it", 5, lambda: self.drive.status()["preload"]["unknown"] == 0)
+        before = self.gets()
+        self.assertEqual(self.asker.ask("nobody-yet")["verdict"], "absent")
+        self.assertEqual(self.gets() - before, 1)
+        numbers = [self.asker.send("lone") for _ in range(50)]
+        self.assertEqual({self.asker.take(n)["owner"] for n in numbers}, {"new"})
+        self.assertEqual(self.gets() - before, 1 + 1 + 6)  # the login key, and then with it the five of its account
 
     def gets(self):
         line = [x for x in self.redis.cli("INFO", "commandstats").split("\n") if x.startswith("cmdstat_get:")]

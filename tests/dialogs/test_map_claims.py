@@ -94,7 +94,14 @@ class Claims(Scripted):
                 ("bob@example.org", BOB, "new", "its own key"),
                 ("boss2@example.org", "splitmx:owner:bob+desk@example.org", "new", "an extension that a login key leads to"),
                 ("joe+x@example.net", "splitmx:owner:joe@example.com", "new", "an alias domain"),
-                ("kim+x@example.net", "splitmx:owner:kim+x@example.com", "new", "an alias domain, and an extension")]
+                ("kim+x@example.net", "splitmx:owner:kim+x@example.com", "new", "an alias domain, and an extension"),
+                ("alice", "splitmx:login:alice", "ann@example.org", "a login name leads to another account"),
+                ("alice", "splitmx:login:alice", None, "a login name is nobody's any more"),
+                ("alice", "splitmx:owner:bob+desk@example.org", "new", "an account that a login name leads to"),
+                ("carol", "splitmx:owner:bob+car@example.org", "new", "an extension that a login name leads to"),
+                ("dora", "splitmx:owner:@example.com", "new", "the domain of the account that a login name leads to")]
+        self.fake.strings.update({"splitmx:login:alice": "bob+desk@example.org", "splitmx:login:carol": "bob+car@example.org",
+                                  "splitmx:login:dora": "dora@example.com"})
         self.fake.strings["splitmx:login:boss2@example.org"] = "bob+desk@example.org"
         self.fake.push(None)
         self.drive.wait_complete()
@@ -107,6 +114,37 @@ class Claims(Scripted):
                 self.assertEqual(self.drive.claims(), {})
                 self.assertEqual(self.drive.ended(), (claim, False))
                 self.fake.set(key, "old" if value == "new" else "bob+desk@example.org")
+
+    def test_a_hold_of_the_account_ends_who_logged_in_by_another_name(self):
+        self.begin()
+        self.fake.strings["splitmx:login:alice"] = "bob@example.org"
+        session, delivery = self.drive.claim("Alice", "all"), self.drive.claim("alice", "mail")
+        self.fake.set("splitmx:hold:alice", "all:1")  # such a name has none
+        self.confirm("alice")
+        self.assertEqual(self.drive.claims(), {session: "old", delivery: "old"})
+        self.fake.set("splitmx:hold:bob@example.org", "mail:1")
+        self.confirm("bob@example.org")
+        self.assertEqual(self.drive.ended(), (delivery, False))
+        self.fake.set("splitmx:hold:bob@example.org", "all:1")
+        self.confirm("bob@example.org")
+        self.assertEqual(self.drive.ended(), (session, False))
+        self.assertEqual(self.drive.claims(), {})
+
+    def test_a_barrier_for_a_login_name_waits_for_its_sessions_only(self):
+        self.begin()
+        self.fake.strings.update({"splitmx:login:alice": "bob@example.org", "splitmx:login:*": "bob@example.org"})
+        self.drive.say("hold-on")
+        alice, star = self.drive.claim("alice"), self.drive.claim("*")
+        self.flip("splitmx:login:alice", "ann@example.org")
+        waiting = self.bark("alice")
+        self.assertEqual(self.drive.ended(), (alice, False))
+        self.confirm("carl")
+        self.confirm("%2A")
+        self.confirm("ann@example.org")
+        self.assertFalse(self.acknowledged(waiting), "the session to the former account is still there")
+        self.drive.say(f"release {alice}")
+        self.wait_acknowledged(waiting, "alice")
+        self.assertEqual(self.drive.claims(), {star: "old"})
 
     def test_everything_may_have_changed(self):
         self.begin()

@@ -50,6 +50,30 @@ class Order(Scripted):
         self.assertEqual(self.drive.status()["questions"]["poisoned"], 1)
         self.assertEqual(self.drive.ask("ann@example.org")["source"], "memory")
 
+    def test_an_invalidation_of_either_key_poisons_the_reply_to_a_login_name(self):
+        self.begin()
+        poisoned = 0
+        for late in (1, 2):  # the read of the login key, and the one of both
+            for login, key, value, owner in ((f"alice{late}", f"splitmx:login:alice{late}", "bob@example.org", "new"),
+                                             (f"carol{late}", "splitmx:owner:bob@example.org", "old", "old")):
+                self.fake.strings.update({f"splitmx:login:alice{late}": "ann@example.org", f"splitmx:login:carol{late}": "bob@example.org",
+                                          "splitmx:owner:bob@example.org": "new"})
+                rounds = []
+
+                def overtake(fake, connection, reply):
+                    rounds.append(0)
+                    if len(rounds) == late:
+                        fake.set(key, value)
+                        time.sleep(0.05)
+                    return reply
+                self.fake.on_exec = overtake
+                answer = self.drive.ask(login)
+                self.fake.on_exec = None
+                self.assertEqual((answer["owner"], answer["account"], answer["source"]), (owner, "bob@example.org", "redis"), (login, key))
+                self.assertEqual(self.drive.ask(login)["source"], "memory")
+                poisoned += (login, late) != ("carol1", 1)  # the account is not asked for in the first round yet
+                self.assertEqual(self.drive.status()["questions"]["poisoned"], poisoned)
+
     def test_a_reply_before_its_invalidation_is_remembered_until_then(self):
         self.begin()
         self.assertEqual(self.drive.ask("ann@example.org")["owner"], "old")
@@ -296,3 +320,24 @@ class Strangers(Scripted):
         self.drive.call("reload " + path)
         self.assertEqual(self.drive.ask("a@floor.org")["verdict"], "temp")
         self.assertEqual(self.drive.ask("ann+x@example.org")["account"], "ann+x@example.org")
+
+    def test_a_reload_while_login_names_are_asked_for(self):
+        self.begin(question_timeout=5000)
+        self.fake.strings.update({"splitmx:login:alice": "ann+x@example.org", "splitmx:login:lis": "ann+x@example.org"})
+        self.assertEqual(self.drive.ask("lis")["account"], "ann@example.org")
+        path = self.lab.write("reload2.conf", conf_file(dict(self.drive.settings, recipient_delimiter="")))
+        begun, over = threading.Event(), threading.Event()
+
+        def wait(fake, connection, reply):
+            fake.on_exec = None
+            begun.set()
+            over.wait(5)
+            return reply
+        self.fake.on_exec = wait
+        number = self.drive.send("alice")
+        self.assertTrue(begun.wait(5))
+        self.drive.call("reload " + path)
+        over.set()
+        answer = self.drive.take(number)
+        self.assertEqual((answer["verdict"], answer["account"], answer["owner"]), ("found", "ann+x@example.org", "old"))
+        self.assertEqual(self.drive.ask("lis")["account"], "ann+x@example.org")

@@ -12,7 +12,7 @@ from lab.core import wait_for
 ANN = "splitmx:owner:ann@example.org"
 BOB = "splitmx:owner:bob@example.org"
 
-WHOLE = {"splitmx:owner:@alias.org": "old", "splitmx:login:@alias.org": "@example.org", "splitmx:owner:cat@example.org": "new",
+WHOLE = {"splitmx:owner:@alias.org": "old", "splitmx:login:@alias.org": "@example.org", "splitmx:owner:cat@example.org": "new", "splitmx:login:kitty": "cat@example.org",
          "splitmx:hold:dan@example.org": "mail:7"}
 
 
@@ -67,6 +67,35 @@ class Restart(LabCase):
         self.drive.ask_until("ann@example.org", 10, verdict="temp")
         self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
         self.assertEqual(self.drive.status()["alarms"], [])
+
+    def test_A12_login_names_are_kept_with_their_accounts(self):
+        self.begin(grace=600000, question_timeout=50, cache={"preload": 0},
+                   more={"splitmx:login:alice": "ann@example.org", "splitmx:login:bobby": "bob@example.org", "splitmx:login:tag": "bob+t@example.org"})
+        for name in ("alice", "bobby", "tag", "nobody"):
+            self.drive.ask(name)
+        self.saved()
+        self.restart()
+        answer = self.drive.ask("Alice")
+        self.assertEqual((answer["verdict"], answer["owner"], answer["account"], answer["source"]), ("found", "old", "ann@example.org", "grace"))
+        self.assertEqual(self.drive.ask("bobby")["owner"], "new")
+        for name in ("tag", "nobody", "eve"):  # whose names are not all in it; nobody's; never asked for
+            self.assertEqual(self.drive.ask(name)["verdict"], "temp", name)
+        self.assertEqual(self.drive.status()["alarms"], [])
+
+    def test_a_login_name_is_gone_with_its_key_or_its_account(self):
+        self.begin(grace=600000, question_timeout=50, cache={"preload": 0},
+                   more={"splitmx:login:alice": "ann@example.org", "splitmx:login:bobby": "bob@example.org", "splitmx:login:rob": "bob@example.org"})
+        for name in ("alice", "bobby", "rob"):
+            self.drive.ask(name)
+        self.saved()
+        self.fake.set("splitmx:login:rob", "ann@example.org")
+        self.fake.set(ANN, "new")
+        self.acknowledged(6, "rob", "ann@example.org")
+        for _ in range(2):
+            self.restart()
+            for name in ("alice", "rob"):
+                self.assertEqual(self.drive.ask(name)["verdict"], "temp", name)
+            self.assertEqual(self.drive.ask("bobby")["owner"], "new")
 
     def test_a_clean_stop_while_redis_is_away_keeps_what_is_known(self):
         self.begin(grace=600000, question_timeout=50)
@@ -179,12 +208,23 @@ class Restart(LabCase):
         self.begin_whole()
         for _ in range(2):  # and the process after the next
             self.restart()
-            self.says(("cat@example.org", "found", "new", "", "cat@example.org"), ("cat+x@example.org", "found", "new", "", "cat@example.org"),
+            self.says(("kitty", "found", "new", "", "cat@example.org"), ("cat@example.org", "found", "new", "", "cat@example.org"), ("cat+x@example.org", "found", "new", "", "cat@example.org"),
                       ("eve@example.org", "found", "old", "", "eve@example.org"), ("dan@example.org", "found", "old", "mail", "dan@example.org"),
                       ("cat@alias.org", "found", "new", "", "cat@example.org"), ("x@alias.org", "found", "old", "", "x@example.org"),
-                      ("ann@example.org", "found", "old", "", "ann@example.org"))
+                      ("ann@example.org", "found", "old", "", "ann@example.org"),
+                      ("nobody", "absent", "", "", "nobody"))
             self.assertEqual(self.drive.ask("x@example.net")["verdict"], "absent")
             self.assertEqual(self.drive.status()["questions"]["fetched"], 0)
+
+    def test_who_asks_before_the_copy_is_there_waits_for_it(self):
+        self.begin(grace=600000, question_timeout=5000, more={**WHOLE, **{f"splitmx:owner:u{i}@example.org": "new" for i in range(20000)}})
+        self.copied()
+        self.restart()
+        numbers = [self.drive.send(name) for name in ("kitty", "eve@example.org", "nobody")]
+        self.assertEqual([(a["verdict"], a["owner"], a["source"]) for a in map(self.drive.take, numbers)],
+                         [("found", "new", "grace"), ("found", "old", "grace"), ("absent", "", "grace")])
+        questions = self.drive.status()["questions"]
+        self.assertEqual((questions["recalled"], questions["fetched"], questions["late"]), (3, 0, 0))
 
     def test_a_copy_ends_with_the_saved_end(self):
         self.begin(grace=3000, question_timeout=50)
@@ -199,10 +239,11 @@ class Restart(LabCase):
         self.fake.set("splitmx:owner:eve@example.org", "new")
         self.fake.set("splitmx:hold:cat@example.org", "all:8")
         self.fake.set("splitmx:login:fay@example.org", "cat@example.org")
-        self.acknowledged(6, "eve@example.org", "cat@example.org", "fay@example.org")
+        self.fake.set("splitmx:login:fay", "guy@example.org")
+        self.acknowledged(6, "eve@example.org", "cat@example.org", "fay@example.org", "fay")
         self.restart()
-        self.says(("guy@example.org", "found", "old", "", "guy@example.org"))
-        for address in ("eve@example.org", "eve+x@example.org", "eve@alias.org", "cat@example.org", "cat@alias.org", "fay@example.org"):
+        self.says(("guy@example.org", "found", "old", "", "guy@example.org"), ("nobody", "absent", "", "", "nobody"))
+        for address in ("eve@example.org", "eve+x@example.org", "eve@alias.org", "cat@example.org", "cat@alias.org", "fay@example.org", "fay", "kitty"):
             self.assertEqual(self.drive.ask(address)["verdict"], "temp", address)
         self.says(("guy@alias.org", "found", "old", "", "guy@example.org"))
 

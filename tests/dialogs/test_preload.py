@@ -53,18 +53,19 @@ class Whole(LabCase):
 
     def test_A12_never_asked_and_redis_stopped(self):
         drive = self.begin("stopped", 100)
-        self.redis.pipe([["SET", "splitmx:login:boss@example.org", "user7@example.org"],
+        self.redis.pipe([["SET", "splitmx:login:boss@example.org", "user7@example.org"], ["SET", "splitmx:login:boss", "user9+x@example.org"],
+                         ["SET", "splitmx:login:lost", "user9@elsewhere.org"],
                          ["SET", "splitmx:hold:user8@example.org", "mail:7", "PX", 600000], ["SET", "splitmx:complete:@example.org", "yes"],
                          ["SET", "splitmx:hold:@example.org", "all:7"], ["LPUSH", "splitmx:owner:list@example.org", "new"]])
-        wait_for("the list is known", 5, lambda: wait_preload(drive)["loaded"] == 108)
+        wait_for("the list is known", 5, lambda: wait_preload(drive)["loaded"] == 110)
         rows = [("user1@example.org", "new", "", "user1@example.org"), ("user1+x@example.org", "new", "", "user1@example.org"),
                 ("bob@example.org", "old", "all", "bob@example.org"), ("user2@alias.org", "new", "", "user2@example.org"),
-                ("boss@example.org", "new", "", "user7@example.org"), ("user8@example.org", "new", "mail", "user8@example.org")]
+                ("boss@example.org", "new", "", "user7@example.org"), ("Boss", "new", "", "user9@example.org"), ("user8@example.org", "new", "mail", "user8@example.org")]
         self.redis.freeze()
         try:
             answers = [(row, drive.ask(row[0])) for row in rows]
-            odd = drive.ask("list@example.org")
-            foreign = drive.ask("x@gmail.com")
+            odd, lost = drive.ask("list@example.org"), drive.ask("lost")
+            foreign, nobody = drive.ask("x@gmail.com"), drive.ask("nobody")
         finally:
             self.redis.thaw()
         for row, answer in answers:
@@ -72,9 +73,10 @@ class Whole(LabCase):
             self.assertEqual((answer["source"], answer["epoch"]), ("memory", 5))
         self.assertEqual(odd["verdict"], "temp")
         self.assertIn("splitmx:owner:list@example.org is not a string", odd["reason"])
-        self.assertEqual(foreign["verdict"], "absent")
+        self.assertEqual((lost["verdict"], lost["matched"]), ("temp", "login:lost"))
+        self.assertEqual((foreign["verdict"], nobody["verdict"]), ("absent", "absent"))
         self.assertEqual(drive.status()["questions"]["fetched"], 0)
-        self.says_what_redis_says([row[0] for row in rows] + ["list@example.org", "nobody@example.org", "x@alias.org"])
+        self.says_what_redis_says([row[0] for row in rows] + ["list@example.org", "nobody@example.org", "x@alias.org", "nobody", "lost"])
 
     def test_A12_a_copy_is_good_for_the_lease_and_not_longer(self):
         drive = self.begin("lease", 10, {"lease_ms": 2000}, question_timeout=300)

@@ -1,5 +1,5 @@
 /*
- * fuzz_account.c - any bytes as an address: what is taken is its own canonical form
+ * fuzz_account.c - any bytes as an address or login: what is taken is its own canonical form
  *
  * The first byte chooses the rules.
  */
@@ -34,6 +34,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(str_eq(again.name, account.base) && str_eq(again.base, account.base));
 	}
 	must((account.kind == ACCOUNT_BAD) == (account.why != NULL));
+	if (account_login(&account, text, rules) == ACCOUNT_LOGIN) {
+		must(account_login(&again, account.name, rules) == ACCOUNT_LOGIN);
+		must(str_eq(again.name, account.name) && str_eq(account.base, account.name));
+		must(account_parse(&again, account.name, rules) == ACCOUNT_OTHER);
+		must(account.name.len > 0 && account.name.len <= ACCOUNT_MAX_BYTES);
+	}
+	must(account_read(&again, text, rules) ==
+	     (again.kind == ACCOUNT_ADDRESS || again.kind == ACCOUNT_LOGIN));
 	if (account_domain(text, &once)) {
 		must(account_domain(buf_str(&once), &twice));
 		must(str_eq(buf_str(&once), buf_str(&twice)));

@@ -1,7 +1,7 @@
 /*
- * fuzz_fetch.c - any address, any values in any round
+ * fuzz_fetch.c - any address or login, any values in any round
  *
- * Lines: the address first, then one value after the other, "S" and a string,
+ * Lines: the name first, then one value after the other, "S" and a string,
  * "W" wrong type, anything else absent; when they end, all the rest is absent.
  */
 #include "map/fetch.h"
@@ -69,7 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fetch *fetch;
 
 	account_init(&account);
-	if (account_parse(&account, next_line(&rest), &rules) == ACCOUNT_ADDRESS) {
+	if (account_read(&account, next_line(&rest), &rules)) {
 		fetch = fetch_new("splitmx", &account, &rules, is_floor, NULL);
 		read_all(fetch, rest);
 		fetch_free(&fetch);

@@ -6,6 +6,7 @@
  *
  * A line is "ask N ADDRESS", "domain NAME", "status", "reload FILE", "leave" or
  * "quit"; an answer is a JSON object in a line. The dialogues in tests/dialogs use it.
+ * An address may be a login name as well.
  *
  * "claim N ADDRESS mail" asks and takes a claim, as a delivery does (a hold of mail
  * ends it), "... all" as a session does. {"end": N} says that it is asked to end;
@@ -205,8 +206,8 @@ ask_one(const char *words)
 	asked->number = strtol(words, &end, 10);
 	asked->since_us = clock_us();
 	account_init(&account);
-	if (account_parse(&account, str_of(end + 1), &rules) != ACCOUNT_ADDRESS)
-		errx(EX_DATAERR, "%s: no address", end + 1);
+	if (!account_read(&account, str_of(end + 1), &rules))
+		errx(EX_DATAERR, "%s: no address and no login", end + 1);
 	if (map_ask(map, &account, found, asked, &finding) == NULL)
 		found(asked, &finding);
 	account_fini(&account);
@@ -227,8 +228,8 @@ claim_one(char *words)
 	asked->held->is_mail = strcmp(what, " mail") == 0;
 	*what = '\0';
 	account_init(&asked->held->account);
-	if (account_parse(&asked->held->account, str_of(end + 1), &rules) != ACCOUNT_ADDRESS)
-		errx(EX_DATAERR, "%s: no address", end + 1);
+	if (!account_read(&asked->held->account, str_of(end + 1), &rules))
+		errx(EX_DATAERR, "%s: no address and no login", end + 1);
 	if (map_ask(map, &asked->held->account, found, asked, &finding) == NULL)
 		found(asked, &finding);
 }

@@ -116,7 +116,8 @@ write_row(void *ctx, struct snapshot_writer *writer, struct buf *out, unsigned *
 		snapshot_write_domain(writer, str_make(at + 1, len - 2), true, out);
 	} else if (equals < len) {
 		finding.account = str_make(at, equals);
-		if (str_starts(finding.account, "alias"))
+		if (str_starts(finding.account, "alias") ||
+		    str_find(finding.account, '@') == finding.account.len)
 			finding.account = STR("bob@y");
 		finding.owner = str_make(at + equals + 1, len - equals - 1);
 		snapshot_write_finding(writer, str_make(at, equals), &finding, out);

@@ -328,6 +328,121 @@ domains_are_bounded_as_names_in_the_DNS(void **state)
 	buf_fini(&out);
 }
 
+static void
+logins_without_a_domain_are_folded_and_never_quoted_or_cut(void **state)
+{
+	static const struct {
+		const char *what;
+		struct str text;
+		const char *login, *exact; /* NULL: none; without fold_local, NULL: the same */
+	} rows[] = {
+	    {"plain", STR("alice"), "alice", NULL},
+	    {"case", STR("Alice"), "alice", "Alice"},
+	    {"of a Windows domain", STR("DOM\\Alice"), "dom\\alice", "DOM\\Alice"},
+	    {"space", STR("a b"), "a b", NULL},
+	    {"space in front", STR(" a"), " a", NULL},
+	    {"extension", STR("a+b"), "a+b", NULL},
+	    {"dots", STR("a..b."), "a..b.", NULL},
+	    {"like a domain", STR("Example.org"), "example.org", "Example.org"},
+	    {"quotes", STR("\"a b\""), "\"a b\"", NULL},
+	    {"only quotes", STR("\"\""), "\"\"", NULL},
+	    {"one quote", STR("\""), "\"", NULL},
+	    {"postmaster always folds", STR("PostMaster"), "postmaster", "postmaster"},
+	    {"UTF-8", STR("J\xc3\x96RG"), "j\xc3\xb6rg", "J\xc3\x96RG"},
+	    {"decomposed", STR("jo\xcc\x88rg"), "j\xc3\xb6rg", "j\xc3\xb6rg"},
+	    {"star", STR("*"), "*", NULL},
+	    {"colon", STR("a:b"), "a:b", NULL},
+	    {"address", STR("alice@x.org"), NULL, NULL},
+	    {"domain", STR("@x.org"), NULL, NULL},
+	    {"at in quotes", STR("\"a@b\""), NULL, NULL},
+	    {"at alone", STR("@"), NULL, NULL},
+	    {"empty", STR(""), NULL, NULL},
+	    {"line", STR("a\nb"), NULL, NULL},
+	    {"NUL", STR("a\0b"), NULL, NULL},
+	    {"DEL", STR("a\177"), NULL, NULL},
+	    {"C1 control", STR("a\xc2\x9b"), NULL, NULL},
+	    {"Latin-1", STR("a\xff"), NULL, NULL},
+	    {"cut UTF-8", STR("a\xc3"), NULL, NULL},
+	};
+	const struct account_rules *const rules[] = {&usual, &many, &exact};
+	struct account account, again;
+
+	account_init(&account);
+	account_init(&again);
+	for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(rules); i++) {
+		const struct account_rules *by = rules[i / ARRAY_LEN(rows)];
+		const char *login = rows[i % ARRAY_LEN(rows)].login,
+			   *what = rows[i % ARRAY_LEN(rows)].what;
+		struct str text = rows[i % ARRAY_LEN(rows)].text;
+
+		if (by == &exact && rows[i % ARRAY_LEN(rows)].exact != NULL)
+			login = rows[i % ARRAY_LEN(rows)].exact;
+		account_parse(&account, STR("b+t@x.org"), by); /* nothing of it is left */
+		if ((account_login(&account, text, by) == ACCOUNT_LOGIN) != (login != NULL))
+			fail_msg("%s: kind %d", what, account.kind);
+		assert_int_equal(account.kind, login != NULL ? ACCOUNT_LOGIN : ACCOUNT_OTHER);
+		assert_true(account.domain.len == 0 && account.why == NULL);
+		if (!str_is(account.name, login != NULL ? login : ""))
+			fail_msg("%s: %.*s", what, STR_FMT(account.name));
+		assert_true(str_eq(account.name, account.base));
+		assert_true(str_eq(account.name, account.local));
+		if (login == NULL)
+			continue;
+		assert_int_equal(account_login(&again, account.name, by), ACCOUNT_LOGIN);
+		if (!str_eq(again.name, account.name))
+			fail_msg("%s is no fixed point", what);
+	}
+	account_fini(&account);
+	account_fini(&again);
+}
+
+static void
+test_A4_long_logins_are_bounded(void **state)
+{
+	static char room[2 * ACCOUNT_MAX_BYTES];
+	struct account account;
+
+	account_init(&account);
+	memset(room, 'A', sizeof(room));
+	assert_int_equal(account_login(&account, str_make(room, ACCOUNT_MAX_BYTES), &usual),
+	    ACCOUNT_LOGIN);
+	assert_int_equal(account.name.len, ACCOUNT_MAX_BYTES);
+	assert_int_equal(account_login(&account, str_make(room, ACCOUNT_MAX_BYTES + 1), &usual),
+	    ACCOUNT_OTHER);
+	for (size_t i = 0; i < sizeof(room); i += 2)
+		memcpy(room + i, "\xce\x90", 2); /* folds to six bytes */
+	assert_int_equal(account_login(&account, str_make(room, ACCOUNT_MAX_BYTES), &usual),
+	    ACCOUNT_OTHER);
+	account_fini(&account);
+}
+
+static void
+a_name_is_read_as_an_address_or_as_a_login(void **state)
+{
+	static const struct {
+		const char *text;
+		enum account_kind kind;
+	} rows[] = {
+	    {"ann+t@x.org", ACCOUNT_ADDRESS},
+	    {"alice", ACCOUNT_LOGIN},
+	    {"example.org", ACCOUNT_LOGIN},
+	    {"", ACCOUNT_OTHER},
+	    {"a\n", ACCOUNT_OTHER},
+	    {"@x.org", ACCOUNT_BAD},
+	    {"a@", ACCOUNT_BAD},
+	};
+	struct account account;
+
+	account_init(&account);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool is_name = rows[i].kind == ACCOUNT_ADDRESS || rows[i].kind == ACCOUNT_LOGIN;
+
+		assert_int_equal(account_read(&account, str_of(rows[i].text), &usual), is_name);
+		assert_int_equal(account.kind, rows[i].kind);
+	}
+	account_fini(&account);
+}
+
 /* Whatever is taken is its own canonical form, and so is its base; raw and quoted forms meet. */
 static void
 check_harmless(struct account *account, struct account *again, struct str text,
@@ -422,12 +537,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_A4_long_keys_are_bounded_and_keep_their_domain),
 	    cmocka_unit_test(test_A4_no_long_key_takes_long),
+	    cmocka_unit_test(test_A4_long_logins_are_bounded),
 	    cmocka_unit_test(test_A5_what_is_no_address_says_so),
 	    cmocka_unit_test(test_A7_special_characters_are_plain_data),
 	    cmocka_unit_test(test_A8_ways_to_write_one_address_meet),
 	    cmocka_unit_test(test_A8_what_is_not_the_same_stays_apart),
 	    cmocka_unit_test(test_A8_extensions_are_cut_as_in_Postfix),
 	    cmocka_unit_test(domains_are_bounded_as_names_in_the_DNS),
+	    cmocka_unit_test(logins_without_a_domain_are_folded_and_never_quoted_or_cut),
+	    cmocka_unit_test(a_name_is_read_as_an_address_or_as_a_login),
 	    cmocka_unit_test(every_cut_is_harmless_and_every_name_a_fixed_point),
 	    cmocka_unit_test(random_addresses_have_one_form),
 	};

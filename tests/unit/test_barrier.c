@@ -26,7 +26,8 @@ static const struct {
     {"-7 abc *", false, 0, 0, NULL}, {"99999999999999999999 abc *", false, 0, 0, NULL},
     {"7 a_c *", false, 0, 0, NULL}, {"7 012345678901234567890123456789012 *", false, 0, 0, NULL},
     {"7 abc a%2", false, 0, 0, NULL}, {"7 abc a%zz", false, 0, 0, NULL},
-    {"7 abc a\tb", false, 0, 0, NULL},
+    {"7 abc a\tb", false, 0, 0, NULL}, {"7 abc alice", true, 7, 1, "alice"},
+    {"7 abc @y %2A", true, 7, 2, "*"},
     {"7 abc * a@x", true, 7, 2, "a@x"}, /* a name of its own: forgets too little of nothing */
 };
 
@@ -89,6 +90,29 @@ what_is_written_is_read(void **state)
 		assert_true(str_eq(barrier.names[i], list[i]));
 	barrier_fini(&barrier);
 	buf_fini(&out);
+}
+
+static void
+a_login_that_looks_like_everything_is_itself(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} rows[] = {{"*", "1 n %2A"}, {"**", "1 n **"}, {"alice", "1 n alice"}, {"*@x", "1 n *@x"},
+	    {"dom\\alice", "1 n dom\\alice"}, {"a b", "1 n a%20b"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str name = str_of(rows[i].name);
+		struct barrier barrier;
+		struct buf out = BUF_INIT;
+
+		barrier_write(&out, 1, "n", &name, 1);
+		assert_string_equal(buf_cstr(&out), rows[i].text);
+		assert_true(barrier_read(buf_str(&out), &barrier));
+		assert_false(barrier.everything);
+		assert_true(str_eq(barrier.names[0], name));
+		barrier_fini(&barrier);
+		buf_fini(&out);
+	}
 }
 
 static void
@@ -164,6 +188,7 @@ main(void)
 	    cmocka_unit_test(barriers_are_read_or_refused),
 	    cmocka_unit_test(no_cut_confuses_it),
 	    cmocka_unit_test(what_is_written_is_read),
+	    cmocka_unit_test(a_login_that_looks_like_everything_is_itself),
 	    cmocka_unit_test(too_many_names_are_everything),
 	    cmocka_unit_test(acknowledgements_name_a_node_and_its_process),
 	};

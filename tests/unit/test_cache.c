@@ -100,6 +100,32 @@ a_change_of_any_name_makes_it_no_hit(void **state)
 	cache_free(&cache);
 }
 
+/* Remembered under a name that is in no domain; also that nobody logs in so. */
+static void
+a_login_is_no_hit_when_its_key_or_its_target_changes(void **state)
+{
+	static const struct str names[] = {
+	    {"alice", 5}, {"a@x.org", 7}, {"@x.org", 6}}; /* none but the first when ABSENT */
+	static const struct finding absent = {.verdict = VERDICT_ABSENT, .account = {"alice", 5}};
+	struct cache *cache = cache_new(AMPLE);
+	struct cache_stamps stamps;
+	struct finding got;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) + 1; i++) {
+		const struct finding *finding = i < ARRAY_LEN(names) ? &found : &absent;
+		size_t changed = i % ARRAY_LEN(names);
+
+		cache_note(cache, names, finding == &found ? ARRAY_LEN(names) : 1, &stamps);
+		cache_put(cache, names[0], finding, &stamps);
+		cache_change(cache, STR("alice@x.org"));
+		assert_true(cache_get(cache, names[0], &got));
+		check_same(&got, finding);
+		cache_change(cache, names[changed]);
+		assert_false(cache_get(cache, names[0], &got));
+	}
+	cache_free(&cache);
+}
+
 static void
 a_poisoned_fetch_stores_nothing(void **state)
 {
@@ -513,6 +539,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_kind_of_finding_comes_back_as_it_was),
 	    cmocka_unit_test(a_change_of_any_name_makes_it_no_hit),
+	    cmocka_unit_test(a_login_is_no_hit_when_its_key_or_its_target_changes),
 	    cmocka_unit_test(a_poisoned_fetch_stores_nothing),
 	    cmocka_unit_test(a_value_read_before_a_change_does_not_come_back),
 	    cmocka_unit_test(with_room_it_remembers_exactly_what_is_current),

@@ -48,7 +48,7 @@ take(struct claims *claims, const char *address, const char *account)
 	struct claim *claim;
 
 	account_init(&asked);
-	account_parse(&asked, str_of(address), &rules);
+	assert_true(account_read(&asked, str_of(address), &rules));
 	claim = claims_take(claims, &asked, &finding, true, &events, NULL);
 	account_fini(&asked);
 	return claim;
@@ -159,6 +159,15 @@ a_change_reaches_what_depends_on_its_name(void **state)
 	    {"a+t@z.org", "a@x.org", "a+t@x.org", true}, /* z.org is another name of x.org */
 	    {"a@x.org", "a@x.org", "", false},
 	    {"a@x.org", "a@x.org", "alias", false},
+	    {"alice", "b@y.org", "alice", true}, /* a login: its key leads elsewhere, perhaps */
+	    {"alice", "b@y.org", "b@y.org", true},
+	    {"alice", "b@y.org", "b+t@y.org", true},
+	    {"alice", "b@y.org", "@y.org", true},
+	    {"alice", "b@y.org", "alic", false},
+	    {"alice", "b@y.org", "alice@y.org", false},
+	    {"alice+t", "b@y.org", "alice", false}, /* a login has no extension */
+	    {"alice", "b@y.org", "alice+t", false},
+	    {"alice@y.org", "alice@y.org", "alice", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -203,16 +212,18 @@ an_answer_that_was_overtaken_makes_nothing_sure(void **state)
 static void
 a_claim_is_of_one_account(void **state)
 {
+	static const char *const logins[] = {"l@x.org", "alice"};
 	const struct finding others[] = {
 	    found("old", "b@x.org"), {.verdict = VERDICT_ABSENT, .account = STR("a@x.org")}};
 
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(others) * ARRAY_LEN(logins); i++) {
+		const char *login = logins[i / ARRAY_LEN(others)];
 		struct claims *claims = scene();
-		struct claim *a = take(claims, "l@x.org", "a@x.org");
+		struct claim *a = take(claims, login, "a@x.org");
 
-		claims_change(claims, STR("l@x.org"));
+		claims_change(claims, str_of(login));
 		assert_ptr_equal(claims_next(claims), a);
-		claims_answer(claims, a, &others[i]);
+		claims_answer(claims, a, &others[i % ARRAY_LEN(others)]);
 		assert_int_equal(stood, 0);
 		assert_int_equal(ended, 1);
 		assert_int_equal(ended_by_nobody, 0);
@@ -382,17 +393,30 @@ static void
 other_rules_find_the_same_claims(void **state)
 {
 	static const struct account_rules dash = {true, "-"};
+	const struct finding found_b = found("old", "b-t@x.org");
 	struct claims *claims = scene();
-	struct claim *a = take(claims, "a-t@x.org", "a-t@x.org");
+	struct claim *a = take(claims, "a-t@x.org", "a-t@x.org"),
+		     *b = take(claims, "ali-ce", "b-t@x.org");
 
 	claims_change(claims, STR("a@x.org"));
+	claims_change(claims, STR("b@x.org"));
 	assert_null(claims_next(claims));
 	claims_set_rules(claims, &dash);
 	assert_ptr_equal(claims_next(claims), a);
 	answer(claims, a, "old");
+	assert_ptr_equal(claims_next(claims), b);
+	claims_answer(claims, b, &found_b);
 	claims_change(claims, STR("a@x.org"));
 	assert_ptr_equal(claims_next(claims), a);
+	claims_change(claims, STR("ali"));
+	assert_null(claims_next(claims));
+	claims_change(claims, STR("ali-ce"));
+	assert_ptr_equal(claims_next(claims), b);
+	claims_answer(claims, b, &found_b);
+	claims_change(claims, STR("b@x.org"));
+	assert_ptr_equal(claims_next(claims), b);
 	claims_drop(claims, a);
+	claims_drop(claims, b);
 	claims_free(&claims);
 }
 

@@ -34,17 +34,18 @@ hear(struct claims *claims, const char *text)
 	barrier_fini(&barrier);
 }
 
-enum { CLAIMS = 40, FEED = 64, BARRIERS = 8, MOMENTS = 60000, KEYS = 13, ASKED = 8, NAMES = 3 };
+enum { CLAIMS = 40, FEED = 64, BARRIERS = 8, MOMENTS = 60000, KEYS = 14, ASKED = 9, NAMES = 3 };
 
 static const char *const key_names[KEYS] = {"owner:@x.org", "owner:@y.org", "owner:a@x.org",
     "owner:a+t@x.org", "owner:b@x.org", "owner:b+t@x.org", "owner:c@y.org", "owner:l@x.org",
-    "login:l@x.org", "login:@z.org", "owner:m@y.org", "login:m@y.org", "owner:@z.org"};
+    "login:l@x.org", "login:@z.org", "owner:m@y.org", "login:m@y.org", "login:alice",
+    "owner:@z.org"};
 /* What each may hold; an absent key is NULL. */
 static const char *const owners[] = {NULL, "p", "q", "r"};
 static const char *const logins[] = {"a@x.org", "b@x.org", "b+t@x.org", "c@y.org"};
 static const char *const alias_domains[] = {"@x.org", "@y.org"};
-static const char *const asked_names[ASKED] = {
-    "a@x.org", "a+t@x.org", "b@x.org", "c@y.org", "l@x.org", "a@z.org", "b+t@z.org", "m@y.org"};
+static const char *const asked_names[ASKED] = {"a@x.org", "a+t@x.org", "b@x.org", "c@y.org",
+    "l@x.org", "a@z.org", "b+t@z.org", "m@y.org", "alice"};
 
 struct play {
 	struct claims *claims;
@@ -106,7 +107,7 @@ read_map(const char *const *map, const char *address, char *owner_r, char accoun
 	size_t count;
 
 	account_init(&asked);
-	account_parse(&asked, str_of(address), &rules);
+	account_read(&asked, str_of(address), &rules);
 	fetch = fetch_new("p", &asked, &rules, NULL, NULL);
 	do {
 		count = fetch_keys(fetch, &keys);
@@ -192,7 +193,7 @@ play_take(struct play *play)
 	    .asked = which, .owner = owner[0], .account = number_of(account), .play = play};
 	finding = found(owner, account);
 	account_init(&asked);
-	account_parse(&asked, str_of(asked_names[which]), &rules);
+	account_read(&asked, str_of(asked_names[which]), &rules);
 	held->claim = claims_take(play->claims, &asked, &finding, dice(8) > 0, &play_events, held);
 	account_fini(&asked);
 }
@@ -264,6 +265,8 @@ play_change(struct play *play)
 
 	if (strncmp(key_names[key], "login:@", 7) == 0)
 		value = alias_domains[dice(2)];
+	else if (strcmp(key_names[key], "login:alice") == 0 && dice(8) == 0)
+		value = NULL; /* nobody's */
 	else if (strncmp(key_names[key], "login:", 6) == 0)
 		value = logins[dice(4)];
 	else if (key < 2)
@@ -458,7 +461,7 @@ no_barrier_is_agreed_to_while_a_claim_leads_to_the_former_owner(void **state)
 	play->claims = claims_new(&rules, NULL);
 	seed = 20261121;
 	play->map[0] = play->map[1] = "p";
-	play->map[8] = play->map[11] = "a@x.org";
+	play->map[8] = play->map[11] = play->map[12] = "a@x.org";
 	play->map[9] = "@x.org";
 	memcpy(play->memory, play->map, sizeof(play->map));
 	note_truth(play);

@@ -39,14 +39,15 @@ stored(const char *map, struct str key)
 	return (struct fetch_value){.kind = FETCH_ABSENT};
 }
 
+/* An address, or a login. */
 static struct fetch *
-start(const char *address)
+start(const char *name)
 {
 	struct account account;
 	struct fetch *fetch;
 
 	account_init(&account);
-	assert_int_equal(account_parse(&account, str_of(address), &rules), ACCOUNT_ADDRESS);
+	assert_true(account_read(&account, str_of(name), &rules));
 	fetch = fetch_new("px", &account, &rules, is_floor, NULL);
 	account_fini(&account);
 	return fetch;
@@ -177,6 +178,42 @@ holds_belong_to_the_account_that_decides(void **state)
 }
 
 static void
+a_login_is_its_login_key_and_nothing_else(void **state)
+{
+	static const struct row rows[] = {
+	    /* clang-format off */
+	    {"no key", "owner:@x.org=old", "alice", VERDICT_ABSENT, NULL, "alice", "", HOLD_NONE},
+	    {"owner and hold of the login alone", "owner:alice=new hold:alice=all owner:@x.org=old", "alice", VERDICT_ABSENT, NULL, "alice", "", HOLD_NONE},
+	    {"target's own", "owner:@x.org=old owner:a@x.org=new login:alice=a@x.org", "Alice", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"target's domain", "owner:@x.org=old login:alice=A@X.org", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"owner of the login does not matter", "owner:@x.org=old owner:alice=new login:alice=a@x.org", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"target's extension", "owner:@x.org=old owner:a@x.org=new login:alice=a+t@x.org", "alice", VERDICT_FOUND, "new", "a@x.org", "owner:a@x.org", HOLD_NONE},
+	    {"target's extension is an account", "owner:@x.org=old owner:a@x.org=new owner:a+t@x.org=third login:alice=a+t@x.org", "alice", VERDICT_FOUND, "third", "a+t@x.org", "owner:a+t@x.org", HOLD_NONE},
+	    {"no extension of the login", "owner:@x.org=old login:alice=a@x.org", "alice+t", VERDICT_ABSENT, NULL, "alice+t", "", HOLD_NONE},
+	    {"a login with a plus", "owner:@x.org=old login:alice+t=a@x.org", "alice+t", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"of a Windows domain", "owner:@x.org=old login:dom\\alice=a@x.org", "DOM\\Alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"one level: address", "owner:@x.org=old owner:b@x.org=new login:alice=a@x.org login:a@x.org=b@x.org", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"one level: domain", "owner:@x.org=old owner:@y.org=new login:alice=a@x.org login:@x.org=@y.org", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    {"one level: login", "owner:@x.org=old login:alice=bob login:bob=b@x.org", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"to a domain", "owner:@x.org=old login:alice=@x.org", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"to nothing", "owner:@x.org=old login:alice=", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"to a bad address", "owner:@x.org=old login:alice=a\tb@x.org", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"wrong type", "owner:@x.org=old login:alice=!", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"target unmanaged", "login:alice=a@x.org", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"target unmanaged, but has an owner", "login:alice=a@x.org owner:a@x.org=new", "alice", VERDICT_TEMP, NULL, "alice", "login:alice", HOLD_NONE},
+	    {"target in the floor", "login:alice=a@floor.org owner:a@floor.org=new", "alice", VERDICT_FOUND, "new", "a@floor.org", "owner:a@floor.org", HOLD_NONE},
+	    {"target in the floor without record", "login:alice=a@floor.org", "alice", VERDICT_TEMP, NULL, "alice", "owner:@floor.org", HOLD_NONE},
+	    {"target's owner unreadable", "owner:@x.org=old login:alice=a@x.org owner:a@x.org=!", "alice", VERDICT_TEMP, NULL, "alice", "owner:a@x.org", HOLD_NONE},
+	    {"target's hold", "owner:@x.org=old login:alice=a@x.org hold:a@x.org=all:1", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_ALL},
+	    {"hold of the target's domain", "owner:@x.org=old login:alice=a@x.org hold:@x.org=mail:1", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_MAIL},
+	    {"not the hold of the login", "owner:@x.org=old login:alice=a@x.org hold:alice=all:1", "alice", VERDICT_FOUND, "old", "a@x.org", "owner:@x.org", HOLD_NONE},
+	    /* clang-format on */
+	};
+
+	CHECK_ROWS(rows);
+}
+
+static void
 test_A12_an_unreadable_key_that_matters_is_trouble(void **state)
 {
 	static const struct row rows[] = {
@@ -220,6 +257,10 @@ a_complete_domain_knows_its_strangers(void **state)
 	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org owner:b@x.org=old",
 		"a@x.org", false},
 	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org", "a@x.org", true},
+	    {"owner:@x.org=old complete:@x.org=yes login:alice=b@x.org", "alice", true},
+	    {"owner:@x.org=old complete:@x.org=yes login:alice=b@x.org owner:b@x.org=old", "alice",
+		false},
+	    {"owner:@x.org=old complete:@x.org=yes", "alice", false}, /* of no domain */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -258,19 +299,48 @@ the_second_round_decides_alone(void **state)
 	}
 }
 
+/* The same of a login: nothing of the first target is in what the second round says. */
+static void
+a_login_that_leads_elsewhere_meanwhile_is_read_again(void **state)
+{
+	static const char first[] = "owner:@x.org=old login:alice=a@x.org hold:a@x.org=all:1";
+	static const char second[] = "owner:@x.org=old owner:b@x.org=new login:alice=b@x.org";
+	struct fetch *fetch = start("alice");
+
+	assert_int_equal(read_once(fetch, first), FETCH_AGAIN);
+	assert_int_equal(read_once(fetch, second), FETCH_AGAIN);
+	assert_int_equal(read_once(fetch, second), FETCH_DONE);
+	assert_true(str_is(fetch_finding(fetch)->account, "b@x.org"));
+	assert_true(str_is(fetch_finding(fetch)->owner, "new"));
+	assert_int_equal(fetch_finding(fetch)->hold, HOLD_NONE);
+	fetch_free(&fetch);
+
+	fetch = start("alice");
+	assert_int_equal(read_once(fetch, first), FETCH_AGAIN);
+	assert_int_equal(read_once(fetch, "owner:@x.org=old"), FETCH_DONE);
+	assert_int_equal(fetch_finding(fetch)->verdict, VERDICT_ABSENT);
+	assert_true(str_is(fetch_finding(fetch)->account, "alice"));
+	fetch_free(&fetch);
+}
+
 static void
 a_login_that_never_rests_ends_as_trouble(void **state)
 {
-	struct fetch *fetch = start("a@x.org");
-	char map[100];
-	int rounds = 0;
+	static const char *const names[] = {"a@x.org", "alice"};
 
-	do {
-		snprintf(map, sizeof(map), "owner:@x.org=old login:a@x.org=b%d@x.org", rounds);
-	} while (read_once(fetch, map) == FETCH_AGAIN && ++rounds < 100);
-	assert_int_equal(rounds, 3);
-	assert_int_equal(fetch_finding(fetch)->verdict, VERDICT_TEMP);
-	fetch_free(&fetch);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct fetch *fetch = start(names[i]);
+		char map[100];
+		int rounds = 0;
+
+		do {
+			snprintf(map, sizeof(map), "owner:@x.org=old login:%s=b%d@x.org", names[i],
+			    rounds);
+		} while (read_once(fetch, map) == FETCH_AGAIN && ++rounds < 100);
+		assert_int_equal(rounds, 3);
+		assert_int_equal(fetch_finding(fetch)->verdict, VERDICT_TEMP);
+		fetch_free(&fetch);
+	}
 }
 
 static void
@@ -296,6 +366,30 @@ keys_and_names_are_listed_once(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		assert_true(str_is(list[i], names[i]));
 	fetch_free(&fetch);
+	fetch_free(&fetch);
+}
+
+static void
+a_login_is_asked_for_by_its_login_key_alone(void **state)
+{
+	static const char *const keys[] = {"px:login:alice", "px:owner:b+u@y.org",
+	    "px:hold:b+u@y.org", "px:owner:b@y.org", "px:hold:b@y.org", "px:owner:@y.org",
+	    "px:hold:@y.org", "px:complete:@y.org"};
+	static const char *const names[] = {"alice", "b+u@y.org", "b@y.org", "@y.org"};
+	struct fetch *fetch = start("Alice");
+	const struct str *list;
+
+	assert_int_equal(fetch_keys(fetch, &list), 1);
+	assert_true(str_is(list[0], keys[0]));
+	assert_int_equal(fetch_names(fetch, &list), 1);
+	assert_true(str_is(list[0], names[0]));
+	assert_int_equal(read_once(fetch, "login:alice=b+u@y.org"), FETCH_AGAIN);
+	assert_int_equal(fetch_keys(fetch, &list), ARRAY_LEN(keys));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		assert_true(str_is(list[i], keys[i]));
+	assert_int_equal(fetch_names(fetch, &list), ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_true(str_is(list[i], names[i]));
 	fetch_free(&fetch);
 }
 
@@ -356,6 +450,10 @@ names_follow_from_the_finding_but_for_an_extension_behind_a_login_key(void **sta
 		"owner:@x.org=old owner:b@x.org=new login:a@x.org=b+t@x.org", "a@x.org", false},
 	    {"an extension in an alias domain",
 		"owner:@x.org=old owner:@y.org=old login:@x.org=@y.org", "a+t@x.org", false},
+	    {"login without domain", "owner:@y.org=old login:alice=b@y.org", "alice", true},
+	    {"login without domain, nobody's", "", "alice", true},
+	    {"login without domain to an extension", "owner:@y.org=old login:alice=b+t@y.org",
+		"alice", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -369,8 +467,8 @@ names_follow_from_the_finding_but_for_an_extension_behind_a_login_key(void **sta
 			assert_int_equal(read_once(fetch, cases[i].map), FETCH_DONE);
 		account_init(&asked);
 		account_init(&account);
-		account_parse(&asked, str_of(cases[i].address), &rules);
-		account_parse(&account, fetch_finding(fetch)->account, &rules);
+		account_read(&asked, str_of(cases[i].address), &rules);
+		account_read(&account, fetch_finding(fetch)->account, &rules);
 		count = fetch_finding_names(&asked, &account, names);
 		listed = fetch_names(fetch, &list);
 		if (count != listed - !cases[i].all)
@@ -390,11 +488,14 @@ main(void)
 	    cmocka_unit_test(the_more_exact_key_wins),
 	    cmocka_unit_test(only_managed_domains_are_answered_for),
 	    cmocka_unit_test(holds_belong_to_the_account_that_decides),
+	    cmocka_unit_test(a_login_is_its_login_key_and_nothing_else),
 	    cmocka_unit_test(test_A12_an_unreadable_key_that_matters_is_trouble),
 	    cmocka_unit_test(a_complete_domain_knows_its_strangers),
 	    cmocka_unit_test(the_second_round_decides_alone),
+	    cmocka_unit_test(a_login_that_leads_elsewhere_meanwhile_is_read_again),
 	    cmocka_unit_test(a_login_that_never_rests_ends_as_trouble),
 	    cmocka_unit_test(keys_and_names_are_listed_once),
+	    cmocka_unit_test(a_login_is_asked_for_by_its_login_key_alone),
 	    cmocka_unit_test(a_changed_key_has_a_name),
 	    cmocka_unit_test(names_follow_from_the_finding_but_for_an_extension_behind_a_login_key),
 	};

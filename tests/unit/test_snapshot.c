@@ -61,6 +61,39 @@ what_changed_since_is_not_handed_over(void **state)
 	expect("(x) (y) complete ");
 }
 
+/* Of a login the names are itself and those of the account that its key leads to. */
+static void
+a_login_is_handed_over_until_a_name_of_its_own_or_its_targets_changes(void **state)
+{
+	static const char *const changes[] = {"login", "bob@y", "@y"};
+	static const char *const others[] = {"@x", "ann@x", "login@y", "log"};
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		knows = "(y) login=old complete";
+		save();
+		for (size_t n = 0; n < ARRAY_LEN(others); n++)
+			snapshot_change(snapshot, str_of(others[n]));
+		assert_true(sync_now());
+		kill_and_start();
+		expect("(y) login=old (x?) complete ");
+		snapshot_change(snapshot, str_of(changes[i]));
+		assert_true(sync_now());
+		for (int twice = 0; twice < 2; twice++) {
+			kill_and_start();
+			assert_null(strstr(buf_cstr(&got), "login"));
+		}
+	}
+}
+
+static void
+a_login_in_another_form_is_not_handed_over(void **state)
+{
+	knows = "(y) login=old loGin=old login\t=old complete";
+	save();
+	kill_and_start();
+	expect("(y) login=old complete ");
+}
+
 static void
 a_changed_domain_takes_its_findings_along_and_is_unsure(void **state)
 {
@@ -266,7 +299,7 @@ tombs_stays_small_when_saves_succeed_and_ends_all_when_they_do_not(void **state)
 
 #define KEYS                                                                                       \
 	"[owner:@x=old] [owner:ann@x=new] [hold:ann@x=all:1] [owner:list@x!] [login:@y=@x] "       \
-	"[hold:bob@x] "
+	"[hold:bob@x] [login:alice=ann@x] "
 
 static bool
 has_all_keys(void *ctx)
@@ -289,7 +322,7 @@ a_copy_of_the_map_is_handed_over_from_the_loop(void **state)
 	expect("(x) complete { "); /* who starts need not wait for it */
 	assert_true(loop_run_until(loop, has_all_keys, NULL, 20000));
 	expect("(x) complete { [owner:@x=old] [owner:ann@x=new] [hold:ann@x=all:1] [owner:list@x!] "
-	       "[login:@y=@x] [hold:bob@x?] } ");
+	       "[login:@y=@x] [hold:bob@x?] [login:alice=ann@x] } ");
 	wants_keys = false;
 	kill_and_start();
 	assert_false(loop_run_until(loop, never, NULL, 20));
@@ -303,14 +336,16 @@ what_changed_since_is_unknown_whatever_its_kind(void **state)
 	save_keys();
 	snapshot_change(snapshot, STR("ann@x"));
 	snapshot_change(snapshot, STR("eve@x"));
+	snapshot_change(snapshot, STR("alice"));
 	assert_true(sync_now());
 	for (int i = 0; i < 2; i++) {
 		kill_and_start();
 		assert_true(loop_run_until(loop, has_all_keys, NULL, 20000));
 		expect("(x) complete { [owner:ann@x?] [hold:ann@x?] [login:ann@x?] "
 		       "[complete:ann@x?] [owner:eve@x?] [hold:eve@x?] [login:eve@x?] "
-		       "[complete:eve@x?] [owner:@x=old] [owner:ann@x?] [hold:ann@x?] "
-		       "[owner:list@x!] [login:@y=@x] [hold:bob@x?] } ");
+		       "[complete:eve@x?] [owner:alice?] [hold:alice?] [login:alice?] "
+		       "[complete:alice?] [owner:@x=old] [owner:ann@x?] [hold:ann@x?] "
+		       "[owner:list@x!] [login:@y=@x] [hold:bob@x?] [login:alice?] } ");
 	}
 }
 
@@ -390,6 +425,8 @@ main(void)
 	    TEST(the_next_process_gets_what_was_saved_until_its_end),
 	    TEST(a_save_waits_for_its_moment),
 	    TEST(what_changed_since_is_not_handed_over),
+	    TEST(a_login_is_handed_over_until_a_name_of_its_own_or_its_targets_changes),
+	    TEST(a_login_in_another_form_is_not_handed_over),
 	    TEST(a_changed_domain_takes_its_findings_along_and_is_unsure),
 	    TEST(after_anything_may_have_changed_nothing_is_handed_over),
 	    TEST(what_changes_during_a_save_counts_for_the_new_file_too),
