@@ -232,10 +232,7 @@ read_account(struct login *login)
 		    login->session, log_quote_text(fault.text));
 		return false;
 	}
-	if (is_bare)
-		return false;
-	return account_parse(&server->account, buf_str(&server->name), &server->account_rules) ==
-	       ACCOUNT_ADDRESS;
+	return account_read(&server->account, buf_str(&server->name), &server->account_rules);
 }
 
 void
