@@ -153,7 +153,6 @@ struct frontd_settings {
 	const char *default_domain; /* "" = none */
 	const char *master_separators; /* "" = none */
 	const char *unknown_login; /* "refuse", or a destination */
-	const char *rehearse; /* a destination; NULL: none */
 	enum park_end park_end;
 	const char *metrics; /* address of the OpenMetrics endpoint; NULL: none */
 	const char **token_claims; /* JWT claims that name the account */

@@ -52,9 +52,6 @@ check_destinations(struct settings *settings)
 
 	if (line > 0 && strcmp(f->unknown_login, "refuse") != 0)
 		check_destination(settings, f->unknown_login, line, "frontd.unknown_login");
-	line = settings_line(settings, &f->rehearse);
-	if (line > 0)
-		check_destination(settings, f->rehearse, line, "frontd.rehearse");
 }
 
 /* ---- listeners */

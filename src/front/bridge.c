@@ -328,6 +328,16 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 
 /* ---- ending it */
 
+/* The destination's own way to end the sessions of an account. */
+static void
+kick(const struct bridge *bridge)
+{
+	const struct home *home = server_home(bridge->server, text_at(bridge, OWNER));
+
+	if (home != NULL && home->kick != NULL)
+		kick_run(home->kick, household_account(&bridge->member), text_at(bridge, OWNER));
+}
+
 static void
 on_deadline(void *ctx)
 {
@@ -345,6 +355,9 @@ on_deadline(void *ctx)
 		    text_at(bridge, OWNER).ptr, log_quote(text_at(bridge, BACKEND)),
 		    "\"the backend has not closed the session of an account that moves\"");
 	bridge->said_stuck = true;
+	kick(bridge);
+	timer_start(bridge->deadline,
+	    (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
 	conn_end_out(bridge->conns[SIDE_BACKEND]);
 }
 

@@ -377,7 +377,10 @@ on_deadline(void *ctx)
 		login_end(login, LOGIN_END_PROXY);
 		break;
 	case LOGIN_PARKED:
-		login_end(login, LOGIN_END_WAITED);
+		if (login->server->settings->frontd.park_end == PARK_END_REFUSE)
+			login_refuse(login, REFUSAL_LATER, STR(""));
+		else
+			login_end(login, LOGIN_END_WAITED);
 		break;
 	default:
 		login_end(login, LOGIN_END_SLOW);

@@ -23,6 +23,7 @@ home_free(struct home **homes, struct home *home)
 		scout_free(&home->scouts[i]);
 		service_leave(&home->services[i]);
 	}
+	kick_free(&home->kick);
 	free(home->name);
 	free(home);
 }
@@ -43,6 +44,8 @@ home_add(struct home **homes, const struct destination_settings *row, struct fau
 
 	home->name = xstrdup(row->name);
 	HASH_ADD_KEYPTR(hh, *homes, home->name, strlen(home->name), home);
+	if (kick_new(row->kick, row->kick_count, &home->kick, fault_r) == -1)
+		return -1;
 	for (size_t i = 0; i < row->service_count; i++) {
 		const struct service_settings *service = &row->services[i];
 
@@ -199,7 +202,8 @@ contexts_new(const struct settings *settings, struct tls_context *contexts_r[sta
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		contexts_r[i] = NULL;
 	for (size_t i = 0; i < DIALECT_COUNT && rc == 0 && rules.identity_count > 0; i++) {
-		if (dialects[i] == NULL) continue;
+		if (dialects[i] == NULL)
+			continue;
 		rules.alpn = dialects[i]->alpn;
 		contexts_r[i] = tls_context_new_server(&rules, fault_r);
 		rc = contexts_r[i] != NULL ? 0 : -1;
@@ -253,6 +257,19 @@ set_ports(struct server *server, const struct settings *settings, const int *fds
 	return 0;
 }
 
+/* Where the name of a token's user is looked for; claims only where the settings name some. */
+static void
+set_sasl_rules(struct server *server, const struct frontd_settings *frontd)
+{
+	static const enum token_place places[][2] = {
+	    {TOKEN_FIELD, TOKEN_CLAIM}, {TOKEN_CLAIM, TOKEN_FIELD}};
+
+	server->sasl_rules = (struct sasl_rules){.places = places[frontd->token_claims_first],
+	    .place_count = ARRAY_LEN(places[0]),
+	    .claims = frontd->token_claims,
+	    .claim_count = frontd->token_claim_count};
+}
+
 static void
 send_scouts(struct server *server)
 {
@@ -291,6 +308,7 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	    (struct account_rules){settings->fold_local, settings->recipient_delimiter};
 	server->route_rules = (struct route_rules){.default_domain = settings->frontd.default_domain,
 	    .master_separators = settings->frontd.master_separators};
+	set_sasl_rules(server, &settings->frontd);
 	seats_set_most(server->seats, (size_t)settings->frontd.max_connections);
 	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
 		offers_refresh(server, kind);

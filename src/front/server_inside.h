@@ -8,6 +8,7 @@
 #include "front/arena.h"
 #include "front/crowd.h"
 #include "front/household.h"
+#include "front/kick.h"
 #include "front/port.h"
 #include "front/route.h"
 #include "front/sasl.h"
@@ -32,6 +33,7 @@ struct home {
 	char *name;
 	struct service *services[DIALECT_COUNT]; /* NULL: does not serve this protocol */
 	struct scout *scouts[DIALECT_COUNT];
+	struct kick *kick; /* what ends its sessions where nothing else does; NULL: nothing */
 };
 
 struct server {

@@ -24,7 +24,14 @@ load_tls(struct service *service, const struct service_settings *row, struct fau
 		return 0;
 	service->tls =
 	    tls_context_new_client(row->ca_file, row->cert_file, row->key_file, fault_r);
-	return service->tls != NULL ? 0 : -1;
+	if (service->tls == NULL)
+		return -1;
+	if (!row->verify)
+		tls_context_trust_anybody(service->tls);
+	if (row->pin_count > 0)
+		return tls_context_pin(service->tls, TLS_PINS_BESIDES, row->pins, row->pin_count,
+		    fault_r);
+	return 0;
 }
 
 static int

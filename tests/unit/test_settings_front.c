@@ -39,7 +39,7 @@ static const char whole_file[] =
     "  { name = \"archive\"; } );\n" /* gets mail, lets nobody log in */
     "frontd = {\n"
     "  workers = 4; host_name = \"mail.example.org\"; default_domain = \"example.org\";\n"
-    "  master_separators = \"*\"; unknown_login = \"old\"; rehearse = \"new\";\n"
+    "  master_separators = \"*\"; unknown_login = \"old\";\n"
     "  park_end = \"refuse\"; metrics = \"inet:127.0.0.1:9101\"; tls_oldest = \"1.3\";\n"
     "  token_claims = ( \"email\", \"sub\" ); token_claims_first = true;\n"
     "  certificates = ( { cert_file = \"/c\"; key_file = \"/k\"; }, { cert_file = \"/d\"; } );\n"
@@ -87,7 +87,6 @@ a_whole_file_is_understood(void **state)
 	assert_int_equal(s->destinations[2].service_count, 0);
 	assert_int_equal(f->workers, 4);
 	assert_string_equal(f->unknown_login, "old");
-	assert_string_equal(f->rehearse, "new");
 	assert_int_equal(f->park_end, PARK_END_REFUSE);
 	assert_int_equal(f->tls_oldest, TLS_OLDEST_1_3);
 	assert_int_equal(f->token_claim_count, 2);
@@ -107,7 +106,6 @@ what_is_absent_has_its_default(void **state)
 	const struct frontd_settings *f = &s->frontd;
 
 	assert_string_equal(f->unknown_login, "refuse");
-	assert_null(f->rehearse);
 	assert_string_equal(f->default_domain, "");
 	assert_string_equal(f->master_separators, "");
 	assert_int_equal(f->park_end, PARK_END_CLOSE);
@@ -493,11 +491,6 @@ static const struct mistake front_mistakes[] = {
     {"a destination that was refused is not missing",
 	"destinations = 5;\nfrontd = { unknown_login = \"a\"; };\n",
 	"f:1: destinations: must be a list of groups: ( { ... }, { ... } ), but is a number\n"},
-    {"rehearsals nowhere", FRONT("rehearse = \"new\";"),
-	"f:3: frontd.rehearse: there is no destination new\n"},
-    {"rehearsals without a name", FRONT("rehearse = \"\";"),
-	"f:3: frontd.rehearse: \"\" is not a name of lower-case letters, digits and '-' that begins "
-	"with a letter\n"},
     {"no default domain, said so", FRONT("default_domain = \"\";"), ""},
     {"an address for a domain", FRONT("default_domain = \"a@example.org\";"),
 	"f:3: frontd.default_domain: a@example.org is not a domain\n"},
