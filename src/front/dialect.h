@@ -32,6 +32,8 @@
 
 /* ---- the client's side */
 
+struct sasl_rules; /* front/sasl.h */
+
 /* What a listener says and allows at this moment; lent for each call. */
 struct front_terms {
 	const char *host; /* our name in greetings */
@@ -40,6 +42,7 @@ struct front_terms {
 	bool is_tls; /* the client's leg is, now */
 	bool may_start_tls; /* STARTTLS is offered, and not done yet */
 	bool may_login; /* the transport is safe enough for credentials */
+	const struct sasl_rules *sasl; /* how a token's user is found; lent as long as the front */
 };
 
 enum front_step {
@@ -57,6 +60,7 @@ struct front {
 	struct credentials credentials; /* with FRONT_LOGIN */
 	struct str response; /* with FRONT_RESPONSE: base64, checked; in the arena */
 	unsigned mistakes; /* commands that were none, and refused logins */
+	unsigned ttl; /* IMAP: hops that a front before us has left (x-proxy-ttl); 0: not said */
 };
 
 /*
