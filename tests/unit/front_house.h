@@ -180,6 +180,28 @@ house_hold_all(const struct front_play *play, const struct front_row_case *rows,
 	}
 }
 
+/* A login that says "bad" is refused, and nothing of it stays in memory. */
+static inline void
+house_wipes(const struct front_play *play, const char *says)
+{
+	struct house house;
+	struct str secret;
+	enum front_step step;
+
+	house_init(&house, play, NO_GREETING);
+	buf_add_text(&house.in, says);
+	while ((step = house.row->next(house.front, &house.terms, &house.in, &house.out)) ==
+	       FRONT_SAID)
+		;
+	assert_int_equal(step, FRONT_LOGIN);
+	secret = house.front->credentials.secret;
+	assert_true(str_is(secret, "bad"));
+	house.row->refuse(house.front, &house.terms, REFUSAL_WRONG, STR(""), &house.out);
+	assert_memory_equal(secret.ptr, "\0\0", 3);
+	assert_int_equal(house.front->credentials.secret.len, 0);
+	house_fini(&house);
+}
+
 /* Whether a flood comes to an end before so many bytes are held. */
 static inline void
 house_flood(const struct front_play *play, unsigned how, const char *begin, const char *more,

@@ -257,6 +257,14 @@ POP3_is_silent_where_it_waits_and_where_it_moves(void **state)
 	}
 }
 
+static void
+C22_nothing_of_a_refused_login_stays(void **state)
+{
+	house_wipes(&play, "USER ann\r\nPASS bad\r\n");
+	house_wipes(&play, "AUTH PLAIN AGFubgBiYWQ=\r\n");
+	house_wipes(&play, "AUTH LOGIN\r\nYW5u\r\nYmFk\r\n");
+}
+
 int
 main(void)
 {
@@ -268,6 +276,7 @@ main(void)
 	    cmocka_unit_test(C14_long_lines_are_refused_whole),
 	    cmocka_unit_test(C14_a_thousand_USERs_need_no_room),
 	    cmocka_unit_test(POP3_is_silent_where_it_waits_and_where_it_moves),
+	    cmocka_unit_test(C22_nothing_of_a_refused_login_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
