@@ -111,6 +111,8 @@ static const struct follow_row_case rows[] = {
     {"D5 a script under way is waited for",
 	{C("PUTSCRIPT \"a\" {9+}\r\nLOGO"), END, B("NO (QUOTA)\r\n")},
 	STR("PUTSCRIPT \"a\" {9+}\r\nLOGO"), STR("NO (QUOTA)\r\n"), FOLLOW_ENDING, true},
+    {"D5 so is the end of its line", {C("PUTSCRIPT \"a\" {1+}\r\nx"), B("NO\r\n"), END},
+	STR("PUTSCRIPT \"a\" {1+}\r\nx"), STR("NO\r\n"), FOLLOW_ENDING, true},
     {"D5 all that were pipelined", {C("NOOP\r\nNOOP\r\nSTARTTLS\r\n"), END, B("OK\r\nOK\r\n")},
 	STR("NOOP\r\nNOOP\r\n" OUT), STR("OK\r\nOK\r\n" NOT_HERE BYE), FOLLOW_LEAVING, false},
     {"D5 nothing new begins", {C("NOOP\r\n"), END, C("NOOP\r\n")}, STR("NOOP\r\n"), STR(""),
