@@ -299,7 +299,14 @@ pop3_back_login_line(struct pop3_back *back, struct str line, struct buf *out,
 		return pop3_is_err(line) ? refuse(back, line) : odd(fault_r);
 	case POP3_BACK_SASL:
 		return take_sasl(back, line, out, fault_r);
-	default: /* pop3_back.c has the others */
-		return odd(fault_r);
+	case POP3_BACK_GREETING: /* pop3_back.c has these */
+	case POP3_BACK_STLS:
+	case POP3_BACK_SHAKING:
+	case POP3_BACK_CAPA:
+	case POP3_BACK_LIST:
+	case POP3_BACK_ANSWER:
+	case POP3_BACK_OVER:
+		break;
 	}
+	return odd(fault_r);
 }
