@@ -100,10 +100,14 @@ say_own(struct pop3_follow *follow, struct buf *to_client)
 	}
 }
 
+/* A QUIT that was refused by a server that goes on has changed nothing. */
 static void
-was_answered(struct pop3_follow *follow, struct buf *to_client)
+was_answered(struct pop3_follow *follow, bool is_ok, struct buf *to_client)
 {
-	follow->was_left |= running_first(&follow->running) == KIND_QUIT;
+	if (running_first(&follow->running) == KIND_QUIT) {
+		follow->was_left = is_ok;
+		follow->has_quit = is_ok;
+	}
 	follow->place = PLACE_START;
 	running_remove(&follow->running);
 	say_own(follow, to_client);
@@ -247,7 +251,7 @@ pass_answer(struct pop3_follow *follow, struct buf *in, struct buf *to_client)
 	} else if (is_ok && running_first(&follow->running) == KIND_CAPA) {
 		follow->place = PLACE_CAPA;
 	} else {
-		was_answered(follow, to_client);
+		was_answered(follow, is_ok, to_client);
 	}
 	return true;
 }
@@ -293,7 +297,7 @@ pass_body(struct pop3_follow *follow, struct buf *in, struct buf *to_client)
 	follow->is_line_start = all.ptr[len - 1] == '\n';
 	hand(in, len, to_client);
 	if (is_whole)
-		was_answered(follow, to_client);
+		was_answered(follow, true, to_client);
 	return true;
 }
 
@@ -324,7 +328,7 @@ pass_capability(struct pop3_follow *follow, struct buf *in, struct buf *to_clien
 	}
 	if (str_is(line, ".")) {
 		hand(in, len, to_client);
-		was_answered(follow, to_client);
+		was_answered(follow, true, to_client);
 		return true;
 	}
 	hand(in, len, to_client);

@@ -29,7 +29,8 @@ enum client_place {
 enum backend_place {
 	BACKEND_START, /* between lines: something of ours may be said to the client */
 	BACKEND_DATA, /* inside a line */
-	BACKEND_ANSWER, /* inside one that ends an answer */
+	BACKEND_ANSWER, /* inside one that ends an answer: OK, or BYE */
+	BACKEND_REFUSAL, /* likewise: NO */
 };
 
 struct sieve_follow {
@@ -94,7 +95,10 @@ was_answered(struct sieve_follow *follow)
 {
 	if (running_is_empty(&follow->running))
 		return; /* nobody had asked */
-	follow->was_left |= running_first(&follow->running) == KIND_LOGOUT;
+	if (running_first(&follow->running) == KIND_LOGOUT) {
+		follow->has_logout = follow->backend == BACKEND_ANSWER;
+		follow->was_left |= follow->has_logout;
+	}
 	running_remove(&follow->running);
 }
 
@@ -354,8 +358,10 @@ look(struct str line, enum backend_place *place_r, bool *is_bye_r)
 	if (!sieve_word(&rest, &word) || (rest.len > 0 && memchr(" \r\n", rest.ptr[0], 3) == NULL))
 		return true;
 	*is_bye_r = str_is_nocase(word, "BYE");
-	if (*is_bye_r || str_is_nocase(word, "OK") || str_is_nocase(word, "NO"))
+	if (*is_bye_r || str_is_nocase(word, "OK"))
 		*place_r = BACKEND_ANSWER;
+	else if (str_is_nocase(word, "NO"))
+		*place_r = BACKEND_REFUSAL;
 	return true;
 }
 
@@ -377,7 +383,7 @@ end_line(struct sieve_follow *follow, struct str line, struct buf *to_client)
 	case SIEVE_NO_LITERAL:
 		break;
 	}
-	if (follow->backend == BACKEND_ANSWER)
+	if (follow->backend != BACKEND_DATA)
 		was_answered(follow);
 	follow->backend = BACKEND_START;
 	say_own(follow, to_client);

@@ -60,6 +60,9 @@ static const struct follow_row_case rows[] = {
     {"QUIT", {C("DELE 1\r\nQUIT\r\nNOOP\r\n"), B("+OK\r\n+OK bye\r\n")}, STR("DELE 1\r\nQUIT\r\n"),
 	STR("+OK\r\n+OK bye\r\n"), FOLLOW_RUNNING, false},
 
+    {"QUIT, refused", {C("QUIT\r\nNOOP\r\n"), B("-ERR no\r\n+OK\r\n")}, STR("QUIT\r\nNOOP\r\n"),
+	STR("-ERR no\r\n+OK\r\n"), FOLLOW_RUNNING, false},
+
     /* what does not */
     {"CAPA is filtered",
 	{C("CAPA\r\nNOOP\r\n"),
@@ -112,6 +115,8 @@ static const struct follow_row_case rows[] = {
     {"D5 QUIT has been answered, and the backend not closed yet",
 	{C("QUIT\r\n"), B("+OK bye\r\n"), END}, STR("QUIT\r\n"), STR("+OK bye\r\n"), FOLLOW_LEAVING,
 	false},
+    {"D5 QUIT was refused", {C("QUIT\r\n"), END, B("-ERR no\r\n")}, STR("QUIT\r\n" OUT),
+	STR("-ERR no\r\n"), FOLLOW_LEAVING, false},
     {"D5 twice", {END, END}, STR(OUT), STR(""), FOLLOW_LEAVING, false},
     {"D5 while CAPA runs", {C("CAPA\r\n"), B("+OK\r\nST"), END, B("LS\r\n.\r\n")},
 	STR("CAPA\r\n" OUT), STR("+OK\r\n.\r\n"), FOLLOW_LEAVING, false},

@@ -121,6 +121,8 @@ static const struct follow_row_case rows[] = {
 	STR("OK\r\n"), FOLLOW_LEAVING, false},
     {"D5 LOGOUT that has been answered", {C("LOGOUT\r\n"), B("OK\r\n"), END}, STR("LOGOUT\r\n"),
 	STR("OK\r\n"), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT that was refused", {C("LOGOUT\r\nNOOP\r\n"), B("NO\r\n"), END, B("OK\r\n")},
+	STR("LOGOUT\r\nNOOP\r\n" OUT), STR("NO\r\nOK\r\n" BYE), FOLLOW_LEAVING, false},
     {"D5 the backend has said BYE", {B("BYE\r\n"), END}, STR(""), STR("BYE\r\n"), FOLLOW_LEAVING,
 	false},
     {"D5 twice", {END, END}, STR(OUT), STR(BYE), FOLLOW_LEAVING, false},
