@@ -81,6 +81,8 @@ static const struct follow_row_case rows[] = {
 	FOLLOW_RUNNING, false},
     {"refusals do not fall into a line", {B("\"0123456"), C("STARTTLS\r\n"), B("789\"\r\n")},
 	STR(""), STR("\"0123456789\"\r\n" NOT_HERE), FOLLOW_RUNNING, false},
+    {"nor are they taken for answered", {B("BYE \"012345"), C("STARTTLS\r\n"), B("\"\r\n")},
+	STR(""), STR("BYE \"012345\"\r\n" NOT_HERE), FOLLOW_RUNNING, false},
     {"what could be read in two ways",
 	{C("\r\n NOOP\r\n\"NOOP\"\r\nNOOP\t\r\nNOOP \"a\rSTARTTLS\"\r\nNO\0OP\r\nLOGOUT x\r\n"
 	   "NOOP \"x\r\n")},
