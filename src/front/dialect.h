@@ -58,6 +58,7 @@ enum front_step {
 struct front {
 	struct arena *arena; /* the login's; every secret is in there */
 	struct credentials credentials; /* with FRONT_LOGIN */
+	struct str hello; /* SMTP: what the client calls itself; lent until it says EHLO again */
 	struct str response; /* with FRONT_RESPONSE: base64, checked; in the arena */
 	unsigned mistakes; /* commands that were none, and refused logins */
 	unsigned ttl; /* IMAP: hops that a front before us has left (x-proxy-ttl); 0: not said */
@@ -106,6 +107,7 @@ struct back_task {
 	enum caller_way way;
 	const struct client_id *id; /* the client's own, of IMAP; NULL: none */
 	const char *host; /* our name, for EHLO */
+	struct str hello; /* SMTP: what the client calls itself; empty: nothing to be told */
 	bool start_tls; /* ask for TLS, and do nothing before it is there */
 	bool is_safe; /* the leg is TLS, or declared safe: secrets may be sent as they are */
 };
@@ -162,14 +164,18 @@ struct follow {
  *	goes to the "other" side, changed where it must be, or is answered "back".
  *	A line is held until enough of it is there to know what it is; longer than
  *	FOLLOW_HELD_MOST never. Call it until it returns false: nothing was taken.
+ * learn(): what this backend has announced before the login; once, before the first
+ *	pass(). NULL where it makes no difference.
  * end(): end gently. Say to each side what is to be said now; call it once, and
  *	pass() goes on doing the rest. When the phase is FOLLOW_LEAVING nothing
  *	of the client is read any more, and the end of the backend is waited for.
+ *	Called again, it does not wait any longer for what nothing is lost with.
  * is_idle(): nothing runs, nothing is half said: the session could end here.
  */
 struct follow_row {
 	struct follow *(*new)(void);
 	void (*free)(struct follow *follow);
+	void (*learn)(struct follow *follow, const struct offer *offer);
 	bool (*pass)(struct follow *follow, enum side from, struct buf *in, struct buf *other,
 	    struct buf *back);
 	void (*end)(struct follow *follow, enum bye why, struct buf *to_client,
