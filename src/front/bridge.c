@@ -19,6 +19,7 @@
 enum {
 	OUT_HIGH_BYTES = 128 * 1024, /* so much unsent: the other side is not read */
 	LINGER_MS = 2000,
+	HURRY_MS = 2000, /* for what is still to be said after the patience has ended */
 	RELAY_LEAST_BYTES = 32 * 1024, /* fewer unseen bytes go through the buffers */
 };
 
@@ -63,6 +64,7 @@ struct bridge {
 	enum bye why; /* BYE_COUNT: nobody has asked it to end */
 	bool nobody_believed; /* the lease is over: the claim ends with our patience */
 	bool said_stuck;
+	bool is_hurried; /* what could be waited for is waited for no longer */
 	uint8_t eof; /* bit by side */
 	uint8_t quiet; /* bit by side: silent for the idle time */
 	uint16_t owner_len, backend_len, ip_len;
@@ -339,10 +341,25 @@ kick(const struct bridge *bridge)
 }
 
 static void
+say_end(struct bridge *bridge)
+{
+	bridge->dialect->follow.end(bridge->follow, bridge->why,
+	    conn_out(bridge->conns[SIDE_CLIENT]), conn_out(bridge->conns[SIDE_BACKEND]));
+	pump(bridge);
+}
+
+static void
 on_deadline(void *ctx)
 {
 	struct bridge *bridge = ctx;
 
+	if (!bridge->is_hurried && bridge->follow->phase == FOLLOW_ENDING &&
+	    bridge->conns[SIDE_CLIENT] != NULL) {
+		bridge->is_hurried = true;
+		timer_start(bridge->deadline, HURRY_MS);
+		say_end(bridge);
+		return;
+	}
 	conn_close(&bridge->conns[SIDE_CLIENT]);
 	if (bridge->nobody_believed || bridge->why != BYE_MOVED) {
 		finish(bridge, BRIDGE_END_CUT);
@@ -371,9 +388,7 @@ bridge_end(struct bridge *bridge, enum bye why)
 		start_deadline(bridge);
 	if (bridge->conns[SIDE_CLIENT] == NULL)
 		return; /* has gone already; its backend's end is awaited */
-	bridge->dialect->follow.end(bridge->follow, why,
-	    conn_out(bridge->conns[SIDE_CLIENT]), conn_out(bridge->conns[SIDE_BACKEND]));
-	pump(bridge);
+	say_end(bridge);
 }
 
 static bool
@@ -447,6 +462,8 @@ bridge_new(struct server *server, const struct bridge_order *order)
 	*order->claim = NULL;
 	claim_hand_over(bridge->claim, &claim_events, bridge);
 	bridge->follow = order->dialect->follow.new();
+	if (order->dialect->follow.learn != NULL)
+		order->dialect->follow.learn(bridge->follow, order->offer);
 	TAILQ_INSERT_TAIL(&server->bridges, bridge, entry);
 	for (enum side side = 0; side < SIDE_COUNT; side++) {
 		conn_keep_secrets(bridge->conns[side], false);

@@ -24,6 +24,7 @@ struct bridge_order {
 	enum dialect_kind kind;
 	struct conn *client, *backend;
 	const char *backend_name;
+	const struct offer *offer; /* what the backend has announced */
 	struct claim **claim;
 	const char *account, *owner, *session, *client_ip;
 	const struct sockaddr_storage *address; /* the client's, for the crowd */

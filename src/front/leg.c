@@ -321,7 +321,7 @@ leg_quit(struct leg *leg)
 	if (leg->phase == LEG_LEAVING)
 		return;
 	timer_stop(leg->deadline);
-	if (leg->back == NULL || !leg->has_begun) {
+	if (leg->back == NULL || !leg->has_begun || leg->phase == LEG_SHAKING) {
 		/* No login was sent: there is nothing that could stay behind. */
 		conn_close(&leg->conn);
 		leg->phase = LEG_LEAVING;

@@ -397,7 +397,7 @@ on_pause(void *ctx)
 	if (login->phase == LOGIN_PARKED) {
 		login->dialect->front.wait(login->front, conn_out(login->conn));
 		conn_flush(login->conn);
-		timer_start(login->pause, login->dialect->park_word_ms);
+		timer_start(login->pause, login->dialect->park_word_ms); /* not 0, or we were not here */
 		return;
 	}
 	must(login->phase == LOGIN_DELAYED);

@@ -128,6 +128,7 @@ login_lead(struct login *login)
 	    .caller = &login->caller,
 	    .way = login->service->caller,
 	    .id = login->dialect->front.id ? login->dialect->front.id(front) : NULL,
+	    .hello = front->hello,
 	    .host = server->host,
 	    .start_tls = login->service->tls_mode == TLS_MODE_STARTTLS,
 	    .is_safe = login->service->is_safe};
@@ -160,6 +161,7 @@ login_hand_over(struct login *login)
 			      .client = client,
 			      .backend = leg_take(login->leg),
 			      .backend_name = leg_peer(login->leg),
+			      .offer = back->offer,
 			      .claim = &login->claim,
 			      .account = login->account,
 			      .owner = login->owner,

@@ -23,7 +23,7 @@ struct offer {
 };
 
 /* Of these the value is a list of words. RFC 5804, section 1.7; RFC 5034, section 3. */
-static const char *const lists[] = {"SIEVE", "NOTIFY", "SASL"};
+static const char *const lists[] = {"SIEVE", "NOTIFY", "SASL", "AUTH"};
 
 struct offer *
 offer_new(void)

@@ -35,7 +35,7 @@ void offer_at(const struct offer *offer, size_t i, struct str *word_r, struct st
 
 /*
  * What both say. Of two values that differ: SIZE takes the smaller number (0 is
- * "no limit"), lists of words (SIEVE, NOTIFY, SASL) the words that both have; any
+ * "no limit"), lists of words (SIEVE, NOTIFY, SASL, AUTH) the words that both have; any
  * other word with different values is left out.
  */
 struct offer *offer_common(const struct offer *a, const struct offer *b);

@@ -132,8 +132,13 @@ enum back_step
 pop3_back_log_in(struct pop3_back *back, struct buf *out, struct fault *fault_r)
 {
 	const struct back_task *task = back->back.task;
-	enum mechanism mechanism = task->credentials->mechanism;
+	enum mechanism mechanism;
 
+	if (task->credentials == NULL) {
+		back->phase = POP3_BACK_OVER; /* all that was wanted is known */
+		return BACK_ACCEPTED;
+	}
+	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
 		return broken(fault_r, "the connection is not safe enough for a password");
 	if (!choose(back)) {

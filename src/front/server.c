@@ -202,8 +202,6 @@ contexts_new(const struct settings *settings, struct tls_context *contexts_r[sta
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		contexts_r[i] = NULL;
 	for (size_t i = 0; i < DIALECT_COUNT && rc == 0 && rules.identity_count > 0; i++) {
-		if (dialects[i] == NULL)
-			continue;
 		rules.alpn = dialects[i]->alpn;
 		contexts_r[i] = tls_context_new_server(&rules, fault_r);
 		rc = contexts_r[i] != NULL ? 0 : -1;

@@ -128,8 +128,13 @@ static enum back_step
 log_in(struct sieve_back *back, struct buf *out, struct fault *fault_r)
 {
 	const struct back_task *task = back->back.task;
-	enum mechanism mechanism = task->credentials->mechanism;
+	enum mechanism mechanism;
 
+	if (task->credentials == NULL) {
+		back->phase = SIEVE_BACK_OVER; /* all that was wanted is known */
+		return BACK_ACCEPTED;
+	}
+	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
 		return broken(fault_r, VERDICT_PERM,
 		    "the connection is not safe enough for a password", STR(""));

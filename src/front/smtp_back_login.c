@@ -103,9 +103,13 @@ enum back_step
 smtp_back_log_in(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 {
 	const struct back_task *task = back->back.task;
-	enum mechanism mechanism = task->credentials->mechanism;
-	bool as_other = task->credentials->authzid.len > 0;
+	enum mechanism mechanism;
 
+	if (task->credentials == NULL) {
+		back->phase = SMTP_BACK_OVER; /* all that was wanted is known */
+		return BACK_ACCEPTED;
+	}
+	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
 		return broken(fault_r, "the connection is not safe enough for a password");
 	if (!is_password(mechanism))
@@ -116,7 +120,7 @@ smtp_back_log_in(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 		return say_auth(back, mechanism_names[MECHANISM_PLAIN], out);
 	if (!offers(back, mechanism_names[MECHANISM_LOGIN]))
 		return broken(fault_r, "the backend announces no way to log in");
-	if (as_other)
+	if (task->credentials->authzid.len > 0)
 		return cannot(back);
 	back->by_words = true;
 	return say_auth(back, mechanism_names[MECHANISM_LOGIN], out);
