@@ -226,13 +226,12 @@ pop3_back_respond(struct back *base, struct str base64, struct buf *out)
 static bool
 may_be_asked(const struct pop3_back *back)
 {
-	enum mechanism mechanism = back->back.task->credentials->mechanism;
-
 	if (back->phase == POP3_BACK_ANSWER)
 		return true;
 	return back->by_sasl && back->has_said_login &&
 	       (back->phase == POP3_BACK_SASL || back->phase == POP3_BACK_XCLIENT) &&
-	       (!back->has_started || !back_sasl_is_password(mechanism));
+	       (!back->has_started ||
+		   !back_sasl_is_password(back->back.task->credentials->mechanism));
 }
 
 /* In the middle of TLS there is nothing that could be said. */

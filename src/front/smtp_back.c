@@ -315,13 +315,13 @@ smtp_back_respond(struct back *base, struct str base64, struct buf *out)
 static bool
 is_asked(const struct smtp_back *back)
 {
-	enum mechanism mechanism = back->back.task->credentials->mechanism;
+	enum mechanism mechanism;
 
-	if (back->phase == SMTP_BACK_ANSWER)
-		return true;
-	return back->phase == SMTP_BACK_AUTH &&
-	       (!back->has_started ||
-		   (mechanism != MECHANISM_PLAIN && mechanism != MECHANISM_LOGIN));
+	if (back->phase != SMTP_BACK_AUTH)
+		return back->phase == SMTP_BACK_ANSWER;
+	mechanism = back->back.task->credentials->mechanism;
+	return !back->has_started ||
+	       (mechanism != MECHANISM_PLAIN && mechanism != MECHANISM_LOGIN);
 }
 
 void

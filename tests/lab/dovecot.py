@@ -15,7 +15,7 @@ CONFIG = """
 base_dir = {dir}/run
 state_dir = {dir}/state
 instance_name = {name}
-protocols = imap lmtp
+protocols = {protocols} lmtp
 listen = 127.0.0.1
 log_path = {log}
 auth_verbose = yes
@@ -47,6 +47,7 @@ service imap-login {{
     ssl = yes
   }}
 }}
+{services}
 service lmtp {{
   process_min_avail = 0
   {lmtp_socket}
@@ -66,21 +67,49 @@ protocol lmtp {{
 """
 
 
+SERVICES = {"pop3": "pop3-login", "sieve": "managesieve-login"}
+
+LOGIN = """
+service {service} {{
+  inet_listener {listener} {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
+AUTH = """
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
+
 class Dovecot:
     """users: addresses; the password of each is "secret". lmtp_socket: a path where LMTP listens for Postfix too.
 
-    tls: (certificate, key): STARTTLS, and IMAP over TLS at imaps_port. more: further lines of dovecot.conf.
+    protocols: "imap" and perhaps "pop3" and "sieve", whose ports are in .ports; auth: also a port where Postfix's
+    smtpd can ask for passwords (.ports["auth"]). tls: (certificate, key): STARTTLS, and IMAP over TLS at imaps_port. more: further lines of dovecot.conf.
     """
 
     PASSWORD = "secret"
 
-    def __init__(self, lab, name, users, lmtp_socket=None, tls=None, more=""):
+    def __init__(self, lab, name, users, lmtp_socket=None, tls=None, more="", protocols=("imap",), auth=False):
         self.lab = lab
         self.name = name
         self.dir = os.path.dirname(lab.path(name, "x"))
         self.imap_port = lab.port()
         self.imaps_port = lab.port() if tls else 0
         self.lmtp_port = lab.port()
+        self.ports = {"imap": self.imap_port, **{protocol: lab.port() for protocol in protocols if protocol != "imap"}}
+        services = "".join(LOGIN.format(service=SERVICES[protocol], listener=protocol, port=port)
+                           for protocol, port in self.ports.items() if protocol != "imap")
+        if auth:
+            self.ports["auth"] = lab.port()
+            services += AUTH.format(port=self.ports["auth"])
         self.log = lab.log_path(name + "-mail")
         self.process = None
         for sub in ("run", "state", "home"):
@@ -92,7 +121,7 @@ class Dovecot:
             listener = f"unix_listener {lmtp_socket} {{\n    user = postfix\n    mode = 0600\n  }}"
         ssl = f"ssl = yes\nssl_cert = <{tls[0]}\nssl_key = <{tls[1]}" if tls else "ssl = no"
         self.config = lab.write(f"{name}/dovecot.conf", CONFIG.format(
-            ssl=ssl, more=more, imaps_port=self.imaps_port, dir=self.dir, name=name, log=self.log, imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_socket=listener))
+            ssl=ssl, more=more, protocols=" ".join(protocols), services=services, imaps_port=self.imaps_port, dir=self.dir, name=name, log=self.log, imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_socket=listener))
         self.start()
 
     def set_users(self, users):

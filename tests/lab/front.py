@@ -30,8 +30,14 @@ class Frontd(Policyd):
         super().__init__(lab, everything, name=name, redis=redis, start=start, binary="splitmx-frontd", **options)
 
     def services(self, dovecot):
-        return [{"protocol": "imap", "addresses": [f"inet:127.0.0.1:{dovecot.imap_port}"], "tls": "none",
-                 "trusted": True, "caller": "id"}]
+        """What this home serves: its Dovecot's protocols, and its Postfix's submission if it has one (.submission)."""
+        callers = {"imap": "id", "pop3": "xclient", "sieve": "xclient"}
+        services = [{"protocol": protocol, "addresses": [f"inet:127.0.0.1:{port}"], "tls": "none", "trusted": True,
+                     "caller": callers[protocol]} for protocol, port in dovecot.ports.items() if protocol in callers]
+        if getattr(dovecot, "submission", None):
+            services.append({"protocol": "submission", "addresses": [f"inet:127.0.0.1:{dovecot.submission}"], "tls": "none",
+                             "trusted": True, "caller": "xclient"})
+        return services
 
     def imap(self, tls="none", context=None):
         port = self.ports["imap", tls]
@@ -41,6 +47,9 @@ class Frontd(Policyd):
         if tls == "starttls":
             client.starttls(context)
         return client
+
+    def dial(self, protocol, tls="none"):
+        return socket.create_connection(("127.0.0.1", self.ports[protocol, tls]), 20)
 
     def control(self, **request):
         """One question to the first worker's control socket."""

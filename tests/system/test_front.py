@@ -1,7 +1,10 @@
 """The login front before two real Dovecots: who comes where, and what happens when the account moves."""
 
+import base64
 import imaplib
+import poplib
 import re
+import smtplib
 import ssl
 import threading
 import unittest
@@ -11,6 +14,7 @@ from lab.certs import Authority
 from lab.core import wait_for
 from lab.dovecot import Dovecot
 from lab.front import Frontd
+from lab.postfix import Postfix
 from lab.redis import Redis
 
 USERS = [f"{name}@example.org" for name in ("ann", "bob", "cat", "dan", "eve")]
@@ -205,6 +209,131 @@ class TlsTest(FrontCase):
             with self.assertRaises((imaplib.IMAP4.abort, OSError)):
                 for _ in range(1000):
                     client.noop()
+
+
+class Sieve:
+    """A ManageSieve client, as far as a test needs one (RFC 5804)."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.lines = sock.makefile("rb")
+        self.capabilities = self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.sock.close()
+
+    def answer(self):
+        """The lines up to, and with, OK, NO or BYE."""
+        lines = []
+        while not lines or not re.match(r"(OK|NO|BYE)\b", lines[-1]):
+            line = self.lines.readline().decode()
+            if not line:
+                raise EOFError(lines)
+            lines.append(line.rstrip("\r\n"))
+        return lines
+
+    def ask(self, line):
+        self.sock.sendall(line.encode() + b"\r\n")
+        return self.answer()
+
+    def login(self, user, password):
+        initial = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        return self.ask(f'AUTHENTICATE "PLAIN" "{initial}"')[-1]
+
+
+class ProtocolsTest(FrontCase):
+    """POP3, submission and ManageSieve: the right side, a wrong password, and a flip that ends the session."""
+
+    @classmethod
+    def make_homes(cls):
+        cls.front_options = {"listen": [("imap", "none"), ("pop3", "none"), ("submission", "none"), ("sieve", "none")]}
+        homes = {}
+        for name in ("old", "new"):
+            home = homes[name] = Dovecot(cls.lab, name, USERS, more=TRUSTED, protocols=("imap", "pop3", "sieve"), auth=True)
+            postfix = Postfix(cls.lab, "postfix-" + name, smtpd={"submission": ""}, main={
+                "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot", "myhostname": f"{name}.example.org",
+                "smtpd_sasl_path": f"inet:127.0.0.1:{home.ports['auth']}", "smtpd_authorized_xclient_hosts": "127.0.0.1",
+                "smtpd_sasl_security_options": "noanonymous", "default_transport": "discard", "mynetworks": "192.0.2.0/24",
+                "smtpd_relay_restrictions": "permit_sasl_authenticated, reject"})
+            home.submission, home.postfix = postfix.ports["submission"], postfix
+        return homes
+
+    def test_pop3(self):
+        for user, side in ((ANN, "old"), (BOB, "new")):
+            client = poplib.POP3("127.0.0.1", self.front.ports["pop3", "none"], timeout=20)
+            client.user(user)
+            with self.assertRaisesRegex(poplib.error_proto, r"\[AUTH\]"):
+                client.pass_("wrong")
+            client.user(user)
+            client.pass_("secret")
+            self.assertEqual((0, 0), client.stat())
+            self.logged_in(side, "pop3-login", user)
+            self.assertTrue(client.quit().startswith(b"+OK"))
+
+    def logged_in(self, side, service, user):
+        log = self.homes[side].log
+
+        def there():
+            with open(log, encoding="utf-8") as f:
+                return re.search(rf"{service}: Info: Login: user=<{user}>.*rip=127\.0\.0\.1", f.read())
+        wait_for(f"{user} in the log of {side}", 10, there, (log,))
+
+    def test_sieve(self):
+        for user, side in ((ANN, "old"), (BOB, "new")):
+            with Sieve(self.front.dial("sieve")) as client:
+                self.assertIn('"SIEVE"', " ".join(client.capabilities))
+                self.assertEqual('NO "Authentication failed."', client.login(user, "wrong"))
+                self.assertTrue(client.login(user, "secret").startswith("OK"))
+                self.assertTrue(client.ask("LISTSCRIPTS")[-1].startswith("OK"))
+                self.logged_in(side, "managesieve-login", user)
+                self.assertTrue(client.ask("LOGOUT")[-1].startswith("OK"))
+
+    def test_submission(self):
+        for user, side in ((ANN, "old"), (BOB, "new")):
+            with smtplib.SMTP("127.0.0.1", self.front.ports["submission", "none"], timeout=20) as client:
+                with self.assertRaises(smtplib.SMTPAuthenticationError) as raised:
+                    client.login(user, "wrong")
+                self.assertEqual(535, raised.exception.smtp_code)
+                client.login(user, "secret")
+                client.sendmail(user, ["someone@foreign.invalid"], f"Subject: by {side}\n\ntext\n")
+            postfix = self.homes[side].postfix
+            wait_for("Postfix has taken it", 10, lambda p=postfix, u=user: p.log_count(rf"client=unknown\[127\.0\.0\.1\].*sasl_username={u}"),
+                     (postfix.log,))
+
+    def test_a_flip_ends_them_all_at_a_boundary(self):
+        pop3 = poplib.POP3("127.0.0.1", self.front.ports["pop3", "none"], timeout=20)
+        pop3.user(CAT)
+        pop3.pass_("secret")
+        smtp = smtplib.SMTP("127.0.0.1", self.front.ports["submission", "none"], timeout=20)
+        smtp.login(CAT, "secret")
+        with Sieve(self.front.dial("sieve")) as sieve:
+            sieve.login(CAT, "secret")
+            self.set_owner(CAT, "new")
+            self.assertRegex(sieve.answer()[-1], r"^BYE \(TRYLATER\)")
+        self.assertEqual(b"", pop3.file.read())
+        self.assertRegex(smtp.file.read(), rb"^421 4\.3\.2 ")
+        pop3.close()
+        smtp.close()
+        wait_for("all of its sessions are gone", 10, lambda: not self.phases(CAT), (self.front.log,))
+
+    def test_parked_logins_of_pop3_and_sieve_go_on(self):
+        self.hold(DAN)
+        pop3 = poplib.POP3("127.0.0.1", self.front.ports["pop3", "none"], timeout=20)
+        pop3.user(DAN)
+        done = []
+        waiter = threading.Thread(target=lambda: done.append(pop3.pass_("secret")))
+        waiter.start()
+        wait_for("it is parked", 10, lambda: self.phases(DAN) == ["parked"], (self.front.log,))
+        self.set_owner(DAN, "new")
+        self.release(DAN)
+        waiter.join(20)
+        self.assertTrue(done and done[0].startswith(b"+OK"), done)
+        self.logged_in("new", "pop3-login", DAN)
+        pop3.quit()
 
 
 if __name__ == "__main__":
