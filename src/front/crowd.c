@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+enum { FAILURES_MOST = 32 }; /* more of them make no difference */
+
 /* An address without its port: a family, and what counts of it. */
 struct place {
 	unsigned char bytes[1 + 16];
@@ -32,22 +34,36 @@ struct pair {
 
 struct crowd {
 	struct visitors *visitors;
+	size_t parked; /* from all addresses */
 	struct pair *pairs;
 	TAILQ_HEAD(, pair) by_age;
 	size_t pair_count;
 };
 
 static struct place
-place_of(const struct sockaddr_storage *address)
+place_make(sa_family_t family, const void *bytes, size_t len)
 {
 	struct place place = {{0}};
 
-	place.bytes[0] = (unsigned char)address->ss_family;
-	if (address->ss_family == AF_INET)
-		memcpy(place.bytes + 1, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-	else if (address->ss_family == AF_INET6)
-		memcpy(place.bytes + 1, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 8);
+	place.bytes[0] = (unsigned char)family;
+	memcpy(place.bytes + 1, bytes, len);
 	return place;
+}
+
+/* A PROXY header may say 192.0.2.1 as ::ffff:192.0.2.1; all of those have the same 64 bits. */
+static struct place
+place_of(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const void *)address;
+	const struct sockaddr_in6 *v6 = (const void *)address;
+
+	if (address->ss_family == AF_INET)
+		return place_make(AF_INET, &v4->sin_addr, 4);
+	if (address->ss_family != AF_INET6)
+		return place_make(address->ss_family, "", 0);
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return place_make(AF_INET, &v6->sin6_addr.s6_addr[12], 4);
+	return place_make(AF_INET6, &v6->sin6_addr, 8);
 }
 
 struct crowd *
@@ -153,6 +169,7 @@ crowd_park(struct crowd *crowd, const struct sockaddr_storage *address, size_t m
 		return false;
 	}
 	visitors->parked++;
+	crowd->parked++;
 	return true;
 }
 
@@ -163,7 +180,14 @@ crowd_unpark(struct crowd *crowd, const struct sockaddr_storage *address)
 
 	must(visitors != NULL && visitors->parked > 0);
 	visitors->parked--;
+	crowd->parked--;
 	visitors_settle(crowd, visitors);
+}
+
+size_t
+crowd_parked(const struct crowd *crowd)
+{
+	return crowd->parked;
 }
 
 /* ---- by address and name */
@@ -208,7 +232,9 @@ crowd_failed(struct crowd *crowd, const struct sockaddr_storage *address, struct
 	TAILQ_REMOVE(&crowd->by_age, pair, entry);
 	TAILQ_INSERT_TAIL(&crowd->by_age, pair, entry);
 	pair->failed_ms = now_ms;
-	if (pair->failures++ == 0)
+	if (pair->failures < FAILURES_MOST)
+		pair->failures++;
+	if (pair->failures == 1)
 		return 0;
 	penalty_ms = least_ms;
 	for (unsigned i = 2; i < pair->failures && penalty_ms < CROWD_PENALTY_MOST_MS; i++)

@@ -32,6 +32,7 @@ bool crowd_enter(struct crowd *crowd, const struct sockaddr_storage *address, si
 void crowd_leave(struct crowd *crowd, const struct sockaddr_storage *address);
 bool crowd_park(struct crowd *crowd, const struct sockaddr_storage *address, size_t most);
 void crowd_unpark(struct crowd *crowd, const struct sockaddr_storage *address);
+size_t crowd_parked(const struct crowd *crowd); /* from all addresses */
 
 /*
  * How much longer than others this pair waits for its refusal: nothing after the
