@@ -11,12 +11,14 @@
  *	SIGUSR2          a new binary takes the sockets over, then the old one drains
  *
  * Every worker has a control socket, RUN_DIR/SERVICE-SLOT.ctl; "status" is
- * there already, and the program adds to it.
+ * there already, and the program adds to it. Where the settings say so it has
+ * another one for numbers (net/plan.h, net/metrics.h).
  */
 #ifndef NET_DAEMON_H
 #define NET_DAEMON_H
 
 #include "base/fault.h"
+#include "base/openmetrics.h"
 #include "base/settings.h"
 #include "net/bind.h"
 #include "net/control.h"
@@ -33,6 +35,9 @@ struct daemon_plan {
 	size_t bind_count;
 	unsigned workers; /* as at the start: changing it needs a restart */
 	uint64_t drain_ms;
+	const char *metrics; /* where worker 0 answers for OpenMetrics; NULL: none does */
+	int metrics_line; /* of that in the settings file */
+	size_t metrics_count; /* the frame's: so many of the binds, the last ones, are for that */
 };
 
 struct daemon_program {
@@ -77,6 +82,9 @@ struct daemon_program {
 	/* More of "status": a new object, whose members are added. May be NULL. */
 	json_t *(*status)(void *ctx);
 	const struct control_command *commands; /* more of them; may be NULL */
+
+	/* More families of numbers. May be NULL. */
+	void (*numbers)(void *ctx, struct openmetrics *text);
 
 	void (*stop)(void *ctx); /* the loop has ended: free everything */
 };

@@ -1,7 +1,7 @@
 /*
  * loop.h - one thread's events: timers, signals, descriptors          (driver)
  *
- * The only place, with conn.c and listener.c, that knows libevent. Nothing that
+ * The only place, with conn.c, listener.c, metrics.c and resolve.c, that knows libevent. Nothing that
  * runs in a loop may block. Nothing is freed inside its own callback: it is
  * buried, and freed after the turn.
  */

@@ -21,6 +21,7 @@
 #include "net/crew.h"
 #include "net/master_settings.h"
 #include "net/notify.h"
+#include "net/plan.h"
 #include "net/upgrade.h"
 
 enum {
@@ -135,6 +136,7 @@ bear(void *ctx, unsigned slot, struct worker_birth *birth_r)
 	birth_r->identity = &master->identity;
 	birth_r->sockets = &master->sockets;
 	birth_r->listener_count = master->plan.bind_count;
+	birth_r->metrics_count = master->plan.metrics_count;
 	birth_r->drain_ms = master->plan.drain_ms;
 }
 
@@ -207,7 +209,7 @@ reload(struct master *master)
 		    log_quote_text("the old settings stay in force"));
 		return;
 	}
-	master->program->plan(settings, &plan);
+	plan_make(master->program, settings, master->plan.workers, &plan);
 	if (change_sockets(master, settings, &plan, 0) == -1) {
 		log_error("reload_refused", "settings=%s why=%s", log_quote_text(settings->path),
 		    log_quote_text("a listener cannot be opened; the old settings stay in force"));
@@ -469,7 +471,7 @@ master_run(const struct daemon_program *program, struct settings *settings, stru
 	log_open(program->name, settings->log_to, settings->log_level);
 	block_signals(&master);
 	master.binary = upgrade_binary(argv[0]);
-	program->plan(settings, &master.plan);
+	plan_make(program, settings, 0, &master.plan);
 	crew_init(&master.crew, master.plan.workers);
 	master.crew.bear = bear;
 	master.crew.brief = brief;

@@ -4,16 +4,37 @@
 #include "net/master_settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "net/channel.h"
 #include "net/crew.h"
+#include "net/plan.h"
 
 static void
 report(const struct settings *settings, master_problem_fn *fn)
 {
 	for (size_t i = 0; i < settings_problem_count(settings); i++)
 		fn(settings_problem_text(settings, i));
+}
+
+/* The addresses that we have made up ourselves are in no other check. */
+static void
+check_metrics(struct settings *settings, const struct daemon_plan *plan)
+{
+	char mine[BIND_NAME_BYTES], other[BIND_NAME_BYTES];
+
+	for (size_t i = plan->bind_count - plan->metrics_count; i < plan->bind_count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (bind_name(plan->binds[i].address, mine) &&
+			    bind_name(plan->binds[j].address, other) && strcmp(mine, other) == 0)
+				settings_problem(settings, plan->binds[i].line, mine,
+				    "is where worker %zu would answer for OpenMetrics, and is on "
+				    "line %d, too",
+				    i + plan->metrics_count - plan->bind_count,
+				    plan->binds[j].line);
+		}
+	}
 }
 
 /* What the frame itself cannot do: said as a problem of the file. */
@@ -23,7 +44,7 @@ check_plan(const struct daemon_program *program, struct settings *settings)
 	struct daemon_plan plan = {0};
 	struct fault fault;
 
-	program->plan(settings, &plan);
+	plan_make(program, settings, 0, &plan);
 	if (plan.bind_count >= CHANNEL_FDS_MOST)
 		settings_problem(settings, 0, program->service, "more than %d listeners",
 		    CHANNEL_FDS_MOST - 1);
@@ -35,6 +56,7 @@ check_plan(const struct daemon_program *program, struct settings *settings)
 			settings_problem(settings, plan.binds[i].line, plan.binds[i].address, "%s",
 			    fault.text);
 	}
+	check_metrics(settings, &plan);
 	free(plan.binds);
 }
 

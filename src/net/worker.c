@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -14,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/channel.h"
+#include "net/metrics.h"
+#include "net/worker_numbers.h"
 
 enum { ORPHANS_MS = 10 };
 
@@ -33,6 +36,8 @@ struct worker {
 	struct settings *settings;
 	struct listener_fd *listeners;
 	size_t listener_count;
+	size_t metrics_count; /* the last of them, one for each worker */
+	struct metrics *metrics; /* NULL: nobody is answered */
 	uint64_t drain_ms, started_ms;
 	unsigned slot, restarts, reloads;
 	pid_t master;
@@ -106,6 +111,42 @@ worker_drained(struct worker *worker)
 	on_orphans(worker);
 }
 
+/* ---- its numbers */
+
+static void
+write_numbers(void *ctx, struct buf *out)
+{
+	struct worker *worker = ctx;
+	const struct worker_numbers numbers = {.program = worker->program->name,
+	    .workers = worker->metrics_count,
+	    .restarts = worker->restarts,
+	    .reloads = worker->reloads,
+	    .uptime_ms = clock_ms() - worker->started_ms,
+	    .is_ready = worker->ready,
+	    .is_draining = worker->draining};
+	struct openmetrics text;
+	char slot[16];
+
+	snprintf(slot, sizeof(slot), "%u", worker->slot);
+	openmetrics_begin(&text, out, OPENMETRICS_LABELS({"worker", slot}));
+	worker_numbers_write(&numbers, &text);
+	if (worker->program->numbers != NULL)
+		worker->program->numbers(worker->ctx, &text);
+	openmetrics_end(&text);
+}
+
+/* At the one of the last "count" listeners that is this worker's. */
+static void
+set_metrics(struct worker *worker, size_t count)
+{
+	metrics_free(&worker->metrics);
+	worker->metrics_count = count;
+	if (worker->slot < count)
+		worker->metrics = metrics_new(worker->loop,
+		    worker->listeners[worker->listener_count - count + worker->slot].fd,
+		    write_numbers, worker);
+}
+
 /* ---- what it is told */
 
 static void
@@ -122,8 +163,10 @@ on_deadline(void *ctx)
 static void
 drain(struct worker *worker, bool succeeded)
 {
-	if (succeeded)
+	if (succeeded) {
 		control_stop_accepting(worker->control);
+		metrics_free(&worker->metrics);
+	}
 	if (worker->draining)
 		return;
 	worker->draining = true;
@@ -159,9 +202,10 @@ sort_out(const struct worker *worker, const struct channel_message *message, con
 	return next;
 }
 
+/* The first own_count of the listeners are the program's, the others for numbers. */
 static int
 apply(struct worker *worker, struct settings *settings, struct listener_fd *next, size_t count,
-    struct fault *fault_r)
+    size_t own_count, struct fault *fault_r)
 {
 	int *fds = numbers_of(next, count);
 	int rc = worker->program->reload(worker->ctx, settings, fds, fault_r);
@@ -173,10 +217,12 @@ apply(struct worker *worker, struct settings *settings, struct listener_fd *next
 		settings_free(&settings);
 		return -1;
 	}
+	metrics_free(&worker->metrics); /* before its descriptor is closed */
 	close_unlisted(worker->listeners, worker->listener_count, next, count);
 	free(worker->listeners);
 	worker->listeners = next;
 	worker->listener_count = count;
+	set_metrics(worker, count - own_count);
 	settings_free(&worker->settings);
 	worker->settings = settings;
 	worker->reloads++;
@@ -208,7 +254,7 @@ reload(struct worker *worker, const struct channel_message *message, const int *
 	free(plan.binds);
 	worker->drain_ms = plan.drain_ms;
 	next = sort_out(worker, message, fds);
-	if (apply(worker, settings, next, message->number, &fault) == -1) {
+	if (apply(worker, settings, next, message->number, plan.bind_count, &fault) == -1) {
 		log_error("reload_failed", "slot=%u why=%s", worker->slot,
 		    log_quote_text(fault.text));
 		tell(worker, CHANNEL_DONE, 1);
@@ -353,6 +399,7 @@ worker_free(struct worker *worker)
 {
 	if (worker->ctx != NULL)
 		worker->program->stop(worker->ctx);
+	metrics_free(&worker->metrics);
 	control_free(&worker->control);
 	watch_free(&worker->watch);
 	timer_free(&worker->deadline);
@@ -388,6 +435,7 @@ worker_run(const struct worker_birth *birth)
 	}
 	if (birth->program->commands != NULL)
 		control_add(worker->control, birth->program->commands, worker->ctx);
+	set_metrics(worker, birth->metrics_count);
 	worker->watch = watch_new(worker->loop, worker->channel, on_channel, worker);
 	watch_set(worker->watch, WATCH_READ);
 	listen_to_signals(worker);

@@ -19,6 +19,7 @@ struct worker_birth {
 	const struct identity *identity;
 	const struct sockets *sockets; /* the first listener_count, then control sockets */
 	size_t listener_count;
+	size_t metrics_count; /* so many of the listeners, the last ones, one for each worker */
 	uint64_t drain_ms;
 	unsigned slot;
 	unsigned restarts; /* of this slot */
