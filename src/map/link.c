@@ -387,6 +387,8 @@ link_count(const struct link *link, struct link_status *status_r)
 	    .epoch = link_epoch(link),
 	    .lease_left_ms = lease_left_ms(&link->lease, now_ms),
 	    .lease_ms = link->head.lease_ms,
+	    .round_trip_us = link->round_trip_us,
+	    .is_live = link->phase == LINK_LIVE,
 	    .sessions = link->sessions,
 	    .heartbeats = link->heartbeats,
 	    .messages = link->messages,

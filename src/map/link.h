@@ -142,6 +142,9 @@ enum link_alarm { ALARM_MAP, ALARM_NODE, ALARM_REPLICAS, ALARM_SCHEMA, LINK_ALAR
 struct link_status {
 	const char *phase, *server, *run_id, *map_id;
 	uint64_t epoch, lease_left_ms, lease_ms, sessions, heartbeats, messages;
+	uint64_t
+	    round_trip_us; /* of a heartbeat, through the connection that hears changes; 0: none */
+	bool is_live; /* a session with a lease */
 	const char *trouble; /* the last one, "" = none yet; trouble_ms ago */
 	uint64_t trouble_ago_ms;
 	const char *alarms[LINK_ALARMS]; /* what an operator must look at, or "" */

@@ -74,6 +74,10 @@ on_echo(void *ctx, const struct resp *reply)
 	if (resp_count(reply) == 2 && str_is(resp_str(resp_at(reply, 0)), "pong") &&
 	    str_is(resp_str(resp_at(reply, 1)), expected))
 		renewed = lease_echo(&link->lease, link->lease.echoed + 1, &right);
+	if (right && link->lease.echoed == link->timed_beat) {
+		link->round_trip_us = clock_us() - link->timed_us;
+		link->timed_beat = 0;
+	}
 	if (!right) {
 		server_error(reply, "PING", &fault);
 		link_lost(link, &fault);
@@ -269,6 +273,10 @@ heartbeat(struct link *link)
 	self_tick(link);
 	if ((number = lease_beat(&link->lease, now_ms, link->roster.grace_ms)) == 0)
 		return;
+	if (link->timed_beat == 0) {
+		link->timed_beat = number;
+		link->timed_us = clock_us();
+	}
 	snprintf(echo, sizeof(echo), "h%" PRIu64, number);
 	redis_words(t->redis, on_echo, t, "PING", echo, NULL);
 	redis_flush(t->redis);
@@ -309,6 +317,7 @@ link_listens(struct link *link)
 {
 	link_enter(link, LINK_ECHOING);
 	link->lacking.text[0] = '\0';
+	link->timed_beat = 0;
 	lease_session(&link->lease, clock_ms(), link->head.lease_epoch);
 	heartbeat(link);
 }

@@ -103,6 +103,8 @@ struct link {
 	struct link_barriers barriers;
 	char *head_key, *nodes_key, *beats_key, *prefix, *barrier, *ack;
 	uint64_t live_ms;
+	uint64_t timed_beat, timed_us; /* whose echo is waited for, when it was sent; 0: none */
+	uint64_t round_trip_us; /* of the last that was timed; 0: none was yet */
 	uint64_t sessions, heartbeats, messages;
 	struct fault trouble, alarms[LINK_ALARMS];
 	struct fault lacking; /* replicas, at the last heartbeat; "" = none */

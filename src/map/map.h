@@ -10,6 +10,7 @@
 #ifndef MAP_MAP_H
 #define MAP_MAP_H
 
+#include "base/openmetrics.h"
 #include "base/settings.h"
 #include "map/account.h"
 #include "map/claims.h"
@@ -85,5 +86,8 @@ void claim_release(struct claim **claim); /* it is over; at any time, but not in
 
 /* For status: session, lease, epoch, cache and counters, alarms; the caller's. */
 json_t *map_status(const struct map *map);
+
+/* The same in numbers, for whoever collects them. */
+void map_numbers(const struct map *map, struct openmetrics *text);
 
 #endif
