@@ -48,6 +48,8 @@ policyd_plan(const struct settings *settings, struct daemon_plan *plan_r)
 	}
 	plan_r->workers = (unsigned)settings->policyd.workers;
 	plan_r->drain_ms = (uint64_t)settings->policyd.drain_timeout_ms;
+	plan_r->metrics = settings->policyd.metrics;
+	plan_r->metrics_line = settings_line(settings, &settings->policyd.metrics);
 }
 
 static void
@@ -132,6 +134,15 @@ policyd_status(void *ctx)
 	return status;
 }
 
+static void
+policyd_numbers(void *ctx, struct openmetrics *text)
+{
+	struct policyd *policyd = ctx;
+
+	server_numbers(policyd->server, text);
+	map_numbers(policyd->map, text);
+}
+
 static const struct daemon_program program = {
     .name = "splitmx-policyd",
     .service = "policyd",
@@ -142,6 +153,7 @@ static const struct daemon_program program = {
     .reload = policyd_reload,
     .drain = policyd_drain,
     .status = policyd_status,
+    .numbers = policyd_numbers,
     .stop = policyd_stop,
 };
 

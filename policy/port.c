@@ -63,6 +63,7 @@ let_in(void *ctx, int fd, const char *peer)
 	struct port *port = ctx;
 
 	port->accepted++;
+	port->server->tally.accepted[port->kind]++;
 	client_new(port, fd);
 }
 

@@ -261,3 +261,21 @@ server_status(const struct server *server)
 	json_object_set_new(all, "answers_that_waited", tally_later_json(&server->tally));
 	return all;
 }
+
+/* ---- in numbers */
+
+void
+server_numbers(const struct server *server, struct openmetrics *text)
+{
+	uint64_t open[PROTOCOL_COUNT] = {0};
+	const struct port *port;
+
+	LIST_FOREACH (port, &server->ports, entry)
+		open[port->kind] += port->clients;
+	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_policyd_connections", NULL,
+	    "Connections that are open.");
+	for (size_t p = 0; p < PROTOCOL_COUNT; p++)
+		openmetrics_sample(text, OPENMETRICS_LABELS({"protocol", protocols[p].name}),
+		    open[p]);
+	tally_numbers(&server->tally, text);
+}

@@ -4,6 +4,7 @@
 #ifndef POLICY_SERVER_H
 #define POLICY_SERVER_H
 
+#include "base/openmetrics.h"
 #include "base/settings.h"
 #include "net/loop.h"
 #include "rules/ask.h"
@@ -38,6 +39,9 @@ int server_reload(struct server *server, const struct settings *settings, const 
  */
 typedef void server_drained_fn(void *ctx);
 void server_drain(struct server *server, server_drained_fn *fn, void *ctx);
+
+/* Connections and answers, in numbers. */
+void server_numbers(const struct server *server, struct openmetrics *text);
 
 /* "listeners", "connections", "answers": a new object, the caller's. */
 json_t *server_status(const struct server *server);

@@ -7,7 +7,7 @@
 
 static const struct {
 	const char *name;
-	uint64_t below_us;
+	uint64_t most_us; /* a bound counts to what is below it, as OpenMetrics has it */
 } steps[] = {
     {"below_1ms", 1000},
     {"below_5ms", 5000},
@@ -23,9 +23,10 @@ tally_wait(struct tally *tally, uint64_t waited_us)
 {
 	size_t i = 0;
 
-	while (waited_us >= steps[i].below_us && i < TALLY_STEPS - 1)
+	while (waited_us > steps[i].most_us && i < TALLY_STEPS - 1)
 		i++;
 	tally->later[i]++;
+	tally->later_us += waited_us;
 }
 
 bool
@@ -71,4 +72,47 @@ tally_later_json(const struct tally *tally)
 	for (size_t i = 0; i < TALLY_STEPS; i++)
 		json_object_set_new(all, steps[i].name, json_integer((json_int_t)tally->later[i]));
 	return all;
+}
+
+/* ---- in numbers */
+
+static void
+accept_numbers(const struct tally *tally, struct openmetrics *text)
+{
+	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_policyd_connections_accepted", NULL,
+	    "Connections that were accepted.");
+	for (size_t p = 0; p < PROTOCOL_COUNT; p++)
+		openmetrics_sample(text, OPENMETRICS_LABELS({"protocol", protocols[p].name}),
+		    tally->accepted[p]);
+}
+
+static void
+answer_numbers(const struct tally *tally, struct openmetrics *text)
+{
+	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_policyd_answers", NULL,
+	    "Answers that were given.");
+	for (size_t p = 0; p < PROTOCOL_COUNT; p++) {
+		if (p == LISTEN_SINK)
+			continue;
+		for (size_t v = 0; v < VERDICT_COUNT; v++)
+			openmetrics_sample(text,
+			    OPENMETRICS_LABELS({"protocol", protocols[p].name},
+				{"verdict", verdict_name((enum verdict)v)}),
+			    tally->answers[p][v]);
+	}
+}
+
+void
+tally_numbers(const struct tally *tally, struct openmetrics *text)
+{
+	uint64_t bounds_us[TALLY_STEPS - 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(bounds_us); i++)
+		bounds_us[i] = steps[i].most_us;
+	accept_numbers(tally, text);
+	answer_numbers(tally, text);
+	openmetrics_family(text, OPENMETRICS_HISTOGRAM, "splitmx_policyd_answer_wait_seconds",
+	    "seconds", "How long answers took that were not remembered.");
+	openmetrics_histogram(text, NULL, bounds_us, ARRAY_LEN(bounds_us), tally->later,
+	    tally->later_us);
 }

@@ -8,6 +8,7 @@
 #define POLICY_TALLY_H
 
 #include "base/fault.h"
+#include "base/openmetrics.h"
 #include "policy/protocol.h"
 
 #include <jansson.h>
@@ -22,8 +23,10 @@ struct tally_trouble {
 };
 
 struct tally {
+	uint64_t accepted[PROTOCOL_COUNT]; /* connections */
 	uint64_t answers[PROTOCOL_COUNT][VERDICT_COUNT];
 	uint64_t later[TALLY_STEPS]; /* answers that had to wait, by how long */
+	uint64_t later_us; /* all of them together */
 	struct tally_trouble trouble[VERDICT_COUNT];
 };
 
@@ -40,6 +43,8 @@ void tally_wait(struct tally *tally, uint64_t waited_us);
  * ones that were not.
  */
 bool tally_says(struct tally *tally, enum verdict verdict, uint64_t now_ms, uint64_t *unsaid_r);
+
+void tally_numbers(const struct tally *tally, struct openmetrics *text);
 
 /* New objects, the caller's. */
 json_t *tally_answers_json(const struct tally *tally);
