@@ -40,6 +40,8 @@ frontd_plan(const struct settings *settings, struct daemon_plan *plan_r)
 	}
 	plan_r->workers = (unsigned)settings->frontd.workers;
 	plan_r->drain_ms = (uint64_t)settings->frontd.drain_timeout_ms;
+	plan_r->metrics = settings->frontd.metrics;
+	plan_r->metrics_line = settings_line(settings, &settings->frontd.metrics);
 }
 
 static void
@@ -123,6 +125,15 @@ frontd_status(void *ctx)
 	return status;
 }
 
+static void
+frontd_numbers(void *ctx, struct openmetrics *text)
+{
+	struct frontd *frontd = ctx;
+
+	server_numbers(frontd->server, text);
+	map_numbers(frontd->map, text);
+}
+
 /* ---- commands of the control socket */
 
 static json_t *
@@ -164,6 +175,7 @@ static const struct daemon_program program = {
     .reload = frontd_reload,
     .drain = frontd_drain,
     .status = frontd_status,
+    .numbers = frontd_numbers,
     .commands = commands,
     .stop = frontd_stop,
 };

@@ -5,6 +5,7 @@
 #define FRONT_SERVER_H
 
 #include "base/fault.h"
+#include "base/openmetrics.h"
 #include "base/settings.h"
 #include "map/map.h"
 #include "net/loop.h"
@@ -34,6 +35,7 @@ typedef void server_drained_fn(void *ctx);
 void server_drain(struct server *server, server_drained_fn *fn, void *ctx);
 
 json_t *server_status(const struct server *server); /* the caller's */
+void server_numbers(const struct server *server, struct openmetrics *text);
 json_t *server_sessions(const struct server *server, const json_t *filter); /* the same */
 
 /* End, gently, all sessions of the account or with this id; how many. */
