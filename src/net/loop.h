@@ -1,9 +1,9 @@
 /*
  * loop.h - one thread's events: timers, signals, descriptors          (driver)
  *
- * The only place, with conn.c, listener.c, metrics.c and resolve.c, that knows libevent. Nothing that
- * runs in a loop may block. Nothing is freed inside its own callback: it is
- * buried, and freed after the turn.
+ * The only place, with conn.c, listener.c, metrics.c and resolve.c, that knows
+ * libevent. Nothing that runs in a loop may block. Nothing is freed inside its own
+ * callback: it is buried, and freed after the turn.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
