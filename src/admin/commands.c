@@ -19,6 +19,8 @@ const struct command *const commands[] = {
     &cmd_export,
     &cmd_check,
     &cmd_status,
+    &cmd_sessions,
+    &cmd_kick,
     &cmd_doctor,
     &cmd_node,
     &cmd_member,
