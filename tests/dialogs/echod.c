@@ -232,6 +232,7 @@ plan(const struct settings *settings, struct daemon_plan *plan_r)
 	plan_r->bind_count = policyd->listen_count;
 	plan_r->workers = (unsigned)policyd->workers;
 	plan_r->drain_ms = (uint64_t)policyd->drain_timeout_ms;
+	plan_r->metrics = policyd->metrics;
 	for (size_t i = 0; i < policyd->listen_count; i++) {
 		const struct listen_settings *listen = &policyd->listen[i];
 

@@ -1,11 +1,24 @@
-"""Reads the text format of OpenMetrics 1.0 and insists on its rules."""
+"""Asks for numbers, reads the text format of OpenMetrics 1.0, and insists on its rules."""
 
+import http.client
 import re
+
+SECONDS = 20
 
 TYPES = {"counter": ("_total",), "gauge": ("",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"'
 CANONICAL = re.compile(r"\+Inf|(0|[1-9]\d*)\.(0|\d*[1-9])")
+
+
+def scrape(port, path="/metrics", method="GET"):
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    try:
+        client.request(method, path)
+        response = client.getresponse()
+        return response.status, response.headers.get("Content-Type"), response.read().decode()
+    finally:
+        client.close()
 
 
 class Family:

@@ -21,6 +21,7 @@ import time
 import unittest
 
 from lab.core import BUILD, Lab, process_is_alive, wait_for
+from openmetrics import scrape
 
 ECHOD = os.path.join(BUILD, "tests", "dialogs", "echod")
 SOON = 20
@@ -111,7 +112,8 @@ class Daemon(unittest.TestCase):
 
     # settings
 
-    def write(self, listen=None, workers=1, idle=1000, drain=5000, more="", user="", listen_more=""):
+    def write(self, listen=None, workers=1, idle=1000, drain=5000, more="", user="", listen_more="",
+              policyd_more=""):
         listen = listen if listen is not None else [f"unix:{self.path}"]
         rows = ", ".join(f'{{ protocol = "socketmap"; address = "{a}"; {listen_more} }}' for a in listen)
         with open(self.conf, "w", encoding="utf-8") as f:
@@ -123,6 +125,7 @@ class Daemon(unittest.TestCase):
                     'maps = ( { name = "transport"; owners = { old = "relay:[127.0.0.1]:25"; }; } );\n'
                     f"{more}\n"
                     f"policyd = {{ workers = {workers}; idle_timeout = {idle}; drain_timeout = {drain};\n"
+                    f"  {policyd_more}\n"
                     f"  listen = ( {rows} ); }};\n")
 
     # life
@@ -695,6 +698,23 @@ class Upgrading(Daemon):
         wait_until("the new one ends", lambda: not process_is_alive(new))
         self.assertFalse(os.path.exists(self.path))
         self.assertFalse(os.path.exists(self.control()))
+
+    def test_the_new_one_takes_the_numbers_over(self):
+        port = self.lab.port()
+        self.write(policyd_more=f'metrics = "inet:127.0.0.1:{port}";')
+        self.start(binary=self.binary)
+        self.assertEqual(200, scrape(port)[0])
+        self.replace_binary()
+        self.signal(signal.SIGUSR2)
+        new = self.upgraded_pid()
+        self.assertEqual(self.process.wait(SOON), 0)
+        status, _, text = scrape(port)
+        self.assertEqual(200, status)
+        self.assertIn('splitmx_build_info{worker="0",program="echod"', text)
+        self.signal(signal.SIGTERM, new)
+        wait_until("the new one ends", lambda: not process_is_alive(new))
+        with self.assertRaises(OSError):
+            scrape(port)
 
     def test_a_new_binary_that_fails_leaves_the_old_one_in_charge(self):
         self.write()

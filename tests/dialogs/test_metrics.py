@@ -1,6 +1,6 @@
 """What splitmx-policyd says to whoever collects numbers."""
 
-import http.client
+import json
 import os
 import signal
 import socket
@@ -9,9 +9,8 @@ import unittest
 import openmetrics
 from lab import wait_for
 from lab.policyd import program
+from openmetrics import SECONDS, scrape
 from policyd_case import PolicydCase
-
-SECONDS = 20
 
 
 def port_pair(lab):
@@ -24,16 +23,6 @@ def port_pair(lab):
             except (OSError, OverflowError):
                 continue
             return port
-
-
-def scrape(port, path="/metrics", method="GET"):
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-    try:
-        client.request(method, path)
-        response = client.getresponse()
-        return response.status, response.headers.get("Content-Type"), response.read().decode()
-    finally:
-        client.close()
 
 
 def refused(port):
@@ -101,6 +90,14 @@ class Metrics(PolicydCase):
             text = scrape(self.port + worker)[2]
             for secret in ("ann", "held", "odd", "example.org", "private/", "127.0.0.1", self.sockets):
                 self.assertNotIn(secret, text)
+
+    def test_a_worker_that_died_answers_again_at_its_port(self):
+        restarts = openmetrics.value(self.numbers(1), "splitmx_worker_restarts", "_total")
+        told = self.policyd.splitmx("--json", "status", "--local").stdout.splitlines()
+        os.kill(next(s["process"]["pid"] for s in map(json.loads, told) if s["process"]["slot"] == 1), signal.SIGKILL)
+        wait_for("the next worker", SECONDS, lambda: openmetrics.value(
+            self.numbers(1), "splitmx_worker_restarts", "_total") == restarts + 1)
+        self.assertEqual(0, openmetrics.value(self.numbers(0), "splitmx_worker_restarts", "_total"))
 
     def test_nothing_else_is_answered(self):
         for path, method, code in (("/", "GET", 404), ("/status", "GET", 404), ("/metrics", "POST", 405),

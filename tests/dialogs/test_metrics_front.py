@@ -12,7 +12,8 @@ import unittest
 import openmetrics
 from lab import LabCase, Redis, wait_for
 from lab.front import Frontd
-from test_metrics import SECONDS, port_pair, scrape
+from openmetrics import SECONDS, scrape
+from test_metrics import port_pair
 
 SECRET, WRONG = "hunter2-hunter2", "correct-horse"
 
