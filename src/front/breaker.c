@@ -4,13 +4,14 @@
 #include "front/breaker.h"
 
 bool
-breaker_allows(struct breaker *breaker, uint64_t now_ms)
+breaker_allows(struct breaker *breaker, uint64_t now_ms, bool *is_trial_r)
 {
+	*is_trial_r = false;
 	if (breaker->pause_ms == 0)
 		return true;
 	if (now_ms < breaker->until_ms || breaker->is_tried)
 		return false;
-	breaker->is_tried = true;
+	*is_trial_r = breaker->is_tried = true;
 	return true;
 }
 
@@ -27,13 +28,12 @@ breaker_worked(struct breaker *breaker)
 }
 
 void
-breaker_failed(struct breaker *breaker, uint64_t now_ms, uint32_t spread)
+breaker_failed(struct breaker *breaker, bool is_trial, uint64_t now_ms, uint32_t spread)
 {
-	bool was_trial = breaker->is_tried;
-
-	breaker->is_tried = false;
-	if (++breaker->failures < BREAKER_FAILURES || (breaker->pause_ms != 0 && !was_trial))
-		return; /* one that had begun before the door was closed changes nothing */
+	if (is_trial)
+		breaker->is_tried = false;
+	if (++breaker->failures < BREAKER_FAILURES || (breaker->pause_ms != 0 && !is_trial))
+		return;
 	if (breaker->pause_ms == 0)
 		breaker->pause_ms = BREAKER_LEAST_MS;
 	else if ((breaker->pause_ms *= 2) > BREAKER_MOST_MS)

@@ -25,14 +25,18 @@ struct breaker {
 	bool is_tried; /* the trial is under way */
 };
 
-/* May a login go there now? True counts as the trial where one was due. */
-bool breaker_allows(struct breaker *breaker, uint64_t now_ms);
+/* May a login go there now? Where a trial was due, it is that one: *is_trial_r. */
+bool breaker_allows(struct breaker *breaker, uint64_t now_ms, bool *is_trial_r);
 
-/* One that was let through has ended before anything was found out. */
+/* The trial has ended before anything was found out. */
 void breaker_left(struct breaker *breaker);
 
-/* What became of one that was let through; spread is any number, drawn at random. */
+/*
+ * What became of one that was let through. One that began before the door was
+ * closed, and so is no trial, changes nothing when it fails. spread is any number,
+ * drawn at random.
+ */
 void breaker_worked(struct breaker *breaker);
-void breaker_failed(struct breaker *breaker, uint64_t now_ms, uint32_t spread);
+void breaker_failed(struct breaker *breaker, bool is_trial, uint64_t now_ms, uint32_t spread);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * bridge.c - a session: a client and its backend                      (driver)
  *
- *	RUNNING --(the account moves)--> ENDING --(a boundary)--> LEAVING --(EOF of the backend)--> gone
+ *	RUNNING --(the account moves)--> ENDING --(a boundary)--> LEAVING --(EOF of the backend)-->
+ *gone
  *
  * The follow machine has these phases. Each side is read only while the other
  * takes what is written to it.
@@ -101,8 +102,8 @@ finish(struct bridge *bridge, enum bridge_end end)
 	if (bridge->follow == NULL)
 		return;
 	log_info("session_ended",
-	    "proto=%s session=%s user=%s from=%s destination=%s to=%s secs=%" PRIu64
-	    " in=%" PRIu64 " out=%" PRIu64 " why=%s",
+	    "proto=%s session=%s user=%s from=%s destination=%s to=%s secs=%" PRIu64 " in=%" PRIu64
+	    " out=%" PRIu64 " why=%s",
 	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
 	    text_at(bridge, CLIENT_IP).ptr, text_at(bridge, OWNER).ptr,
 	    log_quote(text_at(bridge, BACKEND)), (clock_ms() - bridge->since_ms) / 1000,
@@ -211,8 +212,7 @@ static void
 start_deadline(struct bridge *bridge)
 {
 	bridge->deadline = timer_new(bridge->server->loop, on_deadline, bridge);
-	timer_start(bridge->deadline,
-	    (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
+	timer_start(bridge->deadline, (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
 }
 
 /* Both ways until nothing moves: what one side said may let the other go on. */
@@ -286,8 +286,8 @@ failed(struct bridge *bridge, enum side side)
 	    side == SIDE_CLIENT ? "client" : "backend",
 	    log_quote_text(conn_fault(bridge->conns[side])->text));
 	if (side == SIDE_BACKEND) {
-		finish(bridge, bridge->why != BYE_COUNT ? BRIDGE_END_MOVED
-							: BRIDGE_END_BROKEN_BACKEND);
+		finish(bridge,
+		    bridge->why != BYE_COUNT ? BRIDGE_END_MOVED : BRIDGE_END_BROKEN_BACKEND);
 		return;
 	}
 	conn_close(&bridge->conns[SIDE_CLIENT]);
@@ -368,13 +368,13 @@ on_deadline(void *ctx)
 	if (!bridge->said_stuck)
 		log_warning("session_stuck",
 		    "proto=%s session=%s user=%s destination=%s to=%s reason=%s",
-		    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
-		    text_at(bridge, OWNER).ptr, log_quote(text_at(bridge, BACKEND)),
+		    bridge->dialect->name, bridge->session,
+		    log_quote(household_account(&bridge->member)), text_at(bridge, OWNER).ptr,
+		    log_quote(text_at(bridge, BACKEND)),
 		    "\"the backend has not closed the session of an account that moves\"");
 	bridge->said_stuck = true;
 	kick(bridge);
-	timer_start(bridge->deadline,
-	    (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
+	timer_start(bridge->deadline, (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
 	conn_end_out(bridge->conns[SIDE_BACKEND]);
 }
 
@@ -507,9 +507,8 @@ bridge_status(const struct bridge *bridge)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "session",
 	    bridge->session, "protocol", bridge->dialect->name, "account",
-	    household_account(&bridge->member).ptr, "from", text_at(bridge, CLIENT_IP).ptr, "destination",
-	    text_at(bridge, OWNER).ptr, "to", text_at(bridge, BACKEND).ptr, "phase",
+	    household_account(&bridge->member).ptr, "from", text_at(bridge, CLIENT_IP).ptr,
+	    "destination", text_at(bridge, OWNER).ptr, "to", text_at(bridge, BACKEND).ptr, "phase",
 	    phases[bridge->follow->phase], "ms", (json_int_t)(clock_ms() - bridge->since_ms), "in",
-	    (json_int_t)bridge->bytes[SIDE_CLIENT], "out",
-	    (json_int_t)bridge->bytes[SIDE_BACKEND]);
+	    (json_int_t)bridge->bytes[SIDE_CLIENT], "out", (json_int_t)bridge->bytes[SIDE_BACKEND]);
 }

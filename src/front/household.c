@@ -65,8 +65,8 @@ household_count(struct households *households, struct str account)
 }
 
 void
-household_join(struct households *households, struct str account,
-    struct household_member *member, void *owner)
+household_join(struct households *households, struct str account, struct household_member *member,
+    void *owner)
 {
 	struct household *household = find(households, account);
 

@@ -34,7 +34,8 @@ kick_new(const char *const *words, size_t count, struct kick **kick_r, struct fa
 	kick = xnew(struct kick);
 	kick->words = xnew_array(struct template *, count);
 	for (; kick->count < count; kick->count++) {
-		if ((kick->words[kick->count] = template_new(words[kick->count], fault_r)) == NULL) {
+		if ((kick->words[kick->count] = template_new(words[kick->count], fault_r)) ==
+		    NULL) {
 			kick_free(&kick);
 			return -1;
 		}
@@ -65,8 +66,8 @@ place(struct kick *kick)
 	for (size_t i = 0; i < KICKS_MOST; i++) {
 		if (kick->running[i] != 0 && waitpid(kick->running[i], &status, WNOHANG) != 0) {
 			if (status != 0)
-				log_warning("kick_failed", "pid=%d status=%d", (int)kick->running[i],
-				    status);
+				log_warning("kick_failed", "pid=%d status=%d",
+				    (int)kick->running[i], status);
 			kick->running[i] = 0;
 		}
 		if (kick->running[i] == 0)

@@ -296,8 +296,7 @@ leg_peer(const struct leg *leg)
 {
 	size_t last = leg->service->endpoint_count - 1;
 
-	return endpoint_name(
-	    &leg->service->endpoints[leg->endpoint < last ? leg->endpoint : last]);
+	return endpoint_name(&leg->service->endpoints[leg->endpoint < last ? leg->endpoint : last]);
 }
 
 bool

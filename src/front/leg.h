@@ -34,7 +34,8 @@ void leg_free(struct leg **leg); /* closes; NULL is allowed */
 const struct back *leg_back(const struct leg *leg);
 const struct fault *leg_fault(const struct leg *leg);
 const char *leg_peer(const struct leg *leg); /* for the log: the address in hand */
-bool leg_has_begun(const struct leg *leg); /* a login was sent: there may be a session at the backend */
+bool
+leg_has_begun(const struct leg *leg); /* a login was sent: there may be a session at the backend */
 
 void leg_respond(struct leg *leg, struct str base64);
 

@@ -93,7 +93,8 @@ close_client(struct login *login, enum login_end why)
 		return; /* a bridge has it */
 	if (ends[why].says && may_speak(login)) {
 		if (ends[why].bye != BYE_COUNT)
-			login->dialect->front.bye(login->front, ends[why].bye, conn_out(login->conn));
+			login->dialect->front.bye(login->front, ends[why].bye,
+			    conn_out(login->conn));
 		conn_finish(&login->conn, LINGER_MS);
 	} else {
 		conn_close(&login->conn);
@@ -130,8 +131,7 @@ login_end(struct login *login, enum login_end why)
 	if (leaves_something(login, why)) {
 		login->end = why;
 		timer_stop(login->pause);
-		timer_start(login->deadline,
-		    (uint64_t)server->settings->frontd.end_timeout_ms);
+		timer_start(login->deadline, (uint64_t)server->settings->frontd.end_timeout_ms);
 		if (login->phase != LOGIN_LEAVING)
 			login_leave(login);
 		return;
@@ -397,7 +397,8 @@ on_pause(void *ctx)
 	if (login->phase == LOGIN_PARKED) {
 		login->dialect->front.wait(login->front, conn_out(login->conn));
 		conn_flush(login->conn);
-		timer_start(login->pause, login->dialect->park_word_ms); /* not 0, or we were not here */
+		timer_start(login->pause,
+		    login->dialect->park_word_ms); /* not 0, or we were not here */
 		return;
 	}
 	must(login->phase == LOGIN_DELAYED);
@@ -483,8 +484,8 @@ login_after(const struct login *login)
 json_t *
 login_status(const struct login *login)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?, s:s?}", "session", login->session, "phase",
-	    phase_names[login->phase], "protocol", login->dialect->name, "from", login->client_ip,
-	    "ms", (json_int_t)(clock_ms() - login->since_ms), "account", login->account, "owner",
-	    login->owner);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?, s:s?}", "session", login->session,
+	    "phase", phase_names[login->phase], "protocol", login->dialect->name, "from",
+	    login->client_ip, "ms", (json_int_t)(clock_ms() - login->since_ms), "account",
+	    login->account, "owner", login->owner);
 }

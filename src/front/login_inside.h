@@ -54,7 +54,7 @@ struct login {
 	bool is_greeted;
 	bool is_counted; /* in the crowd */
 	bool is_parked; /* and there too */
-	bool is_tried; /* the service's breaker waits to hear of us */
+	bool is_trial; /* the service's breaker waits to hear of us */
 	bool is_moved; /* the claim is to end: only the backend's end frees it */
 	enum login_end end; /* once conn is NULL: why, while the backend's end is awaited */
 	uint64_t since_ms, asked_ms, parked_ms;

@@ -17,7 +17,7 @@ static void
 accepted(struct login *login)
 {
 	breaker_worked(&login->service->breaker);
-	login->is_tried = false;
+	login->is_trial = false;
 	server_learn(login->server, login->service, leg_back(login->leg)->offer);
 	login->service->logins++;
 	login_check(login);
@@ -29,7 +29,7 @@ refused(struct login *login)
 	const struct back *back = leg_back(login->leg);
 
 	breaker_worked(&login->service->breaker); /* somebody is there */
-	login->is_tried = false;
+	login->is_trial = false;
 	server_learn(login->server, login->service, back->offer);
 	login->service->refused++;
 	login_refuse(login, back->refusal, back->text);
@@ -41,8 +41,8 @@ failed(struct login *login)
 	struct service *service = login->service;
 
 	service->failed++;
-	breaker_failed(&service->breaker, clock_ms(), randombytes_random());
-	login->is_tried = false;
+	breaker_failed(&service->breaker, login->is_trial, clock_ms(), randombytes_random());
+	login->is_trial = false;
 	if (service->breaker.pause_ms != 0)
 		log_warning("backend_avoided",
 		    "proto=%s destination=%s ms=%" PRIu64 " failures=%u reason=%s",
@@ -111,11 +111,11 @@ login_lead(struct login *login)
 	const struct front *front = login->front;
 	struct server *server = login->server;
 
-	if (!write_name(login) || !breaker_allows(&login->service->breaker, clock_ms())) {
+	if (!write_name(login) ||
+	    !breaker_allows(&login->service->breaker, clock_ms(), &login->is_trial)) {
 		login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}
-	login->is_tried = true;
 	if ((login->caller.ttl = hops_left(login)) == 0) {
 		log_warning("login_in_circle", "proto=%s session=%s from=%s account=%s",
 		    login->dialect->name, login->session, login->client_ip,
@@ -152,21 +152,20 @@ login_hand_over(struct login *login)
 	struct conn *client = login->conn;
 
 	login->dialect->front.accept(login->front, back->untagged, back->text, conn_out(client));
-	crowd_succeeded(login->server->crowd, &login->caller.client,
-	    credentials_login(&login->front->credentials));
+	crowd_succeeded(login->server->crowd, &login->caller.client, str_of(login->account));
 	tally_accepted(&login->server->tally, login->port->kind, clock_ms() - login->asked_ms);
 	login->conn = NULL;
 	bridge_new(login->server, &(struct bridge_order){.dialect = login->dialect,
-			      .kind = login->port->kind,
-			      .client = client,
-			      .backend = leg_take(login->leg),
-			      .backend_name = leg_peer(login->leg),
-			      .offer = back->offer,
-			      .claim = &login->claim,
-			      .account = login->account,
-			      .owner = login->owner,
-			      .session = login->session,
-			      .address = &login->caller.client,
-			      .client_ip = login->client_ip});
+				      .kind = login->port->kind,
+				      .client = client,
+				      .backend = leg_take(login->leg),
+				      .backend_name = leg_peer(login->leg),
+				      .offer = back->offer,
+				      .claim = &login->claim,
+				      .account = login->account,
+				      .owner = login->owner,
+				      .session = login->session,
+				      .address = &login->caller.client,
+				      .client_ip = login->client_ip});
 	login_end(login, LOGIN_END_HANDED);
 }

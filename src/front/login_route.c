@@ -21,15 +21,23 @@ login_forget_try(struct login *login)
 {
 	map_forget(&login->question);
 	login_unpark(login);
-	if (login->is_tried)
+	if (login->is_trial)
 		breaker_left(&login->service->breaker);
-	login->is_tried = login->is_moved = false;
+	login->is_trial = login->is_moved = false;
 	leg_free(&login->leg);
 	service_leave(&login->service);
 	claim_release(&login->claim);
 	free(login->account);
 	free(login->owner);
 	login->account = login->owner = NULL;
+}
+
+/* However it was written: an account is guessed at, where it is known whose. */
+static struct str
+guessed_name(const struct login *login)
+{
+	return login->account != NULL ? str_of(login->account)
+				      : credentials_login(&login->front->credentials);
 }
 
 /* Not before so long after the question as others take whose password is wrong. */
@@ -42,8 +50,8 @@ delay_of(struct login *login, enum refusal refusal)
 	if (refusal != REFUSAL_WRONG && refusal != REFUSAL_TOKEN)
 		return 0;
 	due_ms = login->asked_ms + least_ms +
-		 crowd_failed(login->server->crowd, &login->caller.client,
-		     credentials_login(&login->front->credentials), now_ms, least_ms);
+		 crowd_failed(login->server->crowd, &login->caller.client, guessed_name(login),
+		     now_ms, least_ms);
 	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
@@ -56,7 +64,8 @@ login_refuse(struct login *login, enum refusal refusal, struct str text)
 	    "proto=%s session=%s user=%s from=%s destination=%s refusal=%s ms=%" PRIu64,
 	    login->dialect->name, login->session,
 	    log_quote(credentials_login(&login->front->credentials)), login->client_ip,
-	    login->owner ? login->owner : "-", refusal_names[refusal], clock_ms() - login->asked_ms);
+	    login->owner ? login->owner : "-", refusal_names[refusal],
+	    clock_ms() - login->asked_ms);
 	tally_refused(&login->server->tally, login->port->kind, refusal);
 	buf_clear(&login->refusal_text);
 	buf_add_str(&login->refusal_text, text);
@@ -137,8 +146,8 @@ take_claim(struct login *login, const struct finding *finding)
 {
 	login->account = xstrndup(finding->account.ptr, finding->account.len);
 	login->owner = xstrndup(finding->owner.ptr, finding->owner.len);
-	login->claim = map_claim(login->server->map, &login->server->account, finding,
-	    &claim_events, login);
+	login->claim =
+	    map_claim(login->server->map, &login->server->account, finding, &claim_events, login);
 }
 
 static bool
@@ -174,7 +183,8 @@ go_home(struct login *login, const struct finding *finding)
 	login_lead(login);
 }
 
-/* Nobody knows this login; inside a managed domain a destination may want to see it all the same. */
+/* Nobody knows this login; inside a managed domain a destination may want to see it all the same.
+ */
 static void
 unknown(struct login *login, const struct finding *finding)
 {
@@ -245,7 +255,8 @@ login_ask(struct login *login)
 		login_refuse(login, REFUSAL_WRONG, STR(""));
 		return;
 	}
-	login->question = map_ask(login->server->map, &login->server->account, found, login, &finding);
+	login->question =
+	    map_ask(login->server->map, &login->server->account, found, login, &finding);
 	if (login->question == NULL)
 		found(login, &finding);
 }

@@ -196,8 +196,9 @@ contexts_new(const struct settings *settings, struct tls_context *contexts_r[sta
 	int rc = 0;
 
 	for (size_t i = 0; i < rules.identity_count; i++)
-		identities[i] = (struct tls_identity){.cert_file = frontd->certificates[i].cert_file,
-		    .key_file = frontd->certificates[i].key_file};
+		identities[i] =
+		    (struct tls_identity){.cert_file = frontd->certificates[i].cert_file,
+			.key_file = frontd->certificates[i].key_file};
 	rules.identities = identities;
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		contexts_r[i] = NULL;
@@ -304,8 +305,9 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	server->settings = settings;
 	server->account_rules =
 	    (struct account_rules){settings->fold_local, settings->recipient_delimiter};
-	server->route_rules = (struct route_rules){.default_domain = settings->frontd.default_domain,
-	    .master_separators = settings->frontd.master_separators};
+	server->route_rules =
+	    (struct route_rules){.default_domain = settings->frontd.default_domain,
+		.master_separators = settings->frontd.master_separators};
 	set_sasl_rules(server, &settings->frontd);
 	seats_set_most(server->seats, (size_t)settings->frontd.max_connections);
 	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
@@ -442,7 +444,8 @@ server_kick(struct server *server, const char *account, const char *session)
 
 	if (account != NULL)
 		return household_each(server->households, str_of(account), kick, NULL);
-	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge)) {
+	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL;
+	     bridge = bridge_after(bridge)) {
 		if (strcmp(bridge_session(bridge), session) == 0) {
 			bridge_end(bridge, BYE_MOVED);
 			return 1;

@@ -22,8 +22,7 @@ load_tls(struct service *service, const struct service_settings *row, struct fau
 {
 	if (row->tls == TLS_MODE_NONE)
 		return 0;
-	service->tls =
-	    tls_context_new_client(row->ca_file, row->cert_file, row->key_file, fault_r);
+	service->tls = tls_context_new_client(row->ca_file, row->cert_file, row->key_file, fault_r);
 	if (service->tls == NULL)
 		return -1;
 	if (!row->verify)

@@ -320,8 +320,7 @@ is_asked(const struct smtp_back *back)
 	if (back->phase != SMTP_BACK_AUTH)
 		return back->phase == SMTP_BACK_ANSWER;
 	mechanism = back->back.task->credentials->mechanism;
-	return !back->has_started ||
-	       (mechanism != MECHANISM_PLAIN && mechanism != MECHANISM_LOGIN);
+	return !back->has_started || (mechanism != MECHANISM_PLAIN && mechanism != MECHANISM_LOGIN);
 }
 
 void

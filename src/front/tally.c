@@ -55,7 +55,8 @@ dialect_json(const struct tally_dialect *one)
 	json_t *refused = json_object();
 
 	for (size_t i = 0; i < REFUSAL_COUNT; i++)
-		json_object_set_new(refused, refusal_names[i], json_integer((json_int_t)one->refused[i]));
+		json_object_set_new(refused, refusal_names[i],
+		    json_integer((json_int_t)one->refused[i]));
 	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)one->accepted,
 	    "sessions_ended", (json_int_t)one->sessions, "bytes_in", (json_int_t)one->bytes_in,
 	    "bytes_out", (json_int_t)one->bytes_out, "refused", refused);

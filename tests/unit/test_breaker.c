@@ -2,13 +2,15 @@
  * test_breaker.c - do not run against a closed door
  *
  * A row is one thing that happens, at a time: "?" a login asks, "+" one worked,
- * "-" one failed, "o" one was given up before anything was found out.
+ * "-" one failed (the trial, if there is one), "l" one failed that began before the
+ * trial, "o" one was given up before anything was found out.
  */
 #include "front/breaker.h"
 
 #include "base/mem.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "unit.h"
 
@@ -36,19 +38,24 @@ static void
 play(const struct event *events, size_t count)
 {
 	struct breaker breaker = {0};
+	bool is_trial = false, none;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct event *e = &events[i];
 		bool allowed = false;
 
 		if (e->what == '?')
-			allowed = breaker_allows(&breaker, e->at_ms);
+			allowed = breaker_allows(&breaker, e->at_ms, is_trial ? &none : &is_trial);
 		else if (e->what == '+')
 			breaker_worked(&breaker);
 		else if (e->what == '-')
-			breaker_failed(&breaker, e->at_ms, 0);
+			breaker_failed(&breaker, is_trial, e->at_ms, 0);
+		else if (e->what == 'l')
+			breaker_failed(&breaker, false, e->at_ms, 0);
 		else
 			breaker_left(&breaker);
+		if (strchr("+-o", e->what) != NULL)
+			is_trial = false;
 		if (allowed != e->allowed || breaker.pause_ms != e->pause_ms ||
 		    (e->pause_ms != 0 && e->what == '-' && breaker.until_ms != e->until_ms))
 			fail_msg("event %zu: allowed %d, pause %" PRIu64 ", until %" PRIu64, i,
@@ -135,18 +142,26 @@ giving_up_says_nothing_of_an_open_door(void **state)
 }
 
 static void
+who_fails_late_does_not_end_the_trial_of_another(void **state)
+{
+	PLAY(FIVE_FAILURES, {1250, '?', true, 250, 1250}, {1300, 'l', false, 250, 1250},
+	    {1300, '?', false, 250, 1250}, {1400, '-', false, 500, 1900});
+}
+
+static void
 test_D3_the_spread_is_at_most_a_quarter(void **state)
 {
 	static const uint32_t drawn[] = {0, 1, 62, 63, 64, 1000000007, UINT32_MAX};
 
 	for (size_t i = 0; i < ARRAY_LEN(drawn); i++) {
 		struct breaker breaker = {.failures = BREAKER_FAILURES - 1};
+		bool is_trial;
 
-		breaker_failed(&breaker, 1000, drawn[i]);
+		breaker_failed(&breaker, false, 1000, drawn[i]);
 		assert_int_equal(breaker.pause_ms, BREAKER_LEAST_MS);
 		assert_int_equal(breaker.until_ms, 1000 + 250 + drawn[i] % 63);
-		assert_false(breaker_allows(&breaker, breaker.until_ms - 1));
-		assert_true(breaker_allows(&breaker, breaker.until_ms));
+		assert_false(breaker_allows(&breaker, breaker.until_ms - 1, &is_trial));
+		assert_true(breaker_allows(&breaker, breaker.until_ms, &is_trial) && is_trial);
 	}
 }
 
@@ -163,6 +178,7 @@ main(void)
 	    cmocka_unit_test(after_the_door_was_opened_the_pause_begins_small_again),
 	    cmocka_unit_test(test_D3_a_trial_that_was_given_up_can_be_had_by_another),
 	    cmocka_unit_test(giving_up_says_nothing_of_an_open_door),
+	    cmocka_unit_test(who_fails_late_does_not_end_the_trial_of_another),
 	    cmocka_unit_test(test_D3_the_spread_is_at_most_a_quarter),
 	};
 
