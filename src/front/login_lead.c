@@ -11,13 +11,16 @@
 #include <inttypes.h>
 #include <sodium.h>
 
-enum { TTL_FIRST = 5 }; /* fronts behind each other; Dovecot's number */
+enum {
+	TTL_FIRST = 5, /* fronts behind each other; Dovecot's number */
+	LEAD_MS = 30000, /* for a backend to judge a login: Dovecot takes up to 17 s for a wrong one */
+};
 
 static void
 accepted(struct login *login)
 {
 	breaker_worked(&login->service->breaker);
-	login->is_tried = false;
+	login->is_trial = false;
 	server_learn(login->server, login->service, leg_back(login->leg)->offer);
 	login->service->logins++;
 	login_check(login);
@@ -29,7 +32,7 @@ refused(struct login *login)
 	const struct back *back = leg_back(login->leg);
 
 	breaker_worked(&login->service->breaker); /* somebody is there */
-	login->is_tried = false;
+	login->is_trial = false;
 	server_learn(login->server, login->service, back->offer);
 	login->service->refused++;
 	login_refuse(login, back->refusal, back->text);
@@ -41,8 +44,11 @@ failed(struct login *login)
 	struct service *service = login->service;
 
 	service->failed++;
-	breaker_failed(&service->breaker, clock_ms(), randombytes_random());
-	login->is_tried = false;
+	/* One that had begun before the door was closed says nothing about a trial. */
+	if (login->is_trial || service->breaker.pause_ms == 0) {
+		breaker_failed(&service->breaker, clock_ms(), randombytes_random());
+		login->is_trial = false;
+	}
 	if (service->breaker.pause_ms != 0)
 		log_warning("backend_avoided",
 		    "proto=%s destination=%s ms=%" PRIu64 " failures=%u reason=%s",
@@ -59,6 +65,7 @@ on_leg(void *ctx, enum leg_event event)
 	switch (event) {
 	case LEG_CHALLENGE:
 		login_enter(login, LOGIN_ANSWERING);
+		login->is_challenged = true;
 		login->dialect->front.challenge(login->front, leg_back(login->leg)->text,
 		    conn_out(login->conn));
 		login_enter(login, LOGIN_TALKING); /* the answer comes as FRONT_RESPONSE */
@@ -75,14 +82,16 @@ on_leg(void *ctx, enum leg_event event)
 		failed(login);
 		break;
 	case LEG_GONE:
-		login_forget_try(login);
-		if (login->conn == NULL)
+		if (login->conn == NULL) {
+			leg_free(&login->leg);
 			login_end(login, login->end);
-		else if (login->front->credentials.secret.ptr == NULL) {
+		} else if (login->front->credentials.secret.ptr == NULL) {
+			login_forget_try(login);
 			login_enter(login, LOGIN_TALKING); /* the client has given this try up */
+			login_restart(login, 0);
 			login_go_on(login);
 		} else {
-			login_ask(login);
+			login_turn(login);
 		}
 		break;
 	}
@@ -105,6 +114,15 @@ write_name(struct login *login)
 	    &login->rewritten);
 }
 
+/* The leg has its own time, and must be the first to lose patience: then the client is told. */
+static uint64_t
+lead_ms(const struct login *login)
+{
+	uint64_t login_ms = (uint64_t)login->server->settings->frontd.login_timeout_ms;
+
+	return login_ms < LEAD_MS ? login_ms : LEAD_MS;
+}
+
 void
 login_lead(struct login *login)
 {
@@ -115,7 +133,7 @@ login_lead(struct login *login)
 		login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}
-	login->is_tried = true;
+	login->is_trial = login->service->breaker.is_tried;
 	if ((login->caller.ttl = hops_left(login)) == 0) {
 		log_warning("login_in_circle", "proto=%s session=%s from=%s account=%s",
 		    login->dialect->name, login->session, login->client_ip,
@@ -133,8 +151,9 @@ login_lead(struct login *login)
 	    .start_tls = login->service->tls_mode == TLS_MODE_STARTTLS,
 	    .is_safe = login->service->is_safe};
 	login_enter(login, LOGIN_LEADING);
+	login_restart(login, lead_ms(login));
 	login->leg = leg_new(server->loop, login->dialect, login->service, &login->task,
-	    (uint64_t)server->settings->frontd.login_timeout_ms, on_leg, login);
+	    lead_ms(login), on_leg, login);
 }
 
 void
@@ -142,6 +161,7 @@ login_leave(struct login *login)
 {
 	map_forget(&login->question);
 	login_enter(login, LOGIN_LEAVING);
+	login_await_end(login);
 	leg_quit(login->leg);
 }
 
@@ -152,8 +172,7 @@ login_hand_over(struct login *login)
 	struct conn *client = login->conn;
 
 	login->dialect->front.accept(login->front, back->untagged, back->text, conn_out(client));
-	crowd_succeeded(login->server->crowd, &login->caller.client,
-	    credentials_login(&login->front->credentials));
+	crowd_succeeded(login->server->crowd, &login->caller.client, str_of(login->account));
 	tally_accepted(&login->server->tally, login->port->kind, clock_ms() - login->asked_ms);
 	login->conn = NULL;
 	bridge_new(login->server, &(struct bridge_order){.dialect = login->dialect,
