@@ -6,6 +6,11 @@
  *
  * The follow machine has these phases. Each side is read only while the other
  * takes what is written to it.
+ *
+ * There is one end, the backend's. A client may go before, or be sent away when
+ * time is up: its backend hears that nothing follows, may complete what it was
+ * told, and until it has closed the claim stays. Only where nobody can be believed
+ * any more do we leave first.
  */
 #include "front/bridge.h"
 
@@ -19,31 +24,35 @@
 
 enum {
 	OUT_HIGH_BYTES = 128 * 1024, /* so much unsent: the other side is not read */
-	LINGER_MS = 2000,
+	LINGER_MS = 2000, /* for a client that has got everything */
+	LAST_MS = 60000, /* for a slow one to get the rest, and our last words behind it */
 	HURRY_MS = 2000, /* for what is still to be said after the patience has ended */
 	RELAY_LEAST_BYTES = 32 * 1024, /* fewer unseen bytes go through the buffers */
 };
 
+/* What came first. */
 enum bridge_end {
+	BRIDGE_END_BACKEND, /* closed */
 	BRIDGE_END_CLIENT, /* closed */
-	BRIDGE_END_BACKEND, /* closed, after which the client was told */
 	BRIDGE_END_BROKEN_CLIENT,
 	BRIDGE_END_BROKEN_BACKEND,
 	BRIDGE_END_IDLE,
 	BRIDGE_END_UNREADABLE, /* what passes is not this protocol */
 	BRIDGE_END_MOVED,
+	BRIDGE_END_KICKED,
 	BRIDGE_END_CUT, /* the backend did not close in time, and nobody can be believed any more */
 	BRIDGE_END_STOPPED,
 };
 
 static const char *const end_names[] = {
-    [BRIDGE_END_CLIENT] = "client_closed",
     [BRIDGE_END_BACKEND] = "backend_closed",
+    [BRIDGE_END_CLIENT] = "client_closed",
     [BRIDGE_END_BROKEN_CLIENT] = "client_failed",
     [BRIDGE_END_BROKEN_BACKEND] = "backend_failed",
     [BRIDGE_END_IDLE] = "idle",
     [BRIDGE_END_UNREADABLE] = "unreadable",
     [BRIDGE_END_MOVED] = "moved",
+    [BRIDGE_END_KICKED] = "kicked",
     [BRIDGE_END_CUT] = "cut",
     [BRIDGE_END_STOPPED] = "stopped",
 };
@@ -56,16 +65,22 @@ struct bridge {
 	struct conn *conns[SIDE_COUNT]; /* NULL: has ended */
 	struct follow *follow;
 	struct claim *claim;
-	struct timer *deadline; /* only while it is ending */
+	struct timer *deadline; /* only while it is ending, or its client has said its last */
 	struct sockaddr_storage address;
 	uint64_t since_ms;
 	uint64_t bytes[SIDE_COUNT]; /* that came from there */
-	uint64_t relayed[SIDE_COUNT]; /* asked of conn_relay(), which is not done; 0: no relay */
+	uint64_t relayed[SIDE_COUNT]; /* that conn_relay() was asked to move, or has when it is
+					 stopped */
+	uint64_t passed; /* of all bytes, when the deadline was last looked at */
 	enum dialect_kind kind;
 	enum bye why; /* BYE_COUNT: nobody has asked it to end */
+	enum bridge_end end;
+	bool is_moved; /* the claim is to end */
 	bool nobody_believed; /* the lease is over: the claim ends with our patience */
-	bool said_stuck;
+	bool said_stuck, said_end; /* the latter to the backend: nothing follows */
 	bool is_hurried; /* what could be waited for is waited for no longer */
+	uint8_t relays,
+	    stopped; /* bits by side: conn_relay() is under way, and to come to its end */
 	uint8_t eof; /* bit by side */
 	uint8_t quiet; /* bit by side: silent for the idle time */
 	uint16_t owner_len, backend_len, ip_len;
@@ -92,28 +107,68 @@ other(enum side side)
 	return side == SIDE_CLIENT ? SIDE_BACKEND : SIDE_CLIENT;
 }
 
+static uint8_t
+bit(enum side side)
+{
+	return (uint8_t)(1U << side);
+}
+
+static bool
+is_relaying(const struct bridge *bridge, enum side from)
+{
+	return (bridge->relays & bit(from)) != 0;
+}
+
+static uint64_t
+bytes_from(const struct bridge *bridge, enum side side)
+{
+	uint64_t bytes = bridge->bytes[side];
+
+	if (is_relaying(bridge, side)) {
+		bytes += bridge->relayed[side];
+		if (!(bridge->stopped & bit(side)))
+			bytes -= conn_relay_left(bridge->conns[side]);
+	}
+	return bytes;
+}
+
 /* ---- the end */
 
+/* Flushed first, so that what the kernel takes at once costs nobody time. */
 static void
-finish(struct bridge *bridge, enum bridge_end end)
+say_goodbye(struct conn **client)
 {
-	struct server *server = bridge->server;
-
-	if (bridge->follow == NULL)
+	if (*client == NULL)
 		return;
+	conn_flush(*client);
+	conn_finish(client, buf_len(conn_out(*client)) > 0 ? LAST_MS : LINGER_MS);
+}
+
+static void
+log_end(const struct bridge *bridge)
+{
 	log_info("session_ended",
 	    "proto=%s session=%s user=%s from=%s destination=%s to=%s secs=%" PRIu64 " in=%" PRIu64
 	    " out=%" PRIu64 " why=%s",
 	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
 	    text_at(bridge, CLIENT_IP).ptr, text_at(bridge, OWNER).ptr,
 	    log_quote(text_at(bridge, BACKEND)), (clock_ms() - bridge->since_ms) / 1000,
-	    bridge->bytes[SIDE_CLIENT], bridge->bytes[SIDE_BACKEND], end_names[end]);
-	tally_session(&server->tally, bridge->kind, bridge->bytes[SIDE_CLIENT],
-	    bridge->bytes[SIDE_BACKEND]);
-	if (end == BRIDGE_END_STOPPED || end == BRIDGE_END_BROKEN_CLIENT)
-		conn_close(&bridge->conns[SIDE_CLIENT]);
-	else
-		conn_finish(&bridge->conns[SIDE_CLIENT], LINGER_MS);
+	    bytes_from(bridge, SIDE_CLIENT), bytes_from(bridge, SIDE_BACKEND),
+	    end_names[bridge->end]);
+}
+
+/* The backend has closed, or we leave first. */
+static void
+finish(struct bridge *bridge)
+{
+	struct server *server = bridge->server;
+
+	if (bridge->follow == NULL)
+		return;
+	log_end(bridge);
+	tally_session(&server->tally, bridge->kind, bytes_from(bridge, SIDE_CLIENT),
+	    bytes_from(bridge, SIDE_BACKEND));
+	say_goodbye(&bridge->conns[SIDE_CLIENT]);
 	conn_close(&bridge->conns[SIDE_BACKEND]);
 	bridge->dialect->follow.free(bridge->follow);
 	bridge->follow = NULL;
@@ -125,6 +180,14 @@ finish(struct bridge *bridge, enum bridge_end end)
 	TAILQ_REMOVE(&server->bridges, bridge, entry);
 	loop_bury(server->loop, bridge, free);
 	server_left(server);
+}
+
+/* Only what came first is the reason. */
+static void
+note_end(struct bridge *bridge, enum bridge_end end)
+{
+	if (bridge->end == BRIDGE_END_BACKEND)
+		bridge->end = end;
 }
 
 /* ---- what passes */
@@ -152,13 +215,27 @@ static void
 relay(struct bridge *bridge, enum side from)
 {
 	bridge->relayed[from] = bridge->follow->unseen[from];
+	bridge->relays |= bit(from);
 	conn_relay(bridge->conns[from], bridge->conns[other(from)], bridge->relayed[from]);
+}
+
+/* CONN_RELAYED comes all the same, when what was read already has gone, or is lost. */
+static void
+relay_stop(struct bridge *bridge, enum side from)
+{
+	if (!is_relaying(bridge, from) || (bridge->stopped & bit(from)))
+		return;
+	bridge->stopped |= bit(from);
+	bridge->relayed[from] -= conn_relay_left(bridge->conns[from]);
+	conn_relay_stop(bridge->conns[from]);
 }
 
 static void
 relay_done(struct bridge *bridge, enum side from)
 {
-	bridge->bytes[from] += bridge->relayed[from] - conn_relay_left(bridge->conns[from]);
+	bridge->bytes[from] += bridge->relayed[from];
+	bridge->relays &= (uint8_t)~bit(from);
+	bridge->stopped &= (uint8_t)~bit(from);
 	bridge->relayed[from] = 0;
 	bridge->follow->unseen[from] = 0;
 }
@@ -170,54 +247,120 @@ is_full(const struct bridge *bridge, enum side side)
 	       buf_len(conn_out(bridge->conns[side])) >= OUT_HIGH_BYTES;
 }
 
-/* Everything from this side that can pass now; true when something did. */
+/*
+ * May this side be listened to? A client is answered, too, where it says what does
+ * not pass. A backend that waits until it is read must not wait for its own reader.
+ */
+static bool
+may_take(const struct bridge *bridge, enum side from)
+{
+	return !is_full(bridge, other(from)) && (from == SIDE_BACKEND || !is_full(bridge, from));
+}
+
+/* The follow machine, or what it lets pass unseen; true when something was taken. */
+static bool
+pass_some(struct bridge *bridge, enum side from)
+{
+	struct conn *conn = bridge->conns[from], *to = bridge->conns[other(from)];
+
+	if (bridge->follow->unseen[from] > 0)
+		return pass_unseen(bridge, from);
+	return bridge->dialect->follow.pass(bridge->follow, from, conn_in(conn), conn_out(to),
+	    conn_out(conn));
+}
+
+/*
+ * Everything from this side that can pass now; true when something did. What an
+ * ended side has said goes out in any case: it is bounded, and nobody asks again.
+ */
 static bool
 pass(struct bridge *bridge, enum side from)
 {
-	struct conn *conn = bridge->conns[from], *to = bridge->conns[other(from)];
-	struct buf *in = conn_in(conn);
+	struct buf *in = conn_in(bridge->conns[from]);
 	size_t before = buf_len(in);
 
-	if (to == NULL) {
-		/* The client has its last words: what its backend still says is for nobody. */
-		buf_clear(in);
-		return false;
-	}
-	if (bridge->relayed[from] != 0) {
+	if (is_relaying(bridge, from)) {
 		if (bridge->follow->unseen[from] == 0)
-			conn_relay_stop(conn); /* the other side has said what ends it */
+			relay_stop(bridge, from); /* the other side has said what ends it */
 		return false;
 	}
-	while (!is_full(bridge, other(from)) && !is_full(bridge, from)) {
+	if (bridge->conns[other(from)] == NULL) {
+		buf_clear(in); /* what a backend still says is for nobody */
+		return false;
+	}
+	while ((bridge->eof & bit(from)) || may_take(bridge, from)) {
 		if (bridge->follow->unseen[from] >= RELAY_LEAST_BYTES) {
+			bridge->bytes[from] += before - buf_len(in);
 			relay(bridge, from);
 			return true;
 		}
-		if (bridge->follow->unseen[from] > 0) {
-			if (!pass_unseen(bridge, from))
-				break;
-		} else if (!bridge->dialect->follow.pass(bridge->follow, from, in, conn_out(to),
-			       conn_out(conn))) {
+		if (!pass_some(bridge, from))
 			break;
-		}
 	}
 	bridge->bytes[from] += before - buf_len(in);
 	return buf_len(in) != before;
 }
 
-static void leave(struct bridge *bridge);
+/* ---- a client that goes before its backend */
+
 static timer_fn on_deadline;
 
 static void
 start_deadline(struct bridge *bridge)
 {
-	bridge->deadline = timer_new(bridge->server->loop, on_deadline, bridge);
+	if (bridge->deadline == NULL)
+		bridge->deadline = timer_new(bridge->server->loop, on_deadline, bridge);
 	timer_start(bridge->deadline, (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
 }
 
+/* From now on what the backend says is read and dropped, so that it comes to its end. */
+static void
+let_client_go(struct bridge *bridge, bool politely)
+{
+	bridge->bytes[SIDE_CLIENT] = bytes_from(bridge, SIDE_CLIENT);
+	bridge->relays &= (uint8_t)~bit(SIDE_CLIENT);
+	if (politely)
+		say_goodbye(&bridge->conns[SIDE_CLIENT]);
+	else
+		conn_close(&bridge->conns[SIDE_CLIENT]);
+	relay_stop(bridge, SIDE_BACKEND); /* not before: it has nobody to wait for any more */
+	buf_clear(conn_in(bridge->conns[SIDE_BACKEND]));
+	conn_read(bridge->conns[SIDE_BACKEND], true);
+}
+
+/* Nothing follows: what it was told a backend completes, and then it closes. */
+static void
+say_end(struct bridge *bridge)
+{
+	if (!bridge->said_end)
+		conn_end_out(bridge->conns[SIDE_BACKEND]);
+	bridge->said_end = true;
+	if (bridge->deadline == NULL)
+		start_deadline(bridge);
+}
+
+/*
+ * A client that has said its last may still listen. Its backend hears of the end
+ * when everything has passed, or what is left is no whole command.
+ */
+static void
+see_client_end(struct bridge *bridge)
+{
+	struct conn *client = bridge->conns[SIDE_CLIENT];
+
+	if (client != NULL && conn_has_failed(client))
+		let_client_go(bridge, false); /* it has ended, so it is told by nobody else */
+	else if (client != NULL && buf_len(conn_in(client)) > 0 &&
+		 !bridge->dialect->follow.is_idle(bridge->follow))
+		return;
+	say_end(bridge);
+}
+
+/* ---- the pump */
+
 /* Both ways until nothing moves: what one side said may let the other go on. */
 static void
-pump(struct bridge *bridge)
+move_all(struct bridge *bridge)
 {
 	bool moved;
 
@@ -226,57 +369,49 @@ pump(struct bridge *bridge)
 		for (enum side side = 0; side < SIDE_COUNT; side++)
 			if (bridge->conns[side] != NULL)
 				moved |= pass(bridge, side);
+		for (enum side side = 0; side < SIDE_COUNT; side++)
+			if (bridge->conns[side] != NULL)
+				conn_flush(bridge->conns[side]);
 	} while (moved);
-	for (enum side side = 0; side < SIDE_COUNT; side++) {
-		if (bridge->conns[side] == NULL)
-			continue;
-		conn_flush(bridge->conns[side]);
-		conn_read(bridge->conns[side],
-		    !is_full(bridge, other(side)) && !is_full(bridge, side));
+	for (enum side side = 0; side < SIDE_COUNT; side++)
+		if (bridge->conns[side] != NULL)
+			conn_read(bridge->conns[side], may_take(bridge, side));
+}
+
+static void
+pump(struct bridge *bridge)
+{
+	move_all(bridge);
+	switch (bridge->follow->phase) {
+	case FOLLOW_RUNNING:
+	case FOLLOW_ENDING:
+		if (bridge->eof & bit(SIDE_CLIENT))
+			see_client_end(bridge);
+		break;
+	case FOLLOW_LEAVING: /* the client has its last words, the backend was asked to close */
+		let_client_go(bridge, true);
+		if (bridge->deadline == NULL)
+			start_deadline(bridge);
+		break;
+	case FOLLOW_OVER:
+		note_end(bridge, BRIDGE_END_UNREADABLE);
+		let_client_go(bridge, true);
+		say_end(bridge);
+		break;
 	}
-	if (bridge->follow->phase == FOLLOW_OVER)
-		finish(bridge, BRIDGE_END_UNREADABLE);
-	else if (bridge->follow->phase == FOLLOW_LEAVING)
-		leave(bridge);
+	if (bridge->eof & bit(SIDE_BACKEND))
+		finish(bridge);
 }
 
-/* The client has its last words; the backend's end is awaited. */
-static void
-leave(struct bridge *bridge)
-{
-	if (bridge->conns[SIDE_CLIENT] != NULL)
-		conn_finish(&bridge->conns[SIDE_CLIENT], LINGER_MS);
-	if (bridge->eof & (1U << SIDE_BACKEND))
-		finish(bridge, bridge->why == BYE_COUNT ? BRIDGE_END_CLIENT : BRIDGE_END_MOVED);
-}
-
-/*
- * The client says no more. Neither do we; what its backend was told it completes,
- * and only when it has closed is the session over.
- */
-static void
-let_backend_end(struct bridge *bridge)
-{
-	conn_end_out(bridge->conns[SIDE_BACKEND]);
-	if (bridge->deadline == NULL)
-		start_deadline(bridge);
-}
+/* ---- what the connections tell */
 
 static void
 ended(struct bridge *bridge, enum side side)
 {
-	bridge->eof |= (uint8_t)(1U << side);
+	bridge->eof |= bit(side);
+	if (side == SIDE_CLIENT)
+		note_end(bridge, BRIDGE_END_CLIENT);
 	pump(bridge);
-	if (bridge->follow == NULL)
-		return;
-	if (side == SIDE_BACKEND) {
-		if (bridge->why != BYE_COUNT)
-			finish(bridge, BRIDGE_END_MOVED);
-		else
-			finish(bridge, BRIDGE_END_BACKEND);
-	} else if (bridge->conns[SIDE_CLIENT] != NULL) {
-		let_backend_end(bridge);
-	}
 }
 
 static void
@@ -285,14 +420,15 @@ failed(struct bridge *bridge, enum side side)
 	log_debug("session_failed", "session=%s side=%s reason=%s", bridge->session,
 	    side == SIDE_CLIENT ? "client" : "backend",
 	    log_quote_text(conn_fault(bridge->conns[side])->text));
+	note_end(bridge,
+	    side == SIDE_CLIENT ? BRIDGE_END_BROKEN_CLIENT : BRIDGE_END_BROKEN_BACKEND);
 	if (side == SIDE_BACKEND) {
-		finish(bridge,
-		    bridge->why != BYE_COUNT ? BRIDGE_END_MOVED : BRIDGE_END_BROKEN_BACKEND);
+		finish(bridge);
 		return;
 	}
-	conn_close(&bridge->conns[SIDE_CLIENT]);
-	bridge->eof |= 1U << SIDE_CLIENT;
-	let_backend_end(bridge);
+	bridge->eof |= bit(SIDE_CLIENT);
+	let_client_go(bridge, false);
+	say_end(bridge);
 }
 
 static void
@@ -315,11 +451,12 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		break;
 	case CONN_IDLE:
 		/* Both sides: a client that only listens, or only sends, is not idle. */
-		bridge->quiet |= (uint8_t)(1U << side);
-		if (bridge->quiet == (1U << SIDE_CLIENT | 1U << SIDE_BACKEND))
+		bridge->quiet |= bit(side);
+		if (bridge->quiet == (bit(SIDE_CLIENT) | bit(SIDE_BACKEND)))
 			bridge_end(bridge, BYE_SLOW);
 		break;
 	case CONN_RELAYED:
+		bridge->quiet = 0;
 		relay_done(bridge, side);
 		pump(bridge);
 		break;
@@ -341,13 +478,40 @@ kick(const struct bridge *bridge)
 }
 
 static void
-say_end(struct bridge *bridge)
+ask_end(struct bridge *bridge)
 {
 	bridge->dialect->follow.end(bridge->follow, bridge->why,
 	    conn_out(bridge->conns[SIDE_CLIENT]), conn_out(bridge->conns[SIDE_BACKEND]));
 	pump(bridge);
 }
 
+/* Has anything passed since this was last asked? Then somebody is still there. */
+static bool
+goes_on(struct bridge *bridge)
+{
+	uint64_t passed = bytes_from(bridge, SIDE_CLIENT) + bytes_from(bridge, SIDE_BACKEND);
+	bool goes = passed != bridge->passed;
+
+	bridge->passed = passed;
+	return goes;
+}
+
+static void
+say_stuck(struct bridge *bridge)
+{
+	if (bridge->said_stuck)
+		return;
+	bridge->said_stuck = true;
+	log_warning("session_stuck", "proto=%s session=%s user=%s destination=%s to=%s reason=%s",
+	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
+	    text_at(bridge, OWNER).ptr, log_quote(text_at(bridge, BACKEND)),
+	    "\"the backend has not closed the session of an account that moves\"");
+}
+
+/*
+ * Time is up. The client is sent away, and whatever its backend still does is
+ * waited for, because it may do it to the mailbox.
+ */
 static void
 on_deadline(void *ctx)
 {
@@ -357,38 +521,44 @@ on_deadline(void *ctx)
 	    bridge->conns[SIDE_CLIENT] != NULL) {
 		bridge->is_hurried = true;
 		timer_start(bridge->deadline, HURRY_MS);
-		say_end(bridge);
+		ask_end(bridge);
 		return;
 	}
-	conn_close(&bridge->conns[SIDE_CLIENT]);
-	if (bridge->nobody_believed || bridge->why != BYE_MOVED) {
-		finish(bridge, BRIDGE_END_CUT);
+	if (bridge->nobody_believed) {
+		bridge->end = BRIDGE_END_CUT;
+		finish(bridge);
 		return;
 	}
-	if (!bridge->said_stuck)
-		log_warning("session_stuck",
-		    "proto=%s session=%s user=%s destination=%s to=%s reason=%s",
-		    bridge->dialect->name, bridge->session,
-		    log_quote(household_account(&bridge->member)), text_at(bridge, OWNER).ptr,
-		    log_quote(text_at(bridge, BACKEND)),
-		    "\"the backend has not closed the session of an account that moves\"");
-	bridge->said_stuck = true;
+	if (bridge->why == BYE_COUNT && bridge->conns[SIDE_CLIENT] != NULL && goes_on(bridge)) {
+		start_deadline(bridge); /* half closed, and listening */
+		return;
+	}
+	let_client_go(bridge, true);
+	say_end(bridge);
+	if (!bridge->is_moved)
+		return;
+	say_stuck(bridge);
 	kick(bridge);
-	timer_start(bridge->deadline, (uint64_t)bridge->server->settings->frontd.end_timeout_ms);
-	conn_end_out(bridge->conns[SIDE_BACKEND]);
+	start_deadline(bridge);
+}
+
+static void
+end_gently(struct bridge *bridge, enum bye why, enum bridge_end end)
+{
+	if (bridge->follow == NULL || bridge->why != BYE_COUNT)
+		return;
+	note_end(bridge, end);
+	bridge->why = why;
+	start_deadline(bridge);
+	if (bridge->conns[SIDE_CLIENT] == NULL)
+		return; /* has gone already; its backend's end is awaited */
+	ask_end(bridge);
 }
 
 void
 bridge_end(struct bridge *bridge, enum bye why)
 {
-	if (bridge->follow == NULL || bridge->why != BYE_COUNT)
-		return;
-	bridge->why = why;
-	if (bridge->deadline == NULL)
-		start_deadline(bridge);
-	if (bridge->conns[SIDE_CLIENT] == NULL)
-		return; /* has gone already; its backend's end is awaited */
-	say_end(bridge);
+	end_gently(bridge, why, why == BYE_SLOW ? BRIDGE_END_IDLE : BRIDGE_END_KICKED);
 }
 
 static bool
@@ -397,7 +567,7 @@ stands(void *ctx, const struct finding *finding)
 	const struct bridge *bridge = ctx;
 	bool is_held = finding->hold == HOLD_ALL && bridge->dialect->park_ms != 0;
 
-	return !is_held && str_eq(finding->owner, text_at(bridge, OWNER)) &&
+	return !is_held && str_eq(server_owner(bridge->server, finding), text_at(bridge, OWNER)) &&
 	       str_eq(finding->account, household_account(&bridge->member));
 }
 
@@ -406,16 +576,26 @@ end(void *ctx, const struct finding *finding)
 {
 	struct bridge *bridge = ctx;
 
+	bridge->is_moved = true;
 	bridge->nobody_believed = finding == NULL;
-	bridge_end(bridge, BYE_MOVED);
+	if (bridge->why != BYE_COUNT)
+		start_deadline(bridge); /* is ending already; from now on it has this long */
+	end_gently(bridge, BYE_MOVED, BRIDGE_END_MOVED);
 }
 
 static const struct claim_events claim_events = {.stands_fn = stands, .end_fn = end};
 
+/* If nothing runs, both may as well be told. */
 void
 bridge_stop(struct bridge *bridge)
 {
-	finish(bridge, BRIDGE_END_STOPPED);
+	bridge->end = BRIDGE_END_STOPPED;
+	if (bridge->conns[SIDE_CLIENT] != NULL) {
+		bridge->dialect->follow.end(bridge->follow, BYE_SHUTDOWN,
+		    conn_out(bridge->conns[SIDE_CLIENT]), conn_out(bridge->conns[SIDE_BACKEND]));
+		conn_flush(bridge->conns[SIDE_BACKEND]);
+	}
+	finish(bridge);
 }
 
 /* ---- life */
@@ -510,5 +690,6 @@ bridge_status(const struct bridge *bridge)
 	    household_account(&bridge->member).ptr, "from", text_at(bridge, CLIENT_IP).ptr,
 	    "destination", text_at(bridge, OWNER).ptr, "to", text_at(bridge, BACKEND).ptr, "phase",
 	    phases[bridge->follow->phase], "ms", (json_int_t)(clock_ms() - bridge->since_ms), "in",
-	    (json_int_t)bridge->bytes[SIDE_CLIENT], "out", (json_int_t)bridge->bytes[SIDE_BACKEND]);
+	    (json_int_t)bytes_from(bridge, SIDE_CLIENT), "out",
+	    (json_int_t)bytes_from(bridge, SIDE_BACKEND));
 }

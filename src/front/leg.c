@@ -37,7 +37,7 @@ struct leg {
 	enum leg_phase phase;
 	enum leg_event event; /* for later */
 	size_t endpoint; /* the one in hand */
-	bool has_begun; /* something of the login was written */
+	bool has_begun; /* something was said that may be of the login */
 	struct fault fault;
 };
 
@@ -79,8 +79,10 @@ static void
 give_up(struct leg *leg, const struct fault *why)
 {
 	leg->fault = *why;
-	log_info("backend_failed", "proto=%s destination=%s to=%s reason=%s", leg->dialect->name,
-	    leg->service->destination, log_quote_text(leg_peer(leg)), log_quote_text(why->text));
+	if (leg->phase != LEG_LEAVING)
+		log_info("backend_failed", "proto=%s destination=%s to=%s reason=%s",
+		    leg->dialect->name, leg->service->destination,
+		    log_quote_text(leg_peer(leg)), log_quote_text(why->text));
 	conn_close(&leg->conn);
 	if (leg->back != NULL)
 		leg->dialect->back.free(leg->back);
@@ -105,10 +107,12 @@ server_name(const struct leg *leg)
 						 : leg->service->endpoints[leg->endpoint].host;
 }
 
+/* What was said before is no part of a login: nobody logs in where TLS is to come first. */
 static void
 start_tls(struct leg *leg)
 {
 	leg->phase = LEG_SHAKING;
+	leg->has_begun = false;
 	conn_start_tls(leg->conn, leg->service->tls, server_name(leg), leg->service->connect_ms);
 }
 
@@ -189,7 +193,7 @@ static void
 on_event(struct conn *conn, enum conn_event event, void *ctx)
 {
 	static const struct fault ended = {
-	    .verdict = VERDICT_TEMP, .text = "the backend closed the connection before the login"};
+	    .verdict = VERDICT_TEMP, .text = "the backend closed the connection during the login"};
 	struct leg *leg = ctx;
 
 	switch (event) {
@@ -202,10 +206,8 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		else
 			go_on(leg);
 		break;
-	case CONN_EOF:
-		if (leg->phase == LEG_LEAVING)
-			give_up(leg, &ended);
-		else if (leg->phase != LEG_STANDS && leg->phase != LEG_DONE)
+	case CONN_EOF: /* comes once: a login that stood, and is not taken yet, has ended too */
+		if (leg->phase != LEG_DONE)
 			give_up(leg, &ended);
 		break;
 	case CONN_FAILED:
@@ -320,16 +322,15 @@ leg_quit(struct leg *leg)
 	if (leg->phase == LEG_LEAVING)
 		return;
 	timer_stop(leg->deadline);
-	if (leg->back == NULL || !leg->has_begun || leg->phase == LEG_SHAKING) {
+	leg->phase = LEG_LEAVING;
+	if (!leg->has_begun) {
 		/* No login was sent: there is nothing that could stay behind. */
 		conn_close(&leg->conn);
-		leg->phase = LEG_LEAVING;
 		tell_later(leg, LEG_GONE);
 		return;
 	}
-	leg->phase = LEG_LEAVING;
 	leg->dialect->back.quit(leg->back, conn_out(leg->conn));
-	conn_flush(leg->conn);
+	conn_end_out(leg->conn); /* it may wait for the rest of what it was promised */
 }
 
 struct conn *

@@ -34,12 +34,14 @@ void leg_free(struct leg **leg); /* closes; NULL is allowed */
 const struct back *leg_back(const struct leg *leg);
 const struct fault *leg_fault(const struct leg *leg);
 const char *leg_peer(const struct leg *leg); /* for the log: the address in hand */
-bool
-leg_has_begun(const struct leg *leg); /* a login was sent: there may be a session at the backend */
+bool leg_has_begun(const struct leg *leg); /* there may be a session at the backend */
 
 void leg_respond(struct leg *leg, struct str base64);
 
-/* Leave: whatever stands at the backend is to end, and LEG_GONE says that it has. */
+/*
+ * Leave: whatever stands at the backend is to end, and LEG_GONE says that it has.
+ * That may take as long as the backend likes: whoever has no time frees the leg.
+ */
 void leg_quit(struct leg *leg);
 
 /* The connection is the caller's, with conn_keep_secrets() still on; the leg is to be freed. */

@@ -22,6 +22,7 @@ enum {
 	SHAKE_MS = 10000,
 	PROXY_MS = 5000,
 	STUCK_WORD_MS = 60000,
+	OUT_HIGH_BYTES = 32 * 1024, /* so much unsent: the client is not listened to */
 };
 
 static const char *const phase_names[] = {
@@ -130,10 +131,12 @@ login_end(struct login *login, enum login_end why)
 	close_client(login, why);
 	if (leaves_something(login, why)) {
 		login->end = why;
+		arena_wipe(login->arena); /* it may take long, and nobody logs in any more */
 		timer_stop(login->pause);
-		timer_start(login->deadline, (uint64_t)server->settings->frontd.end_timeout_ms);
 		if (login->phase != LOGIN_LEAVING)
 			login_leave(login);
+		else if (!timer_is_running(login->deadline))
+			login_await_end(login);
 		return;
 	}
 	login_enter(login, LOGIN_ENDED);
@@ -180,12 +183,26 @@ begin_tls(struct login *login)
 	conn_start_tls_behind(login->conn, login->server->tls[login->port->kind], SHAKE_MS);
 }
 
+/* Whoever asks and never reads: the answers are not to fill our memory. */
+static bool
+is_deaf(struct login *login)
+{
+	if (buf_len(conn_out(login->conn)) < OUT_HIGH_BYTES)
+		return false;
+	conn_flush(login->conn);
+	return buf_len(conn_out(login->conn)) >= OUT_HIGH_BYTES; /* CONN_DRAINED goes on */
+}
+
 void
 login_go_on(struct login *login)
 {
 	struct front_terms terms;
 
-	while (login->phase == LOGIN_TALKING) {
+	while (login->phase == LOGIN_TALKING && !is_deaf(login)) {
+		if (login->server->draining) {
+			login_end(login, LOGIN_END_DRAINED);
+			return;
+		}
 		terms = terms_of(login);
 		switch (login->dialect->front.next(login->front, &terms, conn_in(login->conn),
 		    conn_out(login->conn))) {
@@ -265,10 +282,12 @@ admit(struct login *login)
 	const struct frontd_settings *frontd = &login->server->settings->frontd;
 
 	name_caller(login);
+	timer_stop(login->deadline); /* of the PROXY header */
 	login->is_counted = crowd_enter(login->server->crowd, &login->caller.client,
 	    (size_t)frontd->max_per_address);
 	if (!login->is_counted) {
-		login_enter(login, LOGIN_TALKING);
+		login_enter(login,
+		    login->port->tls_mode == TLS_MODE_IMPLICIT ? LOGIN_SHAKING : LOGIN_TALKING);
 		login_end(login, LOGIN_END_CROWDED);
 		return;
 	}
@@ -339,6 +358,8 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		login_end(login, LOGIN_END_BROKEN);
 		break;
 	case CONN_DRAINED:
+		login_go_on(login);
+		break;
 	case CONN_IDLE:
 	case CONN_RELAYED:
 		break;
@@ -346,21 +367,32 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 }
 
 /*
- * The client has gone, and its backend does not close. Where the account moves,
- * the writer has to know that somebody may still be there.
+ * The backend was left and does not close. Where the account moves, the writer
+ * has to know that somebody may still be there, for however long.
  */
 static void
 give_up_leg(struct login *login)
 {
 	if (!login->is_moved) {
 		leg_free(&login->leg);
-		login_end(login, login->end);
+		if (login->conn == NULL)
+			login_end(login, login->end);
+		else
+			login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}
+	if (login->conn != NULL)
+		login_end(login, LOGIN_END_SLOW); /* and go on waiting */
 	log_warning("login_stuck", "proto=%s session=%s account=%s destination=%s to=%s",
 	    login->dialect->name, login->session, log_quote_text(login->account), login->owner,
 	    leg_peer(login->leg));
 	timer_start(login->deadline, STUCK_WORD_MS);
+}
+
+void
+login_await_end(struct login *login)
+{
+	timer_start(login->deadline, (uint64_t)login->server->settings->frontd.end_timeout_ms);
 }
 
 static void
@@ -368,11 +400,10 @@ on_deadline(void *ctx)
 {
 	struct login *login = ctx;
 
-	if (login->conn == NULL) {
-		give_up_leg(login);
-		return;
-	}
 	switch (login->phase) {
+	case LOGIN_LEAVING:
+		give_up_leg(login);
+		break;
 	case LOGIN_PROXY:
 		login_end(login, LOGIN_END_PROXY);
 		break;

@@ -56,6 +56,8 @@ struct login {
 	bool is_parked; /* and there too */
 	bool is_trial; /* the service's breaker waits to hear of us */
 	bool is_moved; /* the claim is to end: only the backend's end frees it */
+	bool is_challenged; /* the client has seen a challenge of this backend: no other can go on */
+	unsigned turns; /* how often these credentials had to turn round on their way */
 	enum login_end end; /* once conn is NULL: why, while the backend's end is awaited */
 	uint64_t since_ms, asked_ms, parked_ms;
 
@@ -76,10 +78,13 @@ void login_enter(struct login *login, enum login_phase phase);
 /* The client goes; the login does when nothing of it is left at a backend. */
 void login_end(struct login *login, enum login_end why);
 void login_go_on(struct login *login); /* the front machine reads what is there */
+void login_await_end(struct login *login); /* of the backend that was left; not for ever */
 
 /* login_route.c */
 void login_route(struct login *login); /* the credentials are there */
-void login_ask(struct login *login); /* (again) */
+void login_ask(struct login *login);
+void login_turn(struct login *login); /* the backend was left: ask again, where that makes sense */
+void login_restart(struct login *login, uint64_t more_ms); /* the client's time, anew */
 void login_check(struct login *login); /* accepted: does it still stand? */
 void login_unpark(struct login *login);
 void login_forget_try(struct login *login); /* question, claim, leg: all of one try */

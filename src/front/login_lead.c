@@ -11,7 +11,11 @@
 #include <inttypes.h>
 #include <sodium.h>
 
-enum { TTL_FIRST = 5 }; /* fronts behind each other; Dovecot's number */
+enum {
+	TTL_FIRST = 5, /* fronts behind each other; Dovecot's number */
+	LEAD_MS =
+	    30000, /* for a backend to judge a login: Dovecot takes up to 17 s for a wrong one */
+};
 
 static void
 accepted(struct login *login)
@@ -59,6 +63,7 @@ on_leg(void *ctx, enum leg_event event)
 	switch (event) {
 	case LEG_CHALLENGE:
 		login_enter(login, LOGIN_ANSWERING);
+		login->is_challenged = true;
 		login->dialect->front.challenge(login->front, leg_back(login->leg)->text,
 		    conn_out(login->conn));
 		login_enter(login, LOGIN_TALKING); /* the answer comes as FRONT_RESPONSE */
@@ -75,14 +80,16 @@ on_leg(void *ctx, enum leg_event event)
 		failed(login);
 		break;
 	case LEG_GONE:
-		login_forget_try(login);
-		if (login->conn == NULL)
+		if (login->conn == NULL) {
+			leg_free(&login->leg);
 			login_end(login, login->end);
-		else if (login->front->credentials.secret.ptr == NULL) {
+		} else if (login->front->credentials.secret.ptr == NULL) {
+			login_forget_try(login);
 			login_enter(login, LOGIN_TALKING); /* the client has given this try up */
+			login_restart(login, 0);
 			login_go_on(login);
 		} else {
-			login_ask(login);
+			login_turn(login);
 		}
 		break;
 	}
@@ -103,6 +110,15 @@ write_name(struct login *login)
 	return route_rewrite(&login->server->route_rules, login->service->login,
 	    credentials_login(&login->front->credentials), str_of(login->account),
 	    &login->rewritten);
+}
+
+/* The leg has its own time, and must be the first to lose patience: then the client is told. */
+static uint64_t
+lead_ms(const struct login *login)
+{
+	uint64_t login_ms = (uint64_t)login->server->settings->frontd.login_timeout_ms;
+
+	return login_ms < LEAD_MS ? login_ms : LEAD_MS;
 }
 
 void
@@ -133,8 +149,9 @@ login_lead(struct login *login)
 	    .start_tls = login->service->tls_mode == TLS_MODE_STARTTLS,
 	    .is_safe = login->service->is_safe};
 	login_enter(login, LOGIN_LEADING);
+	login_restart(login, lead_ms(login));
 	login->leg = leg_new(server->loop, login->dialect, login->service, &login->task,
-	    (uint64_t)server->settings->frontd.login_timeout_ms, on_leg, login);
+	    lead_ms(login), on_leg, login);
 }
 
 void
@@ -142,6 +159,7 @@ login_leave(struct login *login)
 {
 	map_forget(&login->question);
 	login_enter(login, LOGIN_LEAVING);
+	login_await_end(login);
 	leg_quit(login->leg);
 }
 

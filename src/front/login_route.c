@@ -14,6 +14,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { TURNS_MOST = 10 }; /* of a login that finds its account moved again and again */
+
 /* ---- refusing */
 
 void
@@ -23,7 +25,7 @@ login_forget_try(struct login *login)
 	login_unpark(login);
 	if (login->is_trial)
 		breaker_left(&login->service->breaker);
-	login->is_trial = login->is_moved = false;
+	login->is_trial = login->is_moved = login->is_challenged = false;
 	leg_free(&login->leg);
 	service_leave(&login->service);
 	claim_release(&login->claim);
@@ -32,12 +34,19 @@ login_forget_try(struct login *login)
 	login->account = login->owner = NULL;
 }
 
-/* However it was written: an account is guessed at, where it is known whose. */
-static struct str
-guessed_name(const struct login *login)
+void
+login_restart(struct login *login, uint64_t more_ms)
 {
-	return login->account != NULL ? str_of(login->account)
-				      : credentials_login(&login->front->credentials);
+	timer_start(login->deadline,
+	    more_ms + (uint64_t)login->server->settings->frontd.login_timeout_ms);
+}
+
+/* Whom a failure is counted for: the account, however it was written, where there is one. */
+static struct str
+guessed(const struct login *login)
+{
+	return login->account ? str_of(login->account)
+			      : credentials_login(&login->front->credentials);
 }
 
 /* Not before so long after the question as others take whose password is wrong. */
@@ -50,8 +59,8 @@ delay_of(struct login *login, enum refusal refusal)
 	if (refusal != REFUSAL_WRONG && refusal != REFUSAL_TOKEN)
 		return 0;
 	due_ms = login->asked_ms + least_ms +
-		 crowd_failed(login->server->crowd, &login->caller.client, guessed_name(login),
-		     now_ms, least_ms);
+		 crowd_failed(login->server->crowd, &login->caller.client, guessed(login), now_ms,
+		     least_ms);
 	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
@@ -73,6 +82,7 @@ login_refuse(struct login *login, enum refusal refusal, struct str text)
 	login_forget_try(login);
 	login_enter(login, LOGIN_DELAYED);
 	timer_start(login->pause, delay_ms);
+	login_restart(login, delay_ms); /* the wait was ours, not the client's */
 }
 
 /* ---- waiting for the end of a hold */
@@ -85,7 +95,7 @@ login_unpark(struct login *login)
 	login->is_parked = false;
 	crowd_unpark(login->server->crowd, &login->caller.client);
 	timer_stop(login->pause);
-	timer_start(login->deadline, (uint64_t)login->server->settings->frontd.login_timeout_ms);
+	login_restart(login, 0);
 }
 
 static void
@@ -119,8 +129,8 @@ stands(void *ctx, const struct finding *finding)
 	const struct login *login = ctx;
 	bool is_held = finding->hold == HOLD_ALL && login->dialect->park_ms != 0;
 
-	return str_is(finding->owner, login->owner) && str_is(finding->account, login->account) &&
-	       is_held == login->is_parked;
+	return str_is(server_owner(login->server, finding), login->owner) &&
+	       str_is(finding->account, login->account) && is_held == login->is_parked;
 }
 
 static void
@@ -144,8 +154,10 @@ static const struct claim_events claim_events = {.stands_fn = stands, .end_fn = 
 static void
 take_claim(struct login *login, const struct finding *finding)
 {
+	struct str owner = server_owner(login->server, finding);
+
 	login->account = xstrndup(finding->account.ptr, finding->account.len);
-	login->owner = xstrndup(finding->owner.ptr, finding->owner.len);
+	login->owner = xstrndup(owner.ptr, owner.len);
 	login->claim =
 	    map_claim(login->server->map, &login->server->account, finding, &claim_events, login);
 }
@@ -160,11 +172,12 @@ is_crowded(const struct login *login, struct str account)
 static void
 go_home(struct login *login, const struct finding *finding)
 {
-	struct home *home = server_home(login->server, finding->owner);
+	struct str owner = server_owner(login->server, finding);
+	struct home *home = server_home(login->server, owner);
 
 	if (home == NULL || home->services[login->port->kind] == NULL) {
 		log_warning("login_has_no_home", "proto=%s account=%s owner=%s reason=%s",
-		    login->dialect->name, log_quote(finding->account), log_quote(finding->owner),
+		    login->dialect->name, log_quote(finding->account), log_quote(owner),
 		    home == NULL ? "\"there is no such destination\""
 				 : "\"the destination does not serve this protocol\"");
 		login_refuse(login, REFUSAL_LATER, STR(""));
@@ -183,20 +196,15 @@ go_home(struct login *login, const struct finding *finding)
 	login_lead(login);
 }
 
-/* Nobody knows this login; inside a managed domain a destination may want to see it all the same.
+/*
+ * Nobody knows this login; inside a managed domain a destination may want to see
+ * it all the same.
  */
-static void
-unknown(struct login *login, const struct finding *finding)
+static bool
+is_refused(const struct login *login, const struct finding *finding)
 {
-	const char *where = login->server->settings->frontd.unknown_login;
-	struct finding there = *finding;
-
-	if (finding->verdict == VERDICT_FOUND && strcmp(where, "refuse") != 0) {
-		there.owner = str_of(where);
-		go_home(login, &there);
-		return;
-	}
-	login_refuse(login, REFUSAL_WRONG, STR(""));
+	return finding->verdict == VERDICT_ABSENT ||
+	       (finding->is_unknown && server_owner(login->server, finding).len == 0);
 }
 
 static void
@@ -207,13 +215,11 @@ found(void *ctx, const struct finding *finding)
 	login->question = NULL;
 	switch (finding->verdict) {
 	case VERDICT_FOUND:
-		if (finding->is_unknown)
-			unknown(login, finding);
+	case VERDICT_ABSENT:
+		if (is_refused(login, finding))
+			login_refuse(login, REFUSAL_WRONG, STR(""));
 		else
 			go_home(login, finding);
-		break;
-	case VERDICT_ABSENT:
-		unknown(login, finding);
 		break;
 	case VERDICT_TEMP:
 	case VERDICT_PERM:
@@ -262,10 +268,23 @@ login_ask(struct login *login)
 }
 
 void
+login_turn(struct login *login)
+{
+	/* What the client was asked by one backend it cannot answer to another. */
+	if (login->is_challenged || ++login->turns > TURNS_MOST) {
+		login_refuse(login, REFUSAL_LATER, STR(""));
+		return;
+	}
+	login_forget_try(login);
+	login_ask(login);
+}
+
+void
 login_route(struct login *login)
 {
 	login->asked_ms = clock_ms();
 	login->parked_ms = 0;
+	login->turns = 0;
 	login_ask(login);
 }
 

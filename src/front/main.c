@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+enum { DRAIN_SPARE_MS = 500 };
+
 struct frontd {
 	struct worker *worker;
 	struct map *map;
@@ -60,8 +62,9 @@ static int
 frontd_start(struct worker *worker, const struct settings *settings, const int *fds, void **ctx_r,
     struct fault *fault_r)
 {
-	const struct map_role role = {
-	    .name = "frontd", .drain_ms = (uint32_t)settings->frontd.end_timeout_ms};
+	/* A little more than is given to the sessions: their timers are never early. */
+	const struct map_role role = {.name = "frontd",
+	    .drain_ms = (uint32_t)settings->frontd.end_timeout_ms + DRAIN_SPARE_MS};
 	struct frontd *frontd = xnew(struct frontd);
 	struct loop *loop = worker_loop(worker);
 

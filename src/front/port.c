@@ -61,8 +61,18 @@ read_networks(const struct front_listen_settings *row, struct cidr **list_r, str
 }
 
 int
-front_port_set(struct front_port *port, const struct front_listen_settings *row,
-    struct fault *fault_r)
+front_port_check(const struct front_listen_settings *row, struct fault *fault_r)
+{
+	struct cidr *networks;
+
+	if (read_networks(row, &networks, fault_r) == -1)
+		return -1;
+	free(networks);
+	return 0;
+}
+
+void
+front_port_set(struct front_port *port, const struct front_listen_settings *row)
 {
 	/* Everybody: a login front stands in public. */
 	static const struct cidr all[] = {
@@ -71,12 +81,11 @@ front_port_set(struct front_port *port, const struct front_listen_settings *row,
 	};
 	static const struct listener_guard guard = {.allow = all, .allow_count = ARRAY_LEN(all)};
 	struct server *server = port->server;
-	struct cidr *networks;
+	struct fault fault;
 
-	if (read_networks(row, &networks, fault_r) == -1)
-		return -1;
 	free(port->proxy_from);
-	port->proxy_from = networks;
+	port->proxy_from = NULL;
+	must(read_networks(row, &port->proxy_from, &fault) == 0);
 	port->proxy_from_count = row->proxy_from_count;
 	port->kind = (enum dialect_kind)row->protocol;
 	port->dialect = dialects[port->kind];
@@ -88,7 +97,6 @@ front_port_set(struct front_port *port, const struct front_listen_settings *row,
 	if (!server->draining)
 		port->listener = listener_new(server->loop, port->fd, port->address, &guard,
 		    server->seats, let_in, port);
-	return 0;
 }
 
 void

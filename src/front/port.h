@@ -39,9 +39,11 @@ struct front_port {
 struct front_port *front_port_new(struct server *server, int fd);
 void front_port_free(struct front_port **port); /* no logins left */
 
-/* Take over what the row says; 0, or -1 and nothing is changed. */
-int front_port_set(struct front_port *port, const struct front_listen_settings *row,
-    struct fault *fault_r);
+/* Can the row be taken over? 0, or -1 and *fault_r. */
+int front_port_check(const struct front_listen_settings *row, struct fault *fault_r);
+
+/* Take over what a row says that was found good; its protocol is the port's, or it is a new port. */
+void front_port_set(struct front_port *port, const struct front_listen_settings *row);
 void front_port_stop(struct front_port *port); /* lets nobody in from now on */
 
 #endif

@@ -34,6 +34,7 @@ on_leg(void *ctx, enum leg_event event)
 
 	switch (event) {
 	case LEG_ACCEPTED:
+		breaker_worked(&scout->service->breaker);
 		server_learn(scout->server, scout->service, leg_back(scout->leg)->offer);
 		leg_quit(scout->leg);
 		timer_start(scout->next, SCOUT_EVERY_MS); /* however long it takes to leave */

@@ -80,6 +80,16 @@ server_home(const struct server *server, struct str owner)
 	return home;
 }
 
+struct str
+server_owner(const struct server *server, const struct finding *finding)
+{
+	const char *unknown = server->settings->frontd.unknown_login;
+
+	if (!finding->is_unknown)
+		return finding->owner;
+	return strcmp(unknown, "refuse") == 0 ? STR("") : str_of(unknown);
+}
+
 /* ---- what may be offered */
 
 /* NULL as long as one of them was not seen: nothing can be promised for it. */
@@ -231,29 +241,47 @@ is_wanted(const struct front_port *port, const struct settings *settings, const 
 	return false;
 }
 
+/* It goes with its last login. */
+static void
+retire(struct front_port *port)
+{
+	front_port_stop(port);
+	port->fd = -1;
+	if (port->logins == 0)
+		front_port_free(&port);
+}
+
 static int
-set_ports(struct server *server, const struct settings *settings, const int *fds,
-    struct fault *fault_r)
+check_ports(const struct settings *settings, struct fault *fault_r)
+{
+	for (size_t i = 0; i < settings->frontd.listen_count; i++)
+		if (front_port_check(&settings->frontd.listen[i], fault_r) == -1)
+			return -1;
+	return 0;
+}
+
+static void
+set_ports(struct server *server, const struct settings *settings, const int *fds)
 {
 	struct front_port *port, *next;
 
 	for (size_t i = 0; i < settings->frontd.listen_count; i++) {
+		const struct front_listen_settings *row = &settings->frontd.listen[i];
+
 		port = find_port(server, fds[i]);
+		if (port != NULL && (int)port->kind != (int)row->protocol) {
+			retire(port); /* who came for the other protocol goes on with it */
+			port = NULL;
+		}
 		if (port == NULL)
 			port = front_port_new(server, fds[i]);
-		if (front_port_set(port, &settings->frontd.listen[i], fault_r) == -1)
-			return -1;
+		front_port_set(port, row);
 	}
 	for (port = LIST_FIRST(&server->ports); port != NULL; port = next) {
 		next = LIST_NEXT(port, entry);
-		if (port->fd == -1 || is_wanted(port, settings, fds))
-			continue;
-		front_port_stop(port);
-		port->fd = -1;
-		if (port->logins == 0)
-			front_port_free(&port);
+		if (port->fd != -1 && !is_wanted(port, settings, fds))
+			retire(port);
 	}
-	return 0;
 }
 
 /* Where the name of a token's user is looked for; claims only where the settings name some. */
@@ -281,6 +309,21 @@ send_scouts(struct server *server)
 	}
 }
 
+/* What was known of a destination's services is known of the new ones. */
+static void
+inherit(struct home *homes, const struct server *server)
+{
+	struct home *home, *tmp;
+	const struct home *former;
+
+	HASH_ITER (hh, homes, home, tmp) {
+		former = server_home(server, str_of(home->name));
+		for (size_t i = 0; former != NULL && i < DIALECT_COUNT; i++)
+			if (home->services[i] != NULL)
+				service_inherit(home->services[i], former->services[i]);
+	}
+}
+
 /* Everything that can fail comes first, so that a bad file changes nothing. */
 static int
 take_settings(struct server *server, const struct settings *settings, const int *fds,
@@ -290,12 +333,13 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	struct home *homes = NULL;
 
 	if (homes_new(settings, &homes, fault_r) == -1 ||
-	    contexts_new(settings, tls, fault_r) == -1 ||
-	    set_ports(server, settings, fds, fault_r) == -1) {
+	    contexts_new(settings, tls, fault_r) == -1 || check_ports(settings, fault_r) == -1) {
 		homes_free(&homes);
 		contexts_free(tls);
 		return -1;
 	}
+	set_ports(server, settings, fds);
+	inherit(homes, server);
 	homes_free(&server->homes);
 	server->homes = homes;
 	contexts_free(server->tls);
@@ -334,6 +378,8 @@ server_check(struct settings *settings)
 		settings_problem(settings, settings->frontd.certificates[0].line,
 		    "frontd.certificates", "%s", fault.text);
 	contexts_free(tls);
+	if (check_ports(settings, &fault) == -1)
+		settings_problem(settings, 0, "frontd.listen.proxy_from", "%s", fault.text);
 }
 
 int

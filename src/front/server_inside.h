@@ -66,6 +66,12 @@ struct server {
 /* The home of an owner; NULL: there is no such destination. */
 struct home *server_home(const struct server *server, struct str owner);
 
+/*
+ * Who a finding (FOUND) says is to serve: the owner, or where the account is unknown
+ * the destination that the settings want to judge it; empty: nobody.
+ */
+struct str server_owner(const struct server *server, const struct finding *finding);
+
 /* What may be offered on a connection of this dialect, as things stand. */
 void server_terms(const struct server *server, const struct front_port *port, bool is_tls,
     struct front_terms *terms_r);

@@ -98,3 +98,17 @@ service_learn(struct service *service, const struct offer *offer)
 	offer_free(&service->offer);
 	service->offer = copy;
 }
+
+void
+service_inherit(struct service *service, const struct service *former)
+{
+	if (former == NULL)
+		return;
+	service->breaker = former->breaker;
+	service->breaker.is_tried = false; /* whoever tries tells the former one */
+	service->logins = former->logins;
+	service->refused = former->refused;
+	service->failed = former->failed;
+	if (former->offer != NULL)
+		service_learn(service, former->offer);
+}

@@ -1,8 +1,8 @@
 /*
  * service.h - where a destination serves one protocol                 (driver)
  *
- * Made from a row of destinations.services. Counted by whoever uses it: after a
- * reload those that changed are made anew, and the old ones go with the last
+ * Made from a row of destinations.services. Counted by whoever uses it: a reload
+ * makes all anew, which inherit what was known, and the old ones go with the last
  * login that still points there.
  */
 #ifndef FRONT_SERVICE_H
@@ -44,6 +44,9 @@ struct service *service_new(const char *destination, const struct service_settin
     struct fault *fault_r);
 struct service *service_use(struct service *service);
 void service_leave(struct service **service); /* NULL is allowed */
+
+/* A reload: what the former service (NULL: there was none) has learned and counted goes on. */
+void service_inherit(struct service *service, const struct service *former);
 
 /* What this backend was seen to announce takes the place of what was known; copied. */
 void service_learn(struct service *service, const struct offer *offer);

@@ -375,6 +375,12 @@ conn_keep_secrets(struct conn *conn, bool secrets)
 	}
 }
 
+bool
+conn_has_failed(const struct conn *conn)
+{
+	return conn->phase == PHASE_BROKEN || conn->phase == PHASE_ENDED;
+}
+
 const struct fault *
 conn_fault(const struct conn *conn)
 {

@@ -89,7 +89,10 @@ void conn_close(struct conn **conn); /* at once; no event follows */
  */
 void conn_finish(struct conn **conn, uint64_t linger_ms);
 
-/* Nothing will be put into conn_out() any more: say so to the peer, behind what is there. */
+/*
+ * Nothing will be put into conn_out() any more: say so to the peer, behind what is there.
+ * What is put there all the same, once that was said, is dropped.
+ */
 void conn_end_out(struct conn *conn);
 
 struct buf *conn_in(struct conn *conn);
@@ -127,6 +130,8 @@ void conn_relay(struct conn *from, struct conn *to, uint64_t bytes);
 void conn_relay_stop(struct conn *from); /* harmless when there is none */
 uint64_t conn_relay_left(const struct conn *from); /* not yet gone; 0: there is no relay */
 
+/* Nothing can be sent any more. After CONN_EOF no event says so. */
+bool conn_has_failed(const struct conn *conn);
 const struct fault *conn_fault(const struct conn *conn);
 
 /*

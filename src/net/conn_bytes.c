@@ -151,6 +151,8 @@ conn_send_out(struct conn *conn)
 		conn_break(conn, &why);
 		return;
 	}
+	if (conn->ended_out)
+		buf_clear(&conn->out); /* it would be no more than a broken pipe */
 	/* What is on its way through a relay came before whatever is in "out". */
 	if (conn->feeder != NULL && !relay_push(conn->feeder))
 		return;
