@@ -163,6 +163,7 @@ class ImapScript:
         self.name = name
         self.words = words
         self.imap_port = lab.port()
+        self.ports = {"imap": self.imap_port}
         self.sessions = []
         self.tls = None
         if tls:
