@@ -81,8 +81,8 @@ give_up(struct leg *leg, const struct fault *why)
 	leg->fault = *why;
 	if (leg->phase != LEG_LEAVING)
 		log_info("backend_failed", "proto=%s destination=%s to=%s reason=%s",
-		    leg->dialect->name, leg->service->destination,
-		    log_quote_text(leg_peer(leg)), log_quote_text(why->text));
+		    leg->dialect->name, leg->service->destination, log_quote_text(leg_peer(leg)),
+		    log_quote_text(why->text));
 	conn_close(&leg->conn);
 	if (leg->back != NULL)
 		leg->dialect->back.free(leg->back);
