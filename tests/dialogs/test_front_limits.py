@@ -63,6 +63,17 @@ class Crowds(FrontCase):
         self.wait_phases(["running", "running"], self.user)
         self.session()
 
+    def test_logins_of_one_account_at_the_same_moment(self):
+        gate = self.old.gate("login")
+        crowd = [self.client() for _ in range(6)]
+        for client in crowd:
+            client.line()
+            client.say(f'a LOGIN "{self.user}" "{PASSWORD}"')
+        self.old.wait_said(self.user, "A", 6)
+        gate.set()
+        answers = sorted(client.line()[:11] for client in crowd)
+        self.assertEqual([b"a NO [LIMIT"] * 3 + [b"a OK Logged"] * 3, answers)
+
     def test_parked_logins_from_one_address(self):
         self.hold()
         for _ in range(2):
