@@ -126,6 +126,7 @@ struct back {
 	struct str untagged, text;
 	enum refusal refusal; /* REFUSAL_WRONG or REFUSAL_LATER */
 	struct offer *offer; /* what it announced, as far as it was seen; the machine's */
+	bool says_login; /* something of the login is in "out", or was: there may be a session */
 };
 
 struct back_row {

@@ -155,6 +155,7 @@ say_login(struct imap_back *back, struct buf *out)
 {
 	enum mechanism mechanism = back->back.task->credentials->mechanism;
 
+	back->back.says_login = true;
 	switch (back->way) {
 	case IMAP_WAY_LOGIN:
 		buf_add_text(out, TAG_LOGIN " LOGIN");

@@ -37,7 +37,8 @@ struct leg {
 	enum leg_phase phase;
 	enum leg_event event; /* for later */
 	size_t endpoint; /* the one in hand */
-	bool has_begun; /* something was said that may be of the login */
+	bool has_begun; /* something was said of the login */
+	bool is_slow; /* the backend was, and nobody else */
 	struct fault fault;
 };
 
@@ -81,8 +82,8 @@ give_up(struct leg *leg, const struct fault *why)
 	leg->fault = *why;
 	if (leg->phase != LEG_LEAVING)
 		log_info("backend_failed", "proto=%s destination=%s to=%s reason=%s",
-		    leg->dialect->name, leg->service->destination,
-		    log_quote_text(leg_peer(leg)), log_quote_text(why->text));
+		    leg->dialect->name, leg->service->destination, log_quote_text(leg_peer(leg)),
+		    log_quote_text(why->text));
 	conn_close(&leg->conn);
 	if (leg->back != NULL)
 		leg->dialect->back.free(leg->back);
@@ -107,12 +108,10 @@ server_name(const struct leg *leg)
 						 : leg->service->endpoints[leg->endpoint].host;
 }
 
-/* What was said before is no part of a login: nobody logs in where TLS is to come first. */
 static void
 start_tls(struct leg *leg)
 {
 	leg->phase = LEG_SHAKING;
-	leg->has_begun = false;
 	conn_start_tls(leg->conn, leg->service->tls, server_name(leg), leg->service->connect_ms);
 }
 
@@ -120,13 +119,15 @@ static void
 go_on(struct leg *leg)
 {
 	struct buf *out = conn_out(leg->conn);
+	enum back_step step;
 	struct fault fault;
 
 	if (leg->phase != LEG_TALKING)
 		return;
-	switch (leg->dialect->back.next(leg->back, conn_in(leg->conn), out, &fault)) {
+	step = leg->dialect->back.next(leg->back, conn_in(leg->conn), out, &fault);
+	leg->has_begun |= leg->back->says_login;
+	switch (step) {
 	case BACK_WAIT:
-		leg->has_begun |= buf_len(out) > 0;
 		conn_flush(leg->conn);
 		break;
 	case BACK_TLS:
@@ -229,6 +230,7 @@ on_deadline(void *ctx)
 	struct leg *leg = ctx;
 
 	leg->endpoint = leg->service->endpoint_count; /* no time for another */
+	leg->is_slow = leg->phase != LEG_ASKED; /* there the client is waited for */
 	give_up(leg, &slow);
 }
 
@@ -293,6 +295,12 @@ leg_fault(const struct leg *leg)
 	return &leg->fault;
 }
 
+bool
+leg_blames_backend(const struct leg *leg)
+{
+	return !leg->has_begun || leg->is_slow;
+}
+
 const char *
 leg_peer(const struct leg *leg)
 {
@@ -322,13 +330,14 @@ leg_quit(struct leg *leg)
 	if (leg->phase == LEG_LEAVING)
 		return;
 	timer_stop(leg->deadline);
-	leg->phase = LEG_LEAVING;
-	if (!leg->has_begun) {
+	if (!leg->has_begun && leg->phase != LEG_STANDS) {
 		/* No login was sent: there is nothing that could stay behind. */
 		conn_close(&leg->conn);
+		leg->phase = LEG_LEAVING;
 		tell_later(leg, LEG_GONE);
 		return;
 	}
+	leg->phase = LEG_LEAVING;
 	leg->dialect->back.quit(leg->back, conn_out(leg->conn));
 	conn_end_out(leg->conn); /* it may wait for the rest of what it was promised */
 }

@@ -33,6 +33,12 @@ void leg_free(struct leg **leg); /* closes; NULL is allowed */
 
 const struct back *leg_back(const struct leg *leg);
 const struct fault *leg_fault(const struct leg *leg);
+
+/*
+ * After LEG_FAILED: was it the backend itself, and not perhaps what a client gave us
+ * to say? Who sends a login that makes a backend hang up shuts no door for others.
+ */
+bool leg_blames_backend(const struct leg *leg);
 const char *leg_peer(const struct leg *leg); /* for the log: the address in hand */
 bool leg_has_begun(const struct leg *leg); /* there may be a session at the backend */
 

@@ -56,7 +56,8 @@ struct login {
 	bool is_parked; /* and there too */
 	bool is_trial; /* the service's breaker waits to hear of us */
 	bool is_moved; /* the claim is to end: only the backend's end frees it */
-	bool is_challenged; /* the client has seen a challenge of this backend: no other can go on */
+	bool
+	    is_challenged; /* the client has seen a challenge of this backend: no other can go on */
 	unsigned turns; /* how often these credentials had to turn round on their way */
 	enum login_end end; /* once conn is NULL: why, while the backend's end is awaited */
 	uint64_t since_ms, asked_ms, parked_ms;

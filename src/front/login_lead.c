@@ -45,8 +45,11 @@ failed(struct login *login)
 	struct service *service = login->service;
 
 	service->failed++;
-	breaker_failed(&service->breaker, login->is_trial, clock_ms(), randombytes_random());
-	login->is_trial = false;
+	if (leg_blames_backend(login->leg)) {
+		breaker_failed(&service->breaker, login->is_trial, clock_ms(),
+		    randombytes_random());
+		login->is_trial = false;
+	}
 	if (service->breaker.pause_ms != 0)
 		log_warning("backend_avoided",
 		    "proto=%s destination=%s ms=%" PRIu64 " failures=%u reason=%s",

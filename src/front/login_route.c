@@ -296,7 +296,9 @@ checked(void *ctx, const struct finding *finding)
 	struct login *login = ctx;
 
 	login->question = NULL;
-	if (finding->verdict == VERDICT_FOUND && stands(login, finding))
+	/* Others of the account may have come in meanwhile: then it turns round, and is refused. */
+	if (finding->verdict == VERDICT_FOUND && stands(login, finding) &&
+	    !is_crowded(login, finding->account))
 		login_hand_over(login);
 	else
 		login_leave(login);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-enum { DRAIN_SPARE_MS = 500 };
+enum { DRAIN_SPARE_MS = 2500 };
 
 struct frontd {
 	struct worker *worker;
@@ -62,7 +62,7 @@ static int
 frontd_start(struct worker *worker, const struct settings *settings, const int *fds, void **ctx_r,
     struct fault *fault_r)
 {
-	/* A little more than is given to the sessions: their timers are never early. */
+	/* A little more than is given to the sessions, whose last words have 2 s of their own. */
 	const struct map_role role = {.name = "frontd",
 	    .drain_ms = (uint32_t)settings->frontd.end_timeout_ms + DRAIN_SPARE_MS};
 	struct frontd *frontd = xnew(struct frontd);
@@ -116,6 +116,7 @@ frontd_drain(void *ctx)
 	struct frontd *frontd = ctx;
 
 	server_drain(frontd->server, drained, frontd);
+	worker_close_listeners(frontd->worker); /* sessions may go on for an hour */
 }
 
 static json_t *

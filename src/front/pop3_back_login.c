@@ -102,7 +102,7 @@ pipelines(const struct pop3_back *back)
 static void
 say_login(struct pop3_back *back, struct buf *out)
 {
-	back->has_said_login = true;
+	back->has_said_login = back->back.says_login = true;
 	if (back->by_sasl) {
 		say_sasl(back, out);
 		return;

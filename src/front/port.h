@@ -42,7 +42,8 @@ void front_port_free(struct front_port **port); /* no logins left */
 /* Can the row be taken over? 0, or -1 and *fault_r. */
 int front_port_check(const struct front_listen_settings *row, struct fault *fault_r);
 
-/* Take over what a row says that was found good; its protocol is the port's, or it is a new port. */
+/* Take over what a row says that was found good; its protocol is the port's, or it is a new port.
+ */
 void front_port_set(struct front_port *port, const struct front_listen_settings *row);
 void front_port_stop(struct front_port *port); /* lets nobody in from now on */
 

@@ -7,6 +7,7 @@
 #include "front/leg.h"
 #include "front/server_inside.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 enum { VISIT_MS = 10000 };
@@ -24,7 +25,7 @@ static void
 go_home(struct scout *scout, uint64_t next_ms)
 {
 	leg_free(&scout->leg);
-	timer_start(scout->next, next_ms);
+	timer_start(scout->next, next_ms + randombytes_uniform((uint32_t)next_ms / 4));
 }
 
 static void

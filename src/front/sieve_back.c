@@ -97,6 +97,7 @@ say_login(struct sieve_back *back, struct buf *out)
 	const struct back_task *task = back->back.task;
 	size_t before, len;
 
+	back->back.says_login = true;
 	buf_addf(out, "AUTHENTICATE \"%s\" ", back_sasl_name(task->credentials->mechanism));
 	before = buf_len(out);
 	buf_add_byte(out, '"');

@@ -74,6 +74,7 @@ say_auth(struct smtp_back *back, const char *name, struct buf *out)
 {
 	size_t begin = buf_len(out), command;
 
+	back->back.says_login = true;
 	buf_addf(out, "AUTH %s", name);
 	command = buf_len(out);
 	back->phase = SMTP_BACK_AUTH;

@@ -96,4 +96,11 @@ struct loop *worker_loop(struct worker *worker);
 void worker_ready(struct worker *worker); /* listeners accept */
 void worker_drained(struct worker *worker); /* after drain(); the loop ends */
 
+/*
+ * In drain(), by a program whose drain may last: it accepts nobody any more, and
+ * who connects is to be turned away, or comes to a successor, instead of waiting
+ * for the end of this worker. The descriptors are closed.
+ */
+void worker_close_listeners(struct worker *worker);
+
 #endif

@@ -147,6 +147,19 @@ set_metrics(struct worker *worker, size_t count)
 		    write_numbers, worker);
 }
 
+void
+worker_close_listeners(struct worker *worker)
+{
+	size_t own_count = worker->listener_count - worker->metrics_count;
+
+	must(worker->draining); /* so no reload asks for them again */
+	for (size_t i = 0; i < own_count; i++)
+		close(worker->listeners[i].fd);
+	memmove(worker->listeners, worker->listeners + own_count,
+	    worker->metrics_count * sizeof(*worker->listeners));
+	worker->listener_count = worker->metrics_count;
+}
+
 /* ---- what it is told */
 
 static void

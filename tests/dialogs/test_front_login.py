@@ -100,6 +100,16 @@ class Backends(FrontCase):
         self.calm_down()
         self.past_the_breaker()
 
+    def test_D1_who_makes_a_backend_hang_up_shuts_no_door_for_others(self):
+        def judge(session, tag, rest):
+            return "end" if "evil" in session.user else session.send(f"{tag} OK In\r\n")
+        self.old.hooks = {"AUTHENTICATE": judge, "LOGIN": judge}
+        for i in range(12):
+            with self.client() as client:
+                self.assertRegex(client.login(f"evil{i}@example.org", PASSWORD), LATER)
+        with self.client() as client:
+            self.assertRegex(client.login(self.user, PASSWORD), b"^a OK")
+
     def test_D3_a_backend_that_is_away_is_not_stormed(self):
         self.old.close()
         for _ in range(40):

@@ -247,7 +247,11 @@ class ImapClient:
         self.sock.settimeout(20)
         if source:
             self.sock.bind((source, 0))
-        self.sock.connect((host, port))
+        try:
+            self.sock.connect((host, port))
+        except OSError:
+            self.sock.close()
+            raise
         if first:
             self.sock.sendall(first)
         if context:
