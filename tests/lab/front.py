@@ -31,9 +31,10 @@ class Frontd(Policyd):
 
     def services(self, dovecot):
         """What this home serves: its Dovecot's protocols, and its Postfix's submission if it has one (.submission)."""
+        ports = getattr(dovecot, "ports", None) or {"imap": dovecot.imap_port}
         callers = {"imap": "id", "pop3": "xclient", "sieve": "xclient"}
         services = [{"protocol": protocol, "addresses": [f"inet:127.0.0.1:{port}"], "tls": "none", "trusted": True,
-                     "caller": callers[protocol]} for protocol, port in dovecot.ports.items() if protocol in callers]
+                     "caller": callers[protocol]} for protocol, port in ports.items() if protocol in callers]
         if getattr(dovecot, "submission", None):
             services.append({"protocol": "submission", "addresses": [f"inet:127.0.0.1:{dovecot.submission}"], "tls": "none",
                              "trusted": True, "caller": "xclient"})
