@@ -14,7 +14,8 @@ statedir_make(const struct settings *settings, struct fault *fault_r)
 	struct identity owner;
 	struct stat st;
 
-	if (!settings_redis_is_private(settings) || geteuid() != 0 || stat(settings->state_dir, &st) == 0)
+	if (!settings_redis_is_private(settings) || geteuid() != 0 ||
+	    stat(settings->state_dir, &st) == 0)
 		return 0;
 	if (identity_find(settings->user, settings->group, &owner, fault_r) == -1)
 		return -1;
