@@ -1,8 +1,10 @@
 """How many splitmx-frontd lets in, what it keeps over reload, upgrade, drain and a killed worker, and what it must not keep."""
 
 import base64
+import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -102,6 +104,37 @@ class Crowds(FrontCase):
                 self.assertRegex(client.line(), rb"^a OK")
                 client.close()
             self.wait_nobody()
+
+
+class Descriptors(FrontCase):
+    def test_D9_a_worker_without_descriptors_serves_whom_it_has_and_recovers(self):
+        with self.session(f"first-{self.user}") as first:
+            before, worker = self.descriptors(), self.worker()
+            _, most = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (before + 7, most))
+            crowd = [self.client() for _ in range(20)]  # the kernel lets them wait
+            for client in crowd:
+                client.say(f'a LOGIN "{self.user}" "{PASSWORD}"')
+            time.sleep(1)
+            self.assertTrue(first.is_open())
+            answered = 0
+            for client in crowd:
+                client.sock.settimeout(0.05)
+                with contextlib.suppress(socket.timeout):
+                    client.line()
+                    self.assertRegex(client.line(), rb"^a (OK|NO \[UNAVAILABLE\])")
+                    answered += 1
+                client.close()
+            self.assertGreater(answered, 0)
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (most, most))
+            self.assertTrue(first.is_open())
+        self.wait_nobody(20)
+
+        def works():
+            with self.client() as client:
+                return client.login(self.user, PASSWORD).startswith(b"a OK")
+        wait_for("logins work again", 20, works, (self.front.log,))
+        wait_for("all descriptors are back", 10, lambda: self.descriptors() <= before, (self.front.log,))
 
 
 class Changes(FrontCase):
