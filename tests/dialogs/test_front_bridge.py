@@ -250,5 +250,26 @@ class Away(FrontCase):
         self.redis.cli("SET", "splitmx:owner:@example.org", "old")
 
 
+class Grace(FrontCase):
+    main_settings = {"grace": 4000, "cache": {"preload": 0}}  # nor a copy of the whole map
+
+    def test_D7_within_the_grace_those_who_are_known_are_served_and_others_are_not(self):
+        client = self.session()
+        self.redis.kill()
+        began = time.monotonic()
+        time.sleep(1.5)  # the lease is over, the grace is not
+        with self.session():
+            self.assertTrue(client.is_open())
+        with self.client() as stranger:
+            self.assertRegex(stranger.login(f"stranger-{self.user}", PASSWORD), rb"^a NO \[UNAVAILABLE\]")
+        self.assertLess(time.monotonic() - began, 4)
+        self.assertRegex(client.everything(), rb"^\* BYE \[UNAVAILABLE\]")
+        self.assertGreater(time.monotonic() - began, 4)
+        self.wait_nobody()
+        self.assertLess(time.monotonic() - began, 12)
+        self.redis.start()
+        self.redis.cli("SET", "splitmx:owner:@example.org", "old")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -181,6 +181,22 @@ class Changes(FrontCase):
         with self.session("fresh@example.org"):
             self.assertEqual(52, len(self.phases()))
 
+    def test_D10_many_reloads_at_once(self):
+        clients = [self.session(f"user{i}@example.org") for i in range(20)]
+        before = self.reloads()
+        for _ in range(300):
+            self.front.reload()
+        with self.session():
+            pass
+        wait_for("it has reloaded", 20, lambda: self.reloads() > before, (self.front.log,))
+        self.assertTrue(all(client.is_open() for client in clients))
+        descriptors = self.descriptors()
+        for _ in range(20):
+            before = self.reloads()
+            self.front.reload()
+            wait_for("it has reloaded", 20, lambda: self.reloads() > before, (self.front.log,))
+        wait_for("all descriptors are back", 10, lambda: self.descriptors() <= descriptors, (self.front.log,))
+
     def test_D10_a_listener_that_goes_leaves_its_sessions(self):
         client, talking = self.session(), self.client()
         talking.line()

@@ -273,7 +273,7 @@ class Phases(FrontCase):
                     began = time.monotonic()
                     answer = client.ask(f'a LOGIN "{user.replace("@", f"{i}@").replace("@nobody", "nobody")}" "{PASSWORD}"')
                     took.append(time.monotonic() - began)
-            seen[user] = (answer, sorted(took)[2])
+            seen[user] = (answer, min(took))
         self.assertEqual(1, len({answer for answer, _ in seen.values()}), seen)
         times = [took for _, took in seen.values()]
         self.assertLess(max(times) - min(times), 0.08, seen)
