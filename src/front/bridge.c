@@ -1,8 +1,9 @@
 /*
  * bridge.c - a session: a client and its backend                      (driver)
  *
- *	RUNNING --(the account moves)--> ENDING --(a boundary)--> LEAVING --(EOF of the backend)-->
- *gone
+ *	RUNNING --(the account moves)--> ENDING
+ *	ENDING  --(a boundary)---------> LEAVING
+ *	LEAVING --(the backend closes)-> gone
  *
  * The follow machine has these phases. Each side is read only while the other
  * takes what is written to it.
@@ -11,6 +12,9 @@
  * time is up: its backend hears that nothing follows, may complete what it was
  * told, and until it has closed the claim stays. Only where nobody can be believed
  * any more do we leave first.
+ *
+ * Longer than our files are: moving bytes, hearing of ends and ending by ourselves
+ * meet in every callback, and are easier to check side by side.
  */
 #include "front/bridge.h"
 

@@ -1,5 +1,8 @@
 /*
  * test_conn_tls.c - connections that begin with TLS, or come to it
+ *
+ * Long because both roles are tried in clear, with STARTTLS and behind a PROXY
+ * header, and what is left in memory afterwards is looked at.
  */
 #include "net/conn.h"
 

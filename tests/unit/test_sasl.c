@@ -3,7 +3,7 @@
  *
  * Dialogues: what the client says, as it is before base64, and how it ends. A
  * message comes as initial response and, a second time, after an empty challenge;
- * both must end the same.
+ * both must end the same. Long because six mechanisms have their tables here.
  */
 #include "front/sasl.h"
 

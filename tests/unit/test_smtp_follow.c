@@ -4,6 +4,7 @@
  * Each row is a session: what both sides say, in turns, and what each of them
  * hears in the end. A turn is fed whole, byte by byte, and cut at every place; what
  * is to pass unseen is moved by the machine, or by a driver beside it.
+ * Long because most of it is sessions, written out.
  */
 #include "front/smtp_follow.h"
 
