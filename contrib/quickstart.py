@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """The story that contrib/quickstart tells, after it has installed and built.
 
-Everything is real: the mail is sent by SMTP, and what is shown is read back by
-IMAP. If something is not as told, the status is 1 and the logs are kept.
+Everything is real: the mail is sent by SMTP, what is shown is read back by IMAP,
+and bob's mail program is fetchmail, which logs in through the front and stays in
+IDLE. If something is not as told, the status is 1 and the logs are kept.
 """
 
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -14,12 +16,18 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 
-from lab import Failure, House, Lab, Message, imap_list, imap_wait, smtp_send, wait_for  # noqa: E402
+from lab import Failure, Lab, Message, imap_list, imap_wait, smtp_send, wait_for  # noqa: E402
+from lab.fetchmail import Fetchmail  # noqa: E402
+from lab.login_house import LoginHouse  # noqa: E402
 from lab.policyd import program  # noqa: E402
 
 ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 FRIEND, AUNT = "friend@world.invalid", "aunt@world.invalid"
 HOLD_SECONDS = 35
+PROGRAMS = "splitmx", "splitmx-policyd", "splitmx-frontd"
+NODES = 2  # of the map: splitmx-policyd and splitmx-frontd, with one worker each
+# What of bob's conversation is worth a line; the rest is capabilities and flags.
+WORTH = re.compile(r"^\* OK \[CAPABILITY|^A\d+ (LOGIN|IDLE)|^A\d+ OK .*Logged in|^\* OK Still|^\* BYE|^\* \d+ EXISTS|^\+ ")
 TERMINAL = sys.stdout.isatty()
 
 
@@ -53,6 +61,9 @@ class Story:
     def __init__(self, lab):
         self.lab = lab
         self.house = None
+        self.client = None  # bob's fetchmail
+        self.heard = 0      # lines of its conversation that were shown
+        self.expected = []  # messages that it must have in the end
 
     # what is done and shown
 
@@ -61,13 +72,22 @@ class Story:
         print("    $ redis-cli -s " + self.short(self.house.policyd.private_socket) + " " + " ".join(map(str, words)))
         print("    " + self.house.redis_cli(*words), flush=True)
 
-    def splitmx(self, *words):
-        """The same with a splitmx command; who acknowledged is named, and it is an error if nobody did."""
-        print("    $ splitmx " + " ".join(words))
-        said = self.house.policyd.splitmx(*words).stdout
+    def barrier(self, account):
+        """Who acknowledged is named, and it is an error if somebody did not."""
+        print(f"    $ splitmx barrier {account}")
+        said = self.house.policyd.splitmx("barrier", account).stdout
         print("    " + said, end="", flush=True)
-        if "confirmed by 1 node" not in said:
-            raise Failure("the change is not confirmed by the node that answers")
+        if f"confirmed by {NODES} nodes" not in said:
+            raise Failure("the change is not confirmed by all nodes that answer")
+
+    def sessions(self, account, phase, side=None):
+        """Where it is logged in; there must be one session, like this."""
+        def one():
+            found = [s for s in self.house.front.sessions() if s.get("account") == account]
+            return len(found) == 1 and found[0]["phase"] == phase and side in (None, found[0].get("destination"))
+        wait_for(f"one session of {account}, {phase}", 30, one, self.house.logs())
+        print(f"    $ splitmx sessions --account {account}")
+        print(textwrap.indent(self.house.policyd.splitmx("sessions", "--account", account).stdout, "    "), flush=True)
 
     def short(self, path):
         return path.replace(self.lab.dir, "$DIR")
@@ -86,6 +106,31 @@ class Story:
                 print(f"    IMAP {side} side, {account:17} {', '.join(mail) or '(empty)'}")
         print(flush=True)
 
+    def listen(self, what, pattern):
+        """Wait until bob's fetchmail says or hears such a line, and show how it came to that."""
+        upto = self.client.wait_said(what, pattern, after=self.heard, seconds=40, logs=self.house.logs())
+        lines = self.client.said()[self.heard:upto]
+        self.heard = upto
+        for direction, line in lines:
+            if WORTH.match(line):
+                who = "fetchmail ->" if direction == ">" else "   front  ->"
+                print(f"    {who} {line if len(line) <= 74 else line[:71] + '...'}")
+        print(flush=True)
+
+    def fetches(self, message):
+        """Bob's fetchmail gets it, being logged in."""
+        self.client.wait_fetched(message, seconds=30, logs=self.house.logs())
+        self.expected.append(message)
+        print(f"    fetchmail has    \"{message.subject}\"\n", flush=True)
+
+    def no_more_no_less(self):
+        has = sorted(m["Message-ID"] for m in self.client.fetched())
+        if has != sorted(m.message_id for m in self.expected):
+            raise Failure(f"bob's fetchmail has {has}")
+        wrong = [line for _, line in self.client.said() if re.match(r"A\d+ (NO|BAD)", line)]
+        if wrong:
+            raise Failure(f"bob's fetchmail was refused something: {wrong}")
+
     def arrived(self, message, account, side):
         """Wait for it; it must be there once, and not on the other side."""
         here, there = self.house.dovecot_old, self.house.dovecot_new
@@ -99,7 +144,8 @@ class Story:
 
     def furnish(self):
         title("The servers")
-        self.house = House(self.lab, [ANN, BOB, CARL], with_new=False, say=lambda what: print(f"    starting {what}", flush=True))
+        self.house = LoginHouse(self.lab, [ANN, BOB, CARL], with_new=False,
+                                say=lambda what: print(f"    starting {what}", flush=True))
         house = self.house
         print(f"""
     Everything lives in DIR={self.lab.dir}, on 127.0.0.1:
@@ -108,7 +154,9 @@ class Story:
                     |                                                              |
                     |-- "new": LMTP ------------------------> Dovecot new, IMAP :{house.dovecot_new.imap_port}
                     |-- "old": SMTP -> Postfix old (asks too) -> Dovecot old, IMAP :{house.dovecot_old.imap_port}
-                    '-- held:  stays in the queue of Postfix
+                    '-- held:  stays in the queue of Postfix       ^
+                                                                   |
+    people ---> splitmx-frontd, IMAP over TLS :{house.front_port} -- the same question, then on to that one
 """, flush=True)
 
     def first_mail(self):
@@ -125,15 +173,26 @@ class Story:
         print()
         self.show(ANN, BOB)
         tell("Each landed where its owner is. The old mailbox of ann and the new one of bob stayed empty.")
+        self.expected.append(to_bob)
+
+    def log_in(self):
+        title("2. Bob logs in")
+        tell("""His mail program is fetchmail. All that it knows is one address, the front's, and his
+            password; the front finds the server. It fetches what is there and stays in IDLE, to be told
+            at once of what comes:""")
+        self.client = Fetchmail(self.lab, "fetchmail", BOB, self.house.front_port, self.house.authority.ca)
+        self.listen("it waits in IDLE", r"^<\+ ")
+        self.sessions(BOB, "running", "old")
+        self.fetches(self.send(FRIEND, BOB, "Bob, are you there?"))
 
     def hold(self):
-        title("2. Bob moves: first his mail is held")
+        title("3. Bob moves: first his mail is held")
         self.redis("SET", f"splitmx:hold:{BOB}", "mail:quickstart", "EX", 600)
         until = time.monotonic() + HOLD_SECONDS
         print()
         self.house.policyd.wait_answer("transport", BOB, ("OK", f"splitmx-hold:[127.0.0.1]:{self.house.sink_port}"))
-        tell("""Nobody is refused meanwhile: Postfix accepts mail for bob and keeps it. The hold ends by
-            itself after 600 s, should its operator be struck by lightning.""")
+        tell("""Nobody is refused meanwhile: Postfix accepts mail for bob and keeps it, and bob goes on
+            reading. The hold ends by itself after 600 s, should its operator be struck by lightning.""")
         message = self.send(AUNT, BOB, "Bob, are you moving?")
         entry = wait_for("the queue keeps the held message", 20, lambda: self.house.mx.queue_list("deferred"),
                          self.house.logs())[0]
@@ -142,30 +201,52 @@ class Story:
         tell(f"""Why wait {HOLD_SECONDS} s now? Postfix's queue manager remembers where it last sent a
             message for up to 30 s, whatever the map says: another mail from {FRIEND} would still go to
             the old mailbox, and after a sudden change it could be thrown from one server to the other
-            until it bounces. In life, the time is used to copy what is left of the mailbox.""")
+            until it bounces. In life, the time is used to copy the mailbox for the first time.""")
         count_down(HOLD_SECONDS, until)
         return message
 
+    def copy(self):
+        title("4. Then his logins, for the last copy")
+        self.redis("SET", f"splitmx:hold:{BOB}", "all:quickstart", "EX", 600)
+        self.barrier(BOB)
+        print()
+        tell("""That is the confirmation: every process that acts by the map (the two stand in brackets) has
+            said that it follows. For the front this means that bob's old server has closed the last of
+            his sessions; so nothing can change there any more. His fetchmail heard it like this:""")
+        self.listen("it is told to go", r"^<\* BYE")
+        tell("It comes back after two seconds, as mail programs do, and its login waits:")
+        self.listen("it logs in again", r"^>A\d+ LOGIN")
+        self.sessions(BOB, "parked")
+        old = f"maildir:{self.house.dovecot_old.dir}/home/{BOB}/mail"
+        print(f"    $ doveadm sync -1 -R -u {BOB} {self.short(old)}     (on the new server)\n", flush=True)
+        self.lab.run(["doveadm", "-c", self.house.dovecot_new.config, "sync", "-1", "-R", "-u", BOB, old])
+        self.show(BOB)
+
     def flip(self, held):
-        title("3. The flip: bob belongs to the new side")
+        title("5. The flip: bob belongs to the new side")
         self.redis("SET", f"splitmx:owner:{BOB}", "new")
         self.redis("DEL", f"splitmx:hold:{BOB}")
-        self.splitmx("barrier", BOB)
+        self.barrier(BOB)
         print()
-        tell("""That is the confirmation: every process that answers from the map (here there is one, and it
-            stands in brackets) has said that it follows, so none answers the old side any more. splitmx set
-            does both at once; after redis-cli, splitmx barrier asks for it.""")
+        tell("""The login that waited goes on where its account is now. (splitmx set does these three steps
+            at once.)""")
+        self.listen("it is logged in", r"^<A\d+ OK .*Logged in")
+        self.listen("it waits in IDLE again", r"^<\+ ")
+        self.sessions(BOB, "running", "new")
         self.house.policyd.wait_answer("transport", BOB, ("OK", "lmtp:unix:private/dovecot-lmtp"))
         print("    $ postqueue -i ID     (what waits for bob is tried now, not in five minutes)", flush=True)
         self.house.flush(BOB)
+        self.fetches(held)
         later = self.send(FRIEND, BOB, "Bob, have you moved?")
+        self.fetches(later)
         self.arrived(held, BOB, "new")
         self.arrived(later, BOB, "new")
         self.house.wait_quiet()
-        print()
         self.show(BOB)
-        tell("""What waited and what came since is on the new side; what was there before is on the old
-            side until somebody copies it. Nothing was refused, lost or delivered twice.""")
+        self.no_more_no_less()
+        tell("""What he had, what waited and what came since is on the new side, and his mail program has
+            each once. It was told to come back later, and did; nobody asked for a password, nothing was
+            refused, lost or delivered twice.""")
 
     # afterwards
 
@@ -179,6 +260,8 @@ class Story:
                          f'{house.dovecot_old.imap_port} {house.dovecot_new.imap_port} {" ".join(house.users)}',
             "queue": f'for server in {" ".join(s.etc for s in house.servers)}; do postqueue -c $server -p; done',
             "flush": f'for server in {" ".join(s.etc for s in house.servers)}; do postqueue -c $server -f; done',
+            "client": f'exec openssl s_client -quiet -crlf -verify_return_error -CAfile {house.authority.ca} '
+                      f'-connect localhost:{house.front_port}',
             "redis-cli": f'exec /usr/bin/redis-cli -s {house.policyd.private_socket} "$@"',
             "splitmx": f'exec {program("splitmx")} -c {house.policyd.config} "$@"',
         }
@@ -200,12 +283,16 @@ class Story:
     $DIR/redis-cli SET splitmx:owner:{CARL} new        move carl (after 35 s of hold)
     $DIR/redis-cli DEL splitmx:hold:{CARL}             release, then $DIR/flush
     $DIR/splitmx barrier {CARL}                        does every node follow?
+    $DIR/splitmx sessions                                        who is logged in; bob still is
+    $DIR/client {CARL}                                 log in as carl, password "secret":
+                                                                 a LOGIN {CARL} secret
     $DIR/splitmx check --live --postfix $DIR/mx/etc              does everybody answer?
     $DIR/log/                                                    everybody's logs
 
     All servers run until Ctrl-C. Type these in another terminal, the line DIR=... first.
 """, flush=True)
-        while all(s.process.is_alive() for s in (*self.house.servers, self.house.policyd)):
+        house = self.house
+        while all(s.process.is_alive() for s in (*house.servers, house.policyd, house.front, self.client)):
             time.sleep(1)
         raise Failure("a server has ended")
 
@@ -222,7 +309,10 @@ def tell_it(lab):
     story = Story(lab)
     story.furnish()
     story.first_mail()
-    story.flip(story.hold())
+    story.log_in()
+    held = story.hold()
+    story.copy()
+    story.flip(held)
     if sys.argv[1:] == ["--once"]:
         return 0
     try:
@@ -240,6 +330,8 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 0
     try:
+        for name in PROGRAMS:
+            program(name)
         with Lab() as lab:
             try:
                 status = tell_it(lab)

@@ -63,3 +63,15 @@ class Frontd(Policyd):
 
     def sessions(self):
         return self.control(do="sessions")["sessions"]
+
+
+class FrontBeside(Frontd):
+    """The front of a host that has a policyd: the same splitmx.conf, the same directories, the same Redis."""
+
+    def __init__(self, policyd, name="frontd"):
+        self.lab, self.name, self.host, self.env = policyd.lab, name, policyd.host, policyd.env
+        self.binary, self.redis, self.own_redis = "splitmx-frontd", policyd.redis, False
+        self.config, self.settings = policyd.config, policyd.settings
+        self.run_dir, self.state_dir = policyd.run_dir, policyd.state_dir
+        self.log, self.process = self.lab.log_path(name), None
+        self.start()

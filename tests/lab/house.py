@@ -44,14 +44,18 @@ class House:
 
         lmtp_new = os.path.join(self.mx.queue, "private", "dovecot-lmtp")
         say("Dovecot, the old and the new one")
-        self.dovecot_old = Dovecot(lab, "dovecot-old", self.users)
-        self.dovecot_new = Dovecot(lab, "dovecot-new", self.users, lmtp_socket=lmtp_new)
+        self.dovecot_old, self.dovecot_new = self.make_dovecots(lmtp_new)
         say("splitmx-policyd" + ("" if redis else " with its private redis-server"))
         self.policyd = Policyd(lab, self._settings(), redis=redis)
         self._configure(aliases or {})
         for server in self.servers:
             say(f"Postfix \"{server.name}\"")
             server.start()
+
+    def make_dovecots(self, lmtp_new):
+        """(old, new)"""
+        return (Dovecot(self.lab, "dovecot-old", self.users),
+                Dovecot(self.lab, "dovecot-new", self.users, lmtp_socket=lmtp_new))
 
     def _settings(self):
         mx_peer = f"relay:[127.0.0.1]:{self.mx.ports['peer']}"
