@@ -23,12 +23,20 @@ verdict_name(enum verdict verdict)
 	return verdict_names[verdict];
 }
 
+static bool
+is_our_lack(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+	       error == EADDRNOTAVAIL; /* of connect(2): no port is free for our end */
+}
+
 int
 fault_set(struct fault *fault, enum verdict verdict, const char *format, ...)
 {
 	va_list args;
 
 	fault->verdict = verdict;
+	fault->is_ours = false;
 	va_start(args, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, args);
 	va_end(args);
@@ -43,6 +51,7 @@ fault_set_errno(struct fault *fault, enum verdict verdict, const char *format, .
 	size_t len;
 
 	fault->verdict = verdict;
+	fault->is_ours = is_our_lack(errno);
 	va_start(args, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, args);
 	va_end(args);

@@ -8,6 +8,7 @@
 #define BASE_FAULT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum verdict {
 	VERDICT_FOUND, /* here it is */
@@ -23,6 +24,7 @@ enum { FAULT_TEXT_BYTES = 512 };
 
 struct fault {
 	enum verdict verdict;
+	bool is_ours; /* this host has run out of descriptors, memory or ports: no peer's doing */
 	char text[FAULT_TEXT_BYTES]; /* cut where it does not fit */
 };
 
@@ -30,7 +32,7 @@ struct fault {
 int fault_set(struct fault *fault, enum verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, with ": <strerror of errno>" behind it. */
+/* The same, with ": <strerror of errno>" behind it, which also tells whether it is ours. */
 int fault_set_errno(struct fault *fault, enum verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -3,6 +3,7 @@
  */
 #include "front/leg.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/proxy.h"
@@ -39,10 +40,47 @@ struct leg {
 	size_t endpoint; /* the one in hand */
 	bool has_begun; /* something was said of the login */
 	bool is_slow; /* the backend was, and nobody else */
+	bool is_heard; /* the one in hand has said something */
+	uint64_t lap_us; /* when what is measured now began */
+	uint64_t login_us; /* of the login, before that */
 	struct fault fault;
 };
 
 static void dial(struct leg *leg);
+
+/* ---- how long it takes */
+
+static uint64_t
+lap(struct leg *leg)
+{
+	uint64_t now_us = clock_us(), took_us = now_us - leg->lap_us;
+
+	leg->lap_us = now_us;
+	return took_us;
+}
+
+static void
+step_done(struct leg *leg, enum latency_step step)
+{
+	latency_add(&leg->service->latency, step, lap(leg));
+}
+
+static void
+heard(struct leg *leg)
+{
+	if (leg->is_heard)
+		return;
+	leg->is_heard = true;
+	step_done(leg, LATENCY_GREETING);
+}
+
+/* Visits without credentials take this way, too, and are no logins. */
+static void
+login_done(struct leg *leg)
+{
+	if (leg->task->credentials != NULL)
+		latency_add(&leg->service->latency, LATENCY_LOGIN, leg->login_us + lap(leg));
+}
 
 /* ---- telling */
 
@@ -112,6 +150,7 @@ static void
 start_tls(struct leg *leg)
 {
 	leg->phase = LEG_SHAKING;
+	leg->login_us += lap(leg);
 	conn_start_tls(leg->conn, leg->service->tls, server_name(leg), leg->service->connect_ms);
 }
 
@@ -134,12 +173,15 @@ go_on(struct leg *leg)
 		start_tls(leg);
 		break;
 	case BACK_CHALLENGE:
+		leg->login_us += lap(leg);
 		tell(leg, LEG_CHALLENGE);
 		break;
 	case BACK_ACCEPTED:
+		login_done(leg);
 		tell(leg, LEG_ACCEPTED);
 		break;
 	case BACK_REFUSED:
+		login_done(leg);
 		tell(leg, LEG_REFUSED);
 		break;
 	case BACK_BROKEN:
@@ -171,6 +213,7 @@ say_who(struct leg *leg)
 static void
 opened(struct leg *leg)
 {
+	step_done(leg, leg->phase == LEG_DIALLING ? LATENCY_CONNECT : LATENCY_TLS);
 	if (leg->phase == LEG_DIALLING) {
 		say_who(leg);
 		if (leg->service->tls_mode == TLS_MODE_IMPLICIT)
@@ -202,6 +245,7 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		opened(leg);
 		break;
 	case CONN_DATA:
+		heard(leg);
 		if (leg->phase == LEG_LEAVING)
 			buf_clear(conn_in(conn));
 		else
@@ -240,6 +284,9 @@ static void
 dial(struct leg *leg)
 {
 	leg->phase = LEG_DIALLING;
+	leg->is_heard = false;
+	leg->login_us = 0;
+	leg->lap_us = clock_us();
 	leg->conn = conn_dial(leg->loop, &leg->service->endpoints[leg->endpoint], NULL, NULL,
 	    leg->service->connect_ms, on_event, leg);
 	conn_set_in_max(leg->conn, IN_MAX_BYTES);
@@ -298,7 +345,7 @@ leg_fault(const struct leg *leg)
 bool
 leg_blames_backend(const struct leg *leg)
 {
-	return !leg->has_begun || leg->is_slow;
+	return !leg->fault.is_ours && (!leg->has_begun || leg->is_slow);
 }
 
 const char *
@@ -320,6 +367,7 @@ leg_respond(struct leg *leg, struct str base64)
 {
 	must(leg->phase == LEG_ASKED);
 	leg->phase = LEG_TALKING;
+	leg->lap_us = clock_us();
 	leg->dialect->back.respond(leg->back, base64, conn_out(leg->conn));
 	conn_flush(leg->conn);
 }

@@ -37,6 +37,7 @@ const struct fault *leg_fault(const struct leg *leg);
 /*
  * After LEG_FAILED: was it the backend itself, and not perhaps what a client gave us
  * to say? Who sends a login that makes a backend hang up shuts no door for others.
+ * Nor does this host, where it has no descriptor left to dial with.
  */
 bool leg_blames_backend(const struct leg *leg);
 const char *leg_peer(const struct leg *leg); /* for the log: the address in hand */

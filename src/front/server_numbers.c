@@ -118,6 +118,17 @@ avoided_numbers(const struct service *service, const char *name, struct openmetr
 }
 
 static void
+step_numbers(const struct service *service, const char *name, struct openmetrics *text)
+{
+	for (size_t i = 0; i < LATENCY_STEPS; i++)
+		openmetrics_histogram(text,
+		    OPENMETRICS_LABELS({"destination", service->destination}, {"protocol", name},
+			{"step", latency_names[i]}),
+		    latency_bounds_us, LATENCY_BOUNDS, service->latency.steps[i].counts,
+		    service->latency.steps[i].sum_us);
+}
+
+static void
 each_service(const struct server *server, struct openmetrics *text,
     void (*write)(const struct service *service, const char *name, struct openmetrics *text))
 {
@@ -150,6 +161,9 @@ server_numbers(const struct server *server, struct openmetrics *text)
 	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_frontd_backend_logins", NULL,
 	    "Logins at a destination: accepted, refused by it, or failed before it had answered.");
 	each_service(server, text, outcome_numbers);
+	openmetrics_family(text, OPENMETRICS_HISTOGRAM, "splitmx_frontd_backend_step_seconds",
+	    "seconds", "How long the steps of a login take at a destination.");
+	each_service(server, text, step_numbers);
 	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_frontd_backend_avoided_seconds",
 	    "seconds", "How long nobody is sent to a destination that fails; 0: it is used.");
 	each_service(server, text, avoided_numbers);

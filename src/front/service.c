@@ -109,6 +109,7 @@ service_inherit(struct service *service, const struct service *former)
 	service->logins = former->logins;
 	service->refused = former->refused;
 	service->failed = former->failed;
+	service->latency = former->latency;
 	if (former->offer != NULL)
 		service_learn(service, former->offer);
 }

@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "front/breaker.h"
 #include "front/caller.h"
+#include "front/latency.h"
 #include "front/offer.h"
 #include "front/words.h"
 #include "net/endpoint.h"
@@ -37,6 +38,7 @@ struct service {
 	struct breaker breaker;
 	struct offer *offer; /* what it announced last; NULL: nobody was there yet */
 	uint64_t logins, refused, failed;
+	struct latency latency;
 };
 
 /* NULL and *fault_r for what only opening files can show. */

@@ -94,6 +94,7 @@ resolve_start(struct loop *loop, const char *host, const char *port, resolve_fn 
 	rc = getaddrinfo(host, port, &hints, &list);
 	if (rc != EAI_NONAME || hints.ai_flags == AI_NUMERICSERV) {
 		take_answer(rc, list, resolve);
+		resolve->fault.is_ours = rc != 0; /* nobody else was asked */
 		return resolve;
 	}
 	hints.ai_flags = EVUTIL_AI_ADDRCONFIG | AI_NUMERICSERV;

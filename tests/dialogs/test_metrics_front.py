@@ -7,6 +7,7 @@ import shutil
 import socket
 import socketserver
 import threading
+import time
 import unittest
 
 import openmetrics
@@ -23,6 +24,7 @@ class Backend(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    pause = 0  # seconds, before a login is judged
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Imap)
@@ -57,6 +59,7 @@ class Imap(socketserver.StreamRequestHandler):
         elif word == "LOGOUT":
             self.say("* BYE")
         elif word in ("LOGIN", "AUTHENTICATE"):
+            time.sleep(self.server.pause)
             said = rest if word == "LOGIN" else base64.b64decode(rest.split()[-1]).decode()
             if SECRET not in said:
                 self.say(f"{tag} NO [AUTHENTICATIONFAILED] no")
@@ -115,6 +118,34 @@ class FrontMetrics(LabCase):
             self.assertLess(0, self.count("splitmx_frontd_session_bytes", "_total", **{"from": side}))
         self.assertEqual(0, self.count("splitmx_frontd_logins_parked"))
 
+    def test_each_step_at_a_backend_has_its_time(self):
+        def step(step, suffix="_count", destination="old"):
+            return self.count("splitmx_frontd_backend_step_seconds", suffix, destination=destination, protocol="imap", step=step)
+
+        steps = ("connect", "greeting", "tls", "login")
+        before = {s: step(s) for s in steps}
+        slow, self.backend.pause = step("login", "_sum"), 0.3
+        self.addCleanup(setattr, self.backend, "pause", 0)
+        self.login("ann@example.org", SECRET).logout()
+        self.assertIsNone(self.login("ann@example.org", WRONG))
+        self.assertIsNone(self.login("moved@example.org", SECRET))
+        after = {s: step(s) for s in steps}
+        self.assertEqual(before["login"] + 2, after["login"])  # a refusal is an answer, too
+        self.assertGreaterEqual(after["connect"], before["connect"] + 2)
+        self.assertGreaterEqual(after["greeting"], before["greeting"] + 2)
+        self.assertEqual(0, after["tls"])
+        self.assertTrue(0.6 <= step("login", "_sum") - slow < 3, step("login", "_sum") - slow)
+        self.assertEqual([0, 0, 0, 0], [step(s, destination="new") for s in steps])  # nobody is there
+
+    def test_C21_there_are_as_many_series_as_the_settings_have_destinations(self):
+        before = {name: set(family.samples) for name, family in self.numbers().items()}
+        for i in range(20):
+            client = self.login(f"user{i}@example.org", SECRET if i % 2 else WRONG)
+            if client:
+                client.logout()
+            self.assertIsNone(self.login(f"user{i}@domain{i}.invalid", SECRET))
+        self.assertEqual(before, {name: set(family.samples) for name, family in self.numbers().items()})
+
     def test_D1_backends_are_counted_and_avoided_when_they_fail(self):
         def outcome(destination, result):
             return self.count("splitmx_frontd_backend_logins", "_total", destination=destination, protocol="imap",
@@ -137,7 +168,7 @@ class FrontMetrics(LabCase):
         text = scrape(self.port)[2]
         for secret in (SECRET, WRONG, "ann@", "zelda", "example.org", "127.0.0.1", str(self.backend.imap_port)):
             self.assertNotIn(secret, text)
-        allowed = {"worker", "program", "version", "protocol", "result", "from", "le", "destination"}
+        allowed = {"worker", "program", "version", "protocol", "result", "from", "le", "destination", "step"}
         self.assertLessEqual({name for name, _ in openmetrics.labels(openmetrics.read(text))}, allowed)
 
 
