@@ -61,8 +61,9 @@ grow(struct buf *buf, size_t size)
 	buf->size = size;
 }
 
+/* What buf_room() does where there is not simply room. */
 char *
-buf_room(struct buf *buf, size_t len)
+buf_make_room(struct buf *buf, size_t len)
 {
 	size_t used = buf_len(buf), size;
 

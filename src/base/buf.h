@@ -68,7 +68,17 @@ void buf_vaddf(struct buf *buf, const char *format, va_list args)
  * Room for at least len bytes at the end, to be filled from outside and then
  * declared with buf_added(). NULL, and the buffer failed, beyond the limit.
  */
-char *buf_room(struct buf *buf, size_t len);
+char *buf_make_room(struct buf *buf, size_t len);
+
+static inline char *
+buf_room(struct buf *buf, size_t len)
+{
+	if (buf->mem != NULL && buf->size - buf->end >= len && !buf->failed &&
+	    (buf->max_bytes == 0 || len <= buf->max_bytes - buf_len(buf)))
+		return buf->mem + buf->end;
+	return buf_make_room(buf, len);
+}
+
 void buf_added(struct buf *buf, size_t len);
 
 void buf_consume(struct buf *buf, size_t len); /* forget the first len bytes */

@@ -30,11 +30,9 @@ str_find(struct str a, char c)
 size_t
 str_rfind(struct str a, char c)
 {
-	for (size_t i = a.len; i > 0; i--) {
-		if (a.ptr[i - 1] == c)
-			return i - 1;
-	}
-	return a.len;
+	const char *hit = a.len ? memrchr(a.ptr, c, a.len) : NULL;
+
+	return hit ? (size_t)(hit - a.ptr) : a.len;
 }
 
 bool

@@ -366,13 +366,12 @@ is_never_cut(struct str local, const char *delimiters)
 static size_t
 base_bytes(struct str local, const char *delimiters)
 {
-	size_t n = 0;
+	size_t n = local.len;
 
-	if (delimiters[0] == '\0')
-		return local.len;
-	while (n < local.len &&
-	       ((unsigned char)local.ptr[n] >= 0x80 || strchr(delimiters, local.ptr[n]) == NULL))
-		n++;
+	for (const char *d = delimiters; *d != '\0'; d++) {
+		if ((unsigned char)*d < 0x80)
+			n = str_find(str_make(local.ptr, n), *d);
+	}
 	return n == 0 || n == local.len || is_never_cut(local, delimiters) ? local.len : n;
 }
 

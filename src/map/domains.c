@@ -146,11 +146,16 @@ domains_is_floor(const struct domains *domains, struct str domain)
 enum domain_state
 domains_find(const struct domains *domains, struct str name)
 {
-	if (domains_is_floor(domains, name))
+	const struct domain *domain;
+	unsigned hash;
+
+	HASH_VALUE(name.ptr, name.len, hash); /* once for both tables */
+	HASH_FIND_BYHASHVALUE(hh, domains->floor, name.ptr, name.len, hash, domain);
+	if (domain != NULL)
 		return DOMAIN_MANAGED;
 	if (domains->only_floor)
 		return DOMAIN_UNMANAGED;
-	const struct domain *domain = domain_find(domains->table, name);
+	HASH_FIND_BYHASHVALUE(hh, domains->table, name.ptr, name.len, hash, domain);
 	if (domain != NULL)
 		return domain->state == SURE ? DOMAIN_MANAGED : DOMAIN_UNKNOWN;
 	return domains_are_complete(domains) ? DOMAIN_UNMANAGED : DOMAIN_UNKNOWN;

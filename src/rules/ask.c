@@ -140,11 +140,9 @@ say_for_text(struct asker *asker, struct str text, const char *why, struct answe
 }
 
 static void
-answer_found(struct asker *asker, struct str view_name, const struct finding *finding,
+answer_found(struct asker *asker, const struct view *view, const struct finding *finding,
     struct buf *out, struct answer *answer_r)
 {
-	const struct view *view = ruleset_view(asker->rules, view_name);
-
 	if (view == NULL)
 		say(answer_r, VERDICT_PERM, "there is no map of this name");
 	else
@@ -189,8 +187,9 @@ found(void *ctx, const struct finding *finding)
 	struct answer answer;
 
 	buf_clear(&asker->text);
-	answer_found(asker, str_make(question->view, question->view_len), finding, &asker->text,
-	    &answer);
+	answer_found(asker,
+	    ruleset_view(asker->rules, str_make(question->view, question->view_len)), finding,
+	    &asker->text, &answer);
 	question_free(question);
 	fn(fn_ctx, &answer);
 }
@@ -207,13 +206,14 @@ question_forget(struct question **question)
 
 /* True when the map need not be asked: *answer_r is filled. */
 static bool
-answered_without_map(struct asker *asker, struct str view, struct str key, struct answer *answer_r)
+answered_without_map(struct asker *asker, struct str view_name, const struct view *view,
+    struct str key, struct answer *answer_r)
 {
 	const struct account *account = &asker->account;
 
-	if (view.len == 0)
+	if (view_name.len == 0)
 		say(answer_r, VERDICT_PERM, "the request names no map");
-	else if (ruleset_view(asker->rules, view) == NULL)
+	else if (view == NULL)
 		say(answer_r, VERDICT_PERM, "there is no map of this name");
 	else if (key.len == 0)
 		say(answer_r, VERDICT_PERM, "the key is empty");
@@ -231,16 +231,17 @@ answered_without_map(struct asker *asker, struct str view, struct str key, struc
 }
 
 struct question *
-ask(struct asker *asker, struct str view, struct str key, struct buf *out, answer_fn *fn, void *ctx,
-    struct answer *answer_r)
+ask(struct asker *asker, struct str view_name, struct str key, struct buf *out, answer_fn *fn,
+    void *ctx, struct answer *answer_r)
 {
+	const struct view *view = ruleset_view(asker->rules, view_name);
 	struct question *question;
 	struct map_question *in_map;
 	struct finding finding;
 
-	if (answered_without_map(asker, view, key, answer_r))
+	if (answered_without_map(asker, view_name, view, key, answer_r))
 		return NULL;
-	question = question_new(asker, view, fn, ctx);
+	question = question_new(asker, view_name, fn, ctx);
 	in_map = map_ask(asker->map, &asker->account, found, question, &finding);
 	if (in_map != NULL) {
 		question->in_map = in_map;

@@ -27,17 +27,16 @@ load_destinations(struct ruleset *rules, const struct settings *settings, struct
 {
 	for (size_t i = 0; i < settings->destination_count; i++) {
 		const struct destination_settings *row = &settings->destinations[i];
-		struct destination *destination;
 
 		check_length(tell, row->name, DESTINATION_NAME_MOST, row->line,
 		    "destinations.name");
 		if (row->name[0] == '\0' || ruleset_has_destination(rules, str_of(row->name)))
 			continue;
-		destination = xnew(struct destination);
-		destination->name = xstrdup(row->name);
-		destination->index = rules->destination_count++;
-		HASH_ADD_KEYPTR(hh, rules->destinations, destination->name,
-		    strlen(destination->name), destination);
+		rules->destinations[rules->destination_count] =
+		    (struct destination){.name = xstrdup(row->name),
+			.index = rules->destination_count,
+			.name_len = strlen(row->name)};
+		rules->destination_count++;
 	}
 }
 
@@ -88,11 +87,13 @@ load_texts(struct ruleset *rules, struct view *view, const struct map_settings *
 {
 	for (size_t i = 0; i < map->owner_count; i++)
 		load_owner(rules, view, &map->owners[i], tell);
-	for (struct destination *d = rules->destinations; d != NULL; d = d->hh.next) {
-		if (!has_row(map, d->name))
+	for (size_t i = 0; i < rules->destination_count; i++) {
+		const char *name = rules->destinations[i].name;
+
+		if (!has_row(map, name))
 			problem(tell, map->line, "maps.owners",
 			    "map %s has no row for destination %s (\"\" answers \"not found\")",
-			    map->name, d->name);
+			    map->name, name);
 	}
 	if (map->held == NULL)
 		return;
@@ -110,11 +111,10 @@ load_view(struct ruleset *rules, const struct map_settings *map, struct settings
 	check_length(tell, map->name, VIEW_NAME_MOST, map->line, "maps.name");
 	if (map->name[0] == '\0' || ruleset_view(rules, str_of(map->name)) != NULL)
 		return;
-	view = xnew(struct view);
+	view = &rules->views[rules->view_count++];
 	view->name = xstrdup(map->name);
+	view->name_len = strlen(map->name);
 	view->owners = xnew_array(struct template *, rules->destination_count);
-	HASH_ADD_KEYPTR(hh, rules->views, view->name, strlen(view->name), view);
-	rules->in_order[rules->view_count++] = view;
 	load_texts(rules, view, map, tell);
 }
 
@@ -123,7 +123,8 @@ build(const struct settings *settings, struct settings *tell)
 {
 	struct ruleset *rules = xnew(struct ruleset);
 
-	rules->in_order = xnew_array(struct view *, settings->map_count);
+	rules->destinations = xnew_array(struct destination, settings->destination_count);
+	rules->views = xnew_array(struct view, settings->map_count);
 	load_destinations(rules, settings, tell);
 	for (size_t i = 0; i < settings->map_count; i++)
 		load_view(rules, &settings->maps[i], tell);
@@ -148,32 +149,26 @@ ruleset_of(const struct settings *settings)
 }
 
 static void
-view_free(const struct ruleset *rules, struct view *view)
+view_fini(const struct ruleset *rules, struct view *view)
 {
 	for (size_t i = 0; i < rules->destination_count; i++)
 		template_free(&view->owners[i]);
 	template_free(&view->held);
 	free(view->owners);
 	free(view->name);
-	free(view);
 }
 
 void
 ruleset_free(struct ruleset **rules)
 {
-	struct destination *destination, *next;
-
 	if (*rules == NULL)
 		return;
-	HASH_CLEAR(hh, (*rules)->views);
 	for (size_t i = 0; i < (*rules)->view_count; i++)
-		view_free(*rules, (*rules)->in_order[i]);
-	HASH_ITER (hh, (*rules)->destinations, destination, next) {
-		HASH_DEL((*rules)->destinations, destination);
-		free(destination->name);
-		free(destination);
-	}
-	free((*rules)->in_order);
+		view_fini(*rules, &(*rules)->views[i]);
+	for (size_t i = 0; i < (*rules)->destination_count; i++)
+		free((*rules)->destinations[i].name);
+	free((*rules)->views);
+	free((*rules)->destinations);
 	free(*rules);
 	*rules = NULL;
 }
@@ -181,10 +176,13 @@ ruleset_free(struct ruleset **rules)
 const struct destination *
 ruleset_destination(const struct ruleset *rules, struct str name)
 {
-	struct destination *destination;
+	for (size_t i = 0; i < rules->destination_count; i++) {
+		const struct destination *destination = &rules->destinations[i];
 
-	HASH_FIND(hh, rules->destinations, name.ptr, name.len, destination);
-	return destination;
+		if (str_eq(str_make(destination->name, destination->name_len), name))
+			return destination;
+	}
+	return NULL;
 }
 
 bool
@@ -196,10 +194,13 @@ ruleset_has_destination(const struct ruleset *rules, struct str name)
 const struct view *
 ruleset_view(const struct ruleset *rules, struct str name)
 {
-	struct view *view;
+	for (size_t i = 0; i < rules->view_count; i++) {
+		const struct view *view = &rules->views[i];
 
-	HASH_FIND(hh, rules->views, name.ptr, name.len, view);
-	return view;
+		if (str_eq(str_make(view->name, view->name_len), name))
+			return view;
+	}
+	return NULL;
 }
 
 size_t
@@ -212,7 +213,7 @@ const struct view *
 ruleset_view_at(const struct ruleset *rules, size_t i)
 {
 	must(i < rules->view_count);
-	return rules->in_order[i];
+	return &rules->views[i];
 }
 
 const char *

@@ -6,27 +6,26 @@
 #ifndef RULES_RULESET_INSIDE_H
 #define RULES_RULESET_INSIDE_H
 
-#include "base/hash.h"
 #include "rules/ruleset.h"
 #include "rules/template.h"
 
 struct destination {
 	char *name;
 	size_t index; /* where its text is in every view */
-	UT_hash_handle hh;
+	size_t name_len;
 };
 
 struct view {
 	char *name;
+	size_t name_len;
 	struct template *held; /* NULL: this view ignores holds */
 	struct template **owners; /* by destination index */
-	UT_hash_handle hh;
 };
 
+/* In the order of the file. They are few: looking through them costs less than a hash. */
 struct ruleset {
-	struct destination *destinations; /* hash table; order of the file */
-	struct view *views; /* hash table; order of the file */
-	struct view **in_order;
+	struct destination *destinations;
+	struct view *views;
 	size_t destination_count, view_count;
 };
 
