@@ -17,7 +17,7 @@ class Beating:
         self.case, self.node, self.beat = case, node, {**BEAT, **members}
         self.ended = threading.Event()
         case.put("beats", node, self.beat)
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
         case.addCleanup(self.stop)
 

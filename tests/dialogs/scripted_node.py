@@ -91,9 +91,10 @@ class Node:
         self.stopping = threading.Event()
         self.wires = [Wire(redis), Wire(redis), Wire(redis)]
         assert self.wires[0].call("SUBSCRIBE", "splitmx.barrier")[0] == b"subscribe"
+        self.wires[0].socket.settimeout(None)  # barriers come when they come: it listens until close()
         self.wires[1].call("HSET", "splitmx.nodes", name, entry if entry is not None else json.dumps(
             {"host": "mx", "role": "policyd", "grace_ms": grace_ms, "drain_ms": drain_ms, "run": self.run}))
-        self.threads = [threading.Thread(target=self._listen), threading.Thread(target=self._beat)]
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._beat)]
         for thread in self.threads:
             thread.start()
 
