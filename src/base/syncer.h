@@ -6,11 +6,11 @@
  * job after the other in the order in which they were given. What became of a
  * job is told in the loop's thread: watch syncer_fd(), call syncer_reap().
  *
- * The two threads share a list of jobs and nothing else: descriptors are the
- * thread's, callbacks and all memory the loop's. The thread allocates nothing
- * and takes no lock but the list's, so that a child of fork(2) finds malloc and
- * stdio as they should be; the child itself may not touch the syncer, its
- * thread has stayed behind.
+ * The two threads share a list of jobs and nothing else: callbacks and all memory
+ * are the loop's, and each has a table of descriptors of its own, so what a job
+ * opens is closed in a job. The thread allocates nothing and takes no lock but the
+ * list's, so that a child of fork(2) finds malloc and stdio as they should be; the
+ * child itself may not touch the syncer, its thread has stayed behind.
  */
 #ifndef BASE_SYNCER_H
 #define BASE_SYNCER_H

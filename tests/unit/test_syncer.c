@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -169,6 +170,23 @@ jobs_are_done_in_order_and_told_in_the_loops_thread(void **state)
 	append("er");
 	expect_told("000");
 	expect_file("newer");
+}
+
+static void
+what_the_loop_closes_is_closed(void **state)
+{
+	struct syncer *second;
+	struct fault fault;
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_non_null(second = syncer_new(&fault));
+	assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 0); /* the thread has no copy of the other end */
+	close(ends[0]);
+	syncer_free(&second);
 }
 
 static void
@@ -420,6 +438,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(jobs_are_done_in_order_and_told_in_the_loops_thread,
 		begin, end),
+	    cmocka_unit_test_setup_teardown(what_the_loop_closes_is_closed, begin, end),
 	    cmocka_unit_test_setup_teardown(what_is_aside_touches_nothing_until_it_is_committed,
 		begin, end),
 	    cmocka_unit_test_setup_teardown(the_leavings_of_a_killed_process_are_no_hindrance,
