@@ -37,10 +37,13 @@ static void
 write_numbers(void *ctx, struct buf *out)
 {
 	struct house *house = ctx;
+	char *room = house->bytes > 0 ? buf_room(out, house->bytes) : NULL;
 
 	house->asked++;
-	for (size_t i = 0; i < house->bytes && !out->failed; i++)
-		buf_add_byte(out, 'x');
+	if (room != NULL) { /* at once: the asker has only METRICS_LIFE_MS */
+		memset(room, 'x', house->bytes);
+		buf_added(out, house->bytes);
+	}
 	buf_add_text(out, "# EOF\n");
 }
 
