@@ -37,9 +37,7 @@ struct bridge {
 	struct timer *deadline; /* only while it is ending, or its client has said its last */
 	struct sockaddr_storage address;
 	uint64_t since_ms;
-	uint64_t bytes[SIDE_COUNT]; /* that came from there */
-	uint64_t relayed[SIDE_COUNT]; /* that conn_relay() was asked to move, or has when it is
-					 stopped */
+	uint64_t bytes[SIDE_COUNT]; /* that came from there, or that a relay is to bring */
 	uint64_t passed; /* of all bytes, when the deadline was last looked at */
 	enum dialect_kind kind;
 	enum bye why; /* BYE_COUNT: nobody has asked it to end */
@@ -48,8 +46,7 @@ struct bridge {
 	bool nobody_believed; /* the lease is over: the claim ends with our patience */
 	bool said_stuck, said_end; /* the latter to the backend: nothing follows */
 	bool is_hurried; /* what could be waited for is waited for no longer */
-	uint8_t relays,
-	    stopped; /* bits by side: conn_relay() is under way, and to come to its end */
+	uint8_t relays; /* bit by side: conn_relay() is under way */
 	uint8_t eof; /* bit by side */
 	uint8_t quiet; /* bit by side: silent for the idle time */
 	uint16_t text_lens[BRIDGE_TEXTS];

@@ -21,16 +21,11 @@ is_relaying(const struct bridge *bridge, enum side from)
 }
 
 uint64_t
-bridge_bytes(const struct bridge *bridge, enum side side)
+bridge_bytes(const struct bridge *bridge, enum side from)
 {
-	uint64_t bytes = bridge->bytes[side];
+	struct conn *conn = bridge->conns[from];
 
-	if (is_relaying(bridge, side)) {
-		bytes += bridge->relayed[side];
-		if (!(bridge->stopped & bridge_bit(side)))
-			bytes -= conn_relay_left(bridge->conns[side]);
-	}
-	return bytes;
+	return bridge->bytes[from] - (conn != NULL ? conn_relay_left(conn) : 0);
 }
 
 /* Few bytes that nobody looks at: through the buffers. */
@@ -55,29 +50,21 @@ pass_unseen(struct bridge *bridge, enum side from)
 static void
 relay(struct bridge *bridge, enum side from)
 {
-	bridge->relayed[from] = bridge->follow->unseen[from];
+	uint64_t unseen = bridge->follow->unseen[from];
+
+	bridge->bytes[from] += unseen;
 	bridge->relays |= bridge_bit(from);
-	conn_relay(bridge->conns[from], bridge->conns[bridge_other(from)], bridge->relayed[from]);
+	conn_relay(bridge->conns[from], bridge->conns[bridge_other(from)], unseen);
 }
 
 void
 bridge_relay_stop(struct bridge *bridge, enum side from)
 {
-	if (!is_relaying(bridge, from) || (bridge->stopped & bridge_bit(from)))
-		return;
-	bridge->stopped |= bridge_bit(from);
-	bridge->relayed[from] -= conn_relay_left(bridge->conns[from]);
-	conn_relay_stop(bridge->conns[from]);
-}
+	struct conn *conn = bridge->conns[from];
+	uint64_t left = conn_relay_left(conn);
 
-void
-bridge_relay_done(struct bridge *bridge, enum side from)
-{
-	bridge->bytes[from] += bridge->relayed[from];
-	bridge->relays &= (uint8_t)~bridge_bit(from);
-	bridge->stopped &= (uint8_t)~bridge_bit(from);
-	bridge->relayed[from] = 0;
-	bridge->follow->unseen[from] = 0;
+	conn_relay_stop(conn);
+	bridge->bytes[from] -= left - conn_relay_left(conn);
 }
 
 void
@@ -85,6 +72,13 @@ bridge_relay_drop(struct bridge *bridge, enum side from)
 {
 	bridge->bytes[from] = bridge_bytes(bridge, from);
 	bridge->relays &= (uint8_t)~bridge_bit(from);
+}
+
+void
+bridge_relay_done(struct bridge *bridge, enum side from)
+{
+	bridge->relays &= (uint8_t)~bridge_bit(from);
+	bridge->follow->unseen[from] = 0;
 }
 
 /* ---- all of it */
@@ -129,11 +123,8 @@ pass(struct bridge *bridge, enum side from)
 	struct buf *in = conn_in(bridge->conns[from]);
 	size_t before = buf_len(in);
 
-	if (is_relaying(bridge, from)) {
-		if (bridge->follow->unseen[from] == 0)
-			bridge_relay_stop(bridge, from); /* the other side has said what ends it */
+	if (is_relaying(bridge, from))
 		return false;
-	}
 	if (bridge->conns[bridge_other(from)] == NULL) {
 		buf_clear(in); /* what a backend still says is for nobody */
 		return false;

@@ -152,8 +152,8 @@ enum follow_phase {
 
 /*
  * unseen: so many bytes from this side pass without being looked at (a literal of
- * known length; UINT64_MAX: until the other side has said something). Whoever
- * moves them counts them down; there is nothing in "in" for the machine before.
+ * known length). Whoever moves them counts them down; there is nothing in "in" for
+ * the machine before.
  */
 struct follow {
 	enum follow_phase phase;
