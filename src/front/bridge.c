@@ -30,12 +30,19 @@ see_client_end(struct bridge *bridge)
 	struct conn *client = bridge->conns[SIDE_CLIENT];
 
 	if (client != NULL && conn_has_failed(client))
-		bridge_let_client_go(bridge,
-		    false); /* it has ended, so it is told by nobody else */
+		bridge_let_client_go(bridge, false); /* has ended: nobody else tells */
 	else if (client != NULL && buf_len(conn_in(client)) > 0 &&
 		 !bridge->dialect->follow.is_idle(bridge->follow))
 		return;
 	bridge_say_end(bridge);
+}
+
+static void
+backend_has_gone(struct bridge *bridge)
+{
+	if (bridge_break_off(bridge, BYE_LOST))
+		bridge_note_end(bridge, BRIDGE_END_LOST);
+	bridge_finish(bridge);
 }
 
 void
@@ -60,7 +67,7 @@ bridge_pump(struct bridge *bridge)
 		break;
 	}
 	if (bridge->eof & bridge_bit(SIDE_BACKEND))
-		bridge_finish(bridge);
+		backend_has_gone(bridge);
 }
 
 /* ---- what the connections tell */
@@ -82,11 +89,11 @@ failed(struct bridge *bridge, enum side side)
 	    log_quote_text(conn_fault(bridge->conns[side])->text));
 	bridge_note_end(bridge,
 	    side == SIDE_CLIENT ? BRIDGE_END_BROKEN_CLIENT : BRIDGE_END_BROKEN_BACKEND);
+	bridge->eof |= bridge_bit(side);
 	if (side == SIDE_BACKEND) {
-		bridge_finish(bridge);
+		bridge_pump(bridge); /* what it has said before */
 		return;
 	}
-	bridge->eof |= bridge_bit(SIDE_CLIENT);
 	bridge_let_client_go(bridge, false);
 	bridge_say_end(bridge);
 }

@@ -21,6 +21,7 @@ enum {
 
 static const char *const end_names[] = {
     [BRIDGE_END_BACKEND] = "backend_closed",
+    [BRIDGE_END_LOST] = "backend_lost",
     [BRIDGE_END_CLIENT] = "client_closed",
     [BRIDGE_END_BROKEN_CLIENT] = "client_failed",
     [BRIDGE_END_BROKEN_BACKEND] = "backend_failed",
@@ -47,6 +48,15 @@ say_goodbye(struct conn **client)
 		return;
 	conn_flush(*client);
 	conn_finish(client, buf_len(conn_out(*client)) > 0 ? LAST_MS : LINGER_MS);
+}
+
+bool
+bridge_break_off(struct bridge *bridge, enum bye why)
+{
+	struct conn *client = bridge->conns[SIDE_CLIENT];
+
+	return client != NULL && !bridge->said_end &&
+	       bridge->dialect->follow.break_off(bridge->follow, why, conn_out(client));
 }
 
 void

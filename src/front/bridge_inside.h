@@ -12,7 +12,8 @@
 
 /* What came first. */
 enum bridge_end {
-	BRIDGE_END_BACKEND, /* closed */
+	BRIDGE_END_BACKEND, /* closed, as it was asked to, or has said that it would */
+	BRIDGE_END_LOST, /* the backend closed, and nobody knows why */
 	BRIDGE_END_CLIENT, /* closed */
 	BRIDGE_END_BROKEN_CLIENT,
 	BRIDGE_END_BROKEN_BACKEND,
@@ -97,6 +98,9 @@ void bridge_let_client_go(struct bridge *bridge, bool politely);
 
 /* To the backend: nothing follows. What it was told it completes, and then it closes. */
 void bridge_say_end(struct bridge *bridge);
+
+/* Last words for the client, whatever runs, where there is something to be said. */
+bool bridge_break_off(struct bridge *bridge, enum bye why);
 
 /* The backend has closed, or we leave first. Harmless when it is over already. */
 void bridge_finish(struct bridge *bridge);

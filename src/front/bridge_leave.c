@@ -69,6 +69,7 @@ on_deadline(void *ctx)
 	}
 	if (bridge->nobody_believed) {
 		bridge->end = BRIDGE_END_CUT;
+		bridge_break_off(bridge, bridge->why);
 		bridge_finish(bridge);
 		return;
 	}
@@ -76,6 +77,8 @@ on_deadline(void *ctx)
 		bridge_start_deadline(bridge); /* half closed, and listening */
 		return;
 	}
+	if (bridge->why != BYE_COUNT)
+		bridge_break_off(bridge, bridge->why);
 	bridge_let_client_go(bridge, true);
 	bridge_say_end(bridge);
 	if (!bridge->is_moved)
@@ -146,7 +149,7 @@ bridge_hold(struct bridge *bridge, struct claim *claim)
 	claim_hand_over(claim, &claim_events, bridge);
 }
 
-/* If nothing runs, both may as well be told. */
+/* If nothing runs, both may as well be told; if something does, the client. */
 void
 bridge_stop(struct bridge *bridge)
 {
@@ -155,6 +158,7 @@ bridge_stop(struct bridge *bridge)
 		bridge->dialect->follow.end(bridge->follow, BYE_SHUTDOWN,
 		    conn_out(bridge->conns[SIDE_CLIENT]), conn_out(bridge->conns[SIDE_BACKEND]));
 		conn_flush(bridge->conns[SIDE_BACKEND]);
+		bridge_break_off(bridge, BYE_SHUTDOWN);
 	}
 	bridge_finish(bridge);
 }

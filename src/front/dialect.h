@@ -171,6 +171,10 @@ struct follow {
  *	pass() goes on doing the rest. When the phase is FOLLOW_LEAVING nothing
  *	of the client is read any more, and the end of the backend is waited for.
  *	Called again, it does not wait any longer for what nothing is lost with.
+ * break_off(): the session is over here, whatever runs: the backend has gone, or nobody
+ *	waits for it any longer. Last words for the client where they cut nothing of
+ *	the backend's in two. False: nothing is to be said, because the client has
+ *	asked for the end, or was told of it. Nothing but free() is called behind it.
  * is_idle(): nothing runs, nothing is half said: the session could end here.
  */
 struct follow_row {
@@ -181,6 +185,7 @@ struct follow_row {
 	    struct buf *back);
 	void (*end)(struct follow *follow, enum bye why, struct buf *to_client,
 	    struct buf *to_backend);
+	bool (*break_off)(struct follow *follow, enum bye why, struct buf *to_client);
 	bool (*is_idle)(const struct follow *follow);
 };
 

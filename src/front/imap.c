@@ -55,6 +55,7 @@ const struct dialect dialect_imap = {
 	    .free = imap_follow_free,
 	    .pass = imap_follow_pass,
 	    .end = imap_follow_end,
+	    .break_off = imap_follow_break_off,
 	    .is_idle = imap_follow_is_idle,
 	},
 };

@@ -61,13 +61,18 @@ imap_follow_may_speak(const struct imap_follow *follow)
 	return follow->backend == BACKEND_START && follow->follow.unseen[SIDE_BACKEND] == 0;
 }
 
+static void
+say_bye(enum bye why, struct buf *to_client)
+{
+	buf_add_str(to_client, words_bye(DIALECT_IMAP, why));
+	buf_add_text(to_client, "\r\n");
+}
+
 void
 imap_follow_lose(struct imap_follow *follow, struct buf *to_client)
 {
-	if (imap_follow_may_speak(follow)) {
-		buf_add_str(to_client, words_bye(DIALECT_IMAP, BYE_PROTOCOL));
-		buf_add_text(to_client, "\r\n");
-	}
+	if (imap_follow_may_speak(follow))
+		say_bye(BYE_PROTOCOL, to_client);
 	follow->follow.phase = FOLLOW_OVER;
 }
 
@@ -96,8 +101,8 @@ imap_follow_leave(struct imap_follow *follow, struct buf *to_client, struct buf 
 {
 	if (follow->follow.phase != FOLLOW_ENDING || !is_boundary(follow))
 		return;
-	buf_add_str(to_client, words_bye(DIALECT_IMAP, (enum bye)follow->why));
-	buf_add_text(to_client, "\r\n");
+	if (!follow->has_bye)
+		say_bye((enum bye)follow->why, to_client);
 	if (follow->client == CLIENT_IDLE)
 		buf_add_text(to_backend, "DONE\r\n");
 	buf_add_text(to_backend, "q LOGOUT\r\n"); /* nobody sees the answer */
@@ -147,6 +152,19 @@ imap_follow_end(struct follow *base, enum bye why, struct buf *to_client, struct
 	follow->why = (uint8_t)why;
 	base->phase = FOLLOW_ENDING;
 	imap_follow_leave(follow, to_client, to_backend);
+}
+
+bool
+imap_follow_break_off(struct follow *base, enum bye why, struct buf *to_client)
+{
+	struct imap_follow *follow = imap_follow_of(base);
+	bool is_announced = follow->has_logout || follow->has_bye;
+
+	if (is_announced || base->phase == FOLLOW_LEAVING || base->phase == FOLLOW_OVER)
+		return false;
+	if (imap_follow_may_speak(follow))
+		say_bye(why, to_client);
+	return true;
 }
 
 bool

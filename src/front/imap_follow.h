@@ -22,6 +22,7 @@ bool imap_follow_pass(struct follow *follow, enum side from, struct buf *in, str
     struct buf *back);
 void imap_follow_end(struct follow *follow, enum bye why, struct buf *to_client,
     struct buf *to_backend);
+bool imap_follow_break_off(struct follow *follow, enum bye why, struct buf *to_client);
 bool imap_follow_is_idle(const struct follow *follow);
 
 #endif

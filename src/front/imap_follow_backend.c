@@ -20,17 +20,24 @@ enum kind {
 	KIND_ODD, /* no line of IMAP */
 };
 
-static bool
-is_status(struct str text)
+static struct str
+first_word(struct str text)
 {
-	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
 	size_t len = 0;
 
 	while (len < text.len && len < LOOK_BYTES && text.ptr[len] > ' ')
 		len++;
-	text.len = len;
+	return str_make(text.ptr, len);
+}
+
+static bool
+is_status(struct str text)
+{
+	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
+	struct str word = first_word(text);
+
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (str_is_nocase(text, words[i]))
+		if (str_is_nocase(word, words[i]))
 			return true;
 	}
 	return false;
@@ -172,6 +179,7 @@ begin_line(struct run *run)
 		follow->backend = BACKEND_TEXT;
 		break;
 	case KIND_STATUS:
+		follow->has_bye |= str_is_nocase(first_word(text), "BYE");
 		follow->backend = BACKEND_TEXT;
 		break;
 	}

@@ -166,6 +166,7 @@ begin_command(struct imap_follow *follow, struct buf *in, struct buf *to_backend
 	if (!imap_tags_add(&follow->tags, tag))
 		return false;
 	follow->searched = 0;
+	follow->has_logout |= str_is_nocase(word, "LOGOUT");
 	follow->client = CLIENT_LINE;
 	if (!is_whole)
 		return pass_line(follow, in, to_backend, to_client);

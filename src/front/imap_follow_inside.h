@@ -34,6 +34,8 @@ struct imap_follow {
 	uint8_t client; /* enum client_place */
 	uint8_t backend; /* enum backend_place */
 	uint8_t why; /* enum bye */
+	bool has_logout; /* was passed on */
+	bool has_bye; /* the backend has said it */
 	struct imap_quotes quotes; /* of the client's line */
 	struct imap_tags tags;
 };

@@ -51,6 +51,7 @@ const struct dialect dialect_pop3 = {
 	    .free = pop3_follow_free,
 	    .pass = pop3_follow_pass,
 	    .end = pop3_follow_end,
+	    .break_off = pop3_follow_break_off,
 	    .is_idle = pop3_follow_is_idle,
 	},
 };

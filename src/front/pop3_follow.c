@@ -87,6 +87,13 @@ answer_of(enum kind kind)
 
 /* ---- the order of answers */
 
+static void
+say(enum kind kind, struct buf *to_client)
+{
+	buf_add_str(to_client, answer_of(kind));
+	buf_add_text(to_client, "\r\n");
+}
+
 /* Ours, as far as all before them have been answered. */
 static void
 say_own(struct pop3_follow *follow, struct buf *to_client)
@@ -94,8 +101,7 @@ say_own(struct pop3_follow *follow, struct buf *to_client)
 	struct running *running = &follow->running;
 
 	while (!running_is_empty(running) && running_first(running) >= KIND_OWN) {
-		buf_add_str(to_client, answer_of((enum kind)running_first(running)));
-		buf_add_text(to_client, "\r\n");
+		say((enum kind)running_first(running), to_client);
 		running_remove(running);
 	}
 }
@@ -395,6 +401,26 @@ pop3_follow_end(struct follow *base, enum bye why, struct buf *to_client, struct
 		return;
 	base->phase = FOLLOW_ENDING;
 	leave(pop3_follow_of(base), to_backend);
+}
+
+/*
+ * Whoever waits for an answer gets one. Nobody who has said QUIT: whether the messages
+ * are deleted the backend alone knows.
+ */
+bool
+pop3_follow_break_off(struct follow *base, enum bye why, struct buf *to_client)
+{
+	struct pop3_follow *follow = pop3_follow_of(base);
+
+	(void)why; /* there is one answer for all of it */
+	if (follow->has_quit || base->phase == FOLLOW_LEAVING || base->phase == FOLLOW_OVER)
+		return false;
+	while (follow->place == PLACE_START && !running_is_empty(&follow->running)) {
+		say(KIND_LATER, to_client);
+		running_remove(&follow->running);
+		say_own(follow, to_client);
+	}
+	return true;
 }
 
 bool

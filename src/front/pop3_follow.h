@@ -21,6 +21,7 @@ bool pop3_follow_pass(struct follow *follow, enum side from, struct buf *in, str
     struct buf *back);
 void pop3_follow_end(struct follow *follow, enum bye why, struct buf *to_client,
     struct buf *to_backend);
+bool pop3_follow_break_off(struct follow *follow, enum bye why, struct buf *to_client);
 bool pop3_follow_is_idle(const struct follow *follow);
 
 #endif

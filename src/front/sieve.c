@@ -51,6 +51,7 @@ const struct dialect dialect_sieve = {
 	    .free = sieve_follow_free,
 	    .pass = sieve_follow_pass,
 	    .end = sieve_follow_end,
+	    .break_off = sieve_follow_break_off,
 	    .is_idle = sieve_follow_is_idle,
 	},
 };

@@ -164,6 +164,19 @@ sieve_follow_end(struct follow *base, enum bye why, struct buf *to_client, struc
 }
 
 bool
+sieve_follow_break_off(struct follow *base, enum bye why, struct buf *to_client)
+{
+	struct sieve_follow *follow = sieve_follow_of(base);
+	bool is_announced = follow->has_logout || follow->was_left;
+
+	if (is_announced || base->phase == FOLLOW_LEAVING || base->phase == FOLLOW_OVER)
+		return false;
+	if (sieve_follow_may_speak(follow))
+		say_bye(why, to_client);
+	return true;
+}
+
+bool
 sieve_follow_is_idle(const struct follow *base)
 {
 	return is_boundary((const struct sieve_follow *)base);

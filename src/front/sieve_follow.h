@@ -21,6 +21,7 @@ bool sieve_follow_pass(struct follow *follow, enum side from, struct buf *in, st
     struct buf *back);
 void sieve_follow_end(struct follow *follow, enum bye why, struct buf *to_client,
     struct buf *to_backend);
+bool sieve_follow_break_off(struct follow *follow, enum bye why, struct buf *to_client);
 bool sieve_follow_is_idle(const struct follow *follow);
 
 #endif

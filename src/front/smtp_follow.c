@@ -35,13 +35,18 @@ smtp_follow_may_speak(const struct smtp_follow *follow)
 	return follow->count == 0 && !follow->is_inside;
 }
 
+static void
+say_bye(enum bye why, struct buf *to_client)
+{
+	buf_add_str(to_client, words_bye(DIALECT_SUBMISSION, why));
+	buf_add_text(to_client, "\r\n");
+}
+
 void
 smtp_follow_lose(struct smtp_follow *follow, struct buf *to_client)
 {
-	if (smtp_follow_may_speak(follow) && !follow->has_bye) {
-		buf_add_str(to_client, words_bye(DIALECT_SUBMISSION, BYE_PROTOCOL));
-		buf_add_text(to_client, "\r\n");
-	}
+	if (smtp_follow_may_speak(follow) && !follow->has_bye)
+		say_bye(BYE_PROTOCOL, to_client);
 	follow->follow.phase = FOLLOW_OVER;
 }
 
@@ -68,10 +73,8 @@ smtp_follow_leave(struct smtp_follow *follow, struct buf *to_client, struct buf 
 {
 	if (follow->follow.phase != FOLLOW_ENDING || !may_leave(follow))
 		return;
-	if (!follow->has_bye) {
-		buf_add_str(to_client, words_bye(DIALECT_SUBMISSION, (enum bye)follow->why));
-		buf_add_text(to_client, "\r\n");
-	}
+	if (!follow->has_bye)
+		say_bye((enum bye)follow->why, to_client);
 	if (is_between_commands(follow))
 		buf_add_text(to_backend, "QUIT\r\n"); /* nobody sees the reply */
 	follow->follow.phase = FOLLOW_LEAVING;
@@ -129,6 +132,29 @@ smtp_follow_end(struct follow *base, enum bye why, struct buf *to_client, struct
 		base->phase = FOLLOW_ENDING;
 	}
 	smtp_follow_leave(follow, to_client, to_backend);
+}
+
+/* QUIT is the last that is asked, if it is: nothing passes behind it. */
+static bool
+has_quit(const struct smtp_follow *follow)
+{
+	unsigned last = (follow->first + follow->count + ASKED_MOST - 1U) % ASKED_MOST;
+
+	return follow->count > 0 && follow->asked[last] == ASKED_QUIT;
+}
+
+/* 421 may be the reply to anything (RFC 5321, section 3.8), and to content that comes still. */
+bool
+smtp_follow_break_off(struct follow *base, enum bye why, struct buf *to_client)
+{
+	struct smtp_follow *follow = smtp_follow_of(base);
+	bool is_announced = follow->has_bye || has_quit(follow);
+
+	if (is_announced || base->phase == FOLLOW_LEAVING || base->phase == FOLLOW_OVER)
+		return false;
+	if (!follow->is_inside)
+		say_bye(why, to_client);
+	return true;
 }
 
 bool

@@ -28,6 +28,7 @@ bool smtp_follow_pass(struct follow *follow, enum side from, struct buf *in, str
     struct buf *back);
 void smtp_follow_end(struct follow *follow, enum bye why, struct buf *to_client,
     struct buf *to_backend);
+bool smtp_follow_break_off(struct follow *follow, enum bye why, struct buf *to_client);
 bool smtp_follow_is_idle(const struct follow *follow);
 
 #endif

@@ -54,6 +54,7 @@ const struct dialect dialect_submission = {
 	    .learn = smtp_follow_learn,
 	    .pass = smtp_follow_pass,
 	    .end = smtp_follow_end,
+	    .break_off = smtp_follow_break_off,
 	    .is_idle = smtp_follow_is_idle,
 	},
 };
