@@ -251,6 +251,19 @@ read_account(struct login *login)
 	return account_read(&server->account, buf_str(&server->name), &server->account_rules);
 }
 
+/* Others have been in hand meanwhile: the claim is to depend on what this one asked for. */
+static void
+found_later(void *ctx, const struct finding *finding)
+{
+	struct login *login = ctx;
+
+	login->question = NULL;
+	if (read_account(login))
+		found(login, finding);
+	else
+		login_refuse(login, REFUSAL_WRONG, STR("")); /* other rules by now */
+}
+
 void
 login_ask(struct login *login)
 {
@@ -262,7 +275,7 @@ login_ask(struct login *login)
 		return;
 	}
 	login->question =
-	    map_ask(login->server->map, &login->server->account, found, login, &finding);
+	    map_ask(login->server->map, &login->server->account, found_later, login, &finding);
 	if (login->question == NULL)
 		found(login, &finding);
 }

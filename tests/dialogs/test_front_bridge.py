@@ -241,6 +241,27 @@ class Away(FrontCase):
         self.redis.cli("SET", "splitmx:owner:@example.org", "old")
 
 
+class Together(FrontCase):
+    main_settings = {"cache": {"preload": 0}}  # Redis is asked about everybody
+
+    def test_logins_that_wait_for_redis_together_hold_on_to_their_own_records(self):
+        users = [f"user{i}@example.org" for i in range(5)]
+        clients = [self.client() for _ in users]
+        for client in clients:
+            client.greeted = client.line()
+        self.redis.cli("CLIENT", "PAUSE", 400)
+        for user, client in zip(users, clients):
+            client.say(f'a LOGIN "{user}" "{PASSWORD}"')
+        for client in clients:
+            self.assertRegex(client.until("a")[-1], rb"^a OK")
+        for user in users:
+            self.set_owner("old", user)  # nothing changes
+            self.front.splitmx("barrier", user)
+        self.assertEqual([True] * len(users), [client.is_open() for client in clients])
+        self.flip(user=users[0])
+        self.assertEqual([False] + [True] * 4, [client.is_open() for client in clients])
+
+
 class Grace(FrontCase):
     main_settings = {"grace": 4000, "cache": {"preload": 0}}  # nor a copy of the whole map
 
