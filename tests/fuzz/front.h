@@ -222,6 +222,7 @@ fuzz_follow_hold(struct fuzz_session *session, const struct dialect *dialect, co
 		}
 		n++;
 	}
+	session->row->break_off(session->follow, BYE_LOST, &session->out[SIDE_CLIENT]);
 }
 
 static inline void

@@ -72,6 +72,7 @@ hold(struct session *session, const uint8_t *data, size_t size, bool singly)
 		}
 		n++;
 	}
+	imap_follow_break_off(session->follow, BYE_LOST, &session->out[SIDE_CLIENT]);
 }
 
 static void

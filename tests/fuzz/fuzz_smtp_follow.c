@@ -77,6 +77,7 @@ hold(struct session *session, const uint8_t *data, size_t size, bool singly)
 		}
 		n++;
 	}
+	smtp_follow_break_off(session->follow, BYE_LOST, &session->out[SIDE_CLIENT]);
 }
 
 static void
