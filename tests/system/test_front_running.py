@@ -24,7 +24,8 @@ from lab.redis import Redis
 
 SIZE = 50_000_000 if FULL else 3_000_000
 MESSAGES = 10_000 if FULL else 400
-END_TIMEOUT = 4000  # ms; then a client is hurried for two seconds, and sent away
+END_TIMEOUT = 40 if FULL else 4  # seconds, enough for all that runs; then a client is hurried for two, and sent away
+PATIENCE = END_TIMEOUT + 30
 BYE = rb"\* BYE \[UNAVAILABLE\]"
 WAYS = [(when, then) for when in ("before", "middle") for then in ("goes_on", "stalls", "leaves", "resets")]
 OWED = [("after", "soon"), ("after", "late")]  # the reply: until it is asked to end, or longer than patience lasts
@@ -52,7 +53,7 @@ class RunningCase(LabCase):
                      for name in ("old", "new")}
         cls.old, cls.new = cls.homes["old"], cls.homes["new"]
         cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis, listen=[("imap", "none"), ("submission", "none")],
-                           settings={"frontd": {"end_timeout": END_TIMEOUT}})
+                           settings={"frontd": {"end_timeout": END_TIMEOUT * 1000}})
         cls.redis.cli("SET", "splitmx:owner:@example.org", "old")
 
     def together(self, work, variants):
@@ -96,7 +97,7 @@ class RunningCase(LabCase):
                 words = ("barrier", user)
             else:
                 words = ("set", user, "new", "--force", "--yes")
-            done = self.front.splitmx("--json", *words, "--wait", 80, check=False, seconds=90)
+            done = self.front.splitmx("--json", *words, "--wait", 2 * PATIENCE, check=False, seconds=2 * PATIENCE + 20)
             thread.code, thread.told = done.returncode, done.stdout + done.stderr
             thread.seen = look()
             thread.done.set()
@@ -107,7 +108,7 @@ class RunningCase(LabCase):
 
     def check(self, user, thread, look, before, want, empty):
         """Confirmed; as wanted in that moment, and the same later."""
-        thread.join(100)
+        thread.join(2 * PATIENCE + 30)
         self.assertTrue(thread.done.is_set(), "not confirmed")
         self.assertEqual(0, thread.code, thread.told)
         self.assertIn(thread.seen, want)
@@ -136,16 +137,16 @@ class RunningCase(LabCase):
             thread = self.confirm(user, how, look)
             self.wait_ending(user)
             said = self.stays_unconfirmed(thread, client, is_late)
-        self.assertRegex(said + client.everything(), words["cut" if is_late else "done"])
+        self.assertRegex(said + client.everything(PATIENCE), words["cut" if is_late else "done"])
         return thread
 
     def go_on(self, client, then, say_rest, words):
         """What the client does when its session is to end."""
         if then == "goes_on":
             say_rest()
-            self.assertRegex(client.everything(), words["done"])
+            self.assertRegex(client.everything(PATIENCE), words["done"])
         elif then == "stalls":
-            self.assertRegex(client.everything(), words["cut"])
+            self.assertRegex(client.everything(PATIENCE), words["cut"])
             with contextlib.suppress(OSError):  # too late, and to nobody
                 client.sock.sendall(MESSAGE)
         elif then == "leaves":
@@ -155,7 +156,7 @@ class RunningCase(LabCase):
 
     def stays_unconfirmed(self, thread, client, late):
         """While the server is stopped. late: until the client has been sent away; what it has heard."""
-        said = client.everything(30) if late else b""
+        said = client.everything(PATIENCE) if late else b""
         self.assertFalse(thread.done.wait(0.5), "confirmed while the command runs")
         return said
 
@@ -240,7 +241,7 @@ class ImapTest(RunningCase):
                 thread = thread or self.confirm(user, "hold", look)
             else:
                 thread = self.run_stopped(user, client, line, when == "middle", then == "late", look)
-            said = client.everything(60)
+            said = client.everything(PATIENCE)
             is_done = re.search(rb"(^|\n)b OK [^\r]*\r\n%s[^\r]*\r\n$" % BYE, said)
             if not is_done and then == "soon":
                 self.assertRegex(said, rb"(^|\n)%s[^\r]*\r\n$" % BYE)
