@@ -76,7 +76,7 @@ class Crowds(FrontCase):
         answers = sorted(client.line()[:11] for client in crowd)
         self.assertEqual([b"a NO [LIMIT"] * 3 + [b"a OK Logged"] * 3, answers)
 
-    def test_parked_logins_from_one_address(self):
+    def test_C10_parked_logins_from_one_address(self):
         self.hold()
         for _ in range(2):
             parked = [self.client() for _ in range(2)]

@@ -197,7 +197,7 @@ class Phases(FrontCase):
                     self.calm_down()
         self.assertEqual(0, self.front.status()["logins_under_way"])
 
-    def test_a_login_that_takes_too_long_is_ended(self):
+    def test_C5_a_login_that_takes_too_long_is_ended(self):
         for said in (b"", b"a LOGIN {5}\r\nan", b"x" * 20):
             with self.subTest(said):
                 began = time.monotonic()
