@@ -19,6 +19,7 @@ class FrontCase(LabCase):
 
     frontd_settings = {}
     main_settings = {}
+    environment = {}  # more of the front's
     listen = [("imap", "none")]
     lease = 1000
 
@@ -29,8 +30,8 @@ class FrontCase(LabCase):
         cls.old, cls.new = cls.homes["old"], cls.homes["new"]
         frontd = {"login_timeout": 3000, "end_timeout": 1000, "fail_delay": 100, "drain_timeout": 2000,
                   **cls.frontd_settings}
-        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis, listen=cls.listen, start=False, init=False, env=CALM,
-                           settings={"frontd": frontd, **cls.main_settings})
+        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis, listen=cls.listen, start=False, init=False,
+                           settings={"frontd": frontd, **cls.main_settings}, env={**CALM, **cls.environment})
         cls.adjust(cls.front.settings)
         cls.front.write_config()
         cls.front.splitmx("init", "--lease", cls.lease)

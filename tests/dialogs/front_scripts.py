@@ -4,6 +4,7 @@ import base64
 import contextlib
 import re
 import socket
+import ssl
 import threading
 
 from front_case import FrontCase
@@ -41,7 +42,15 @@ class Talk(Session):
         while (line := self.line()) is not None:
             self.said.append(line)
             if self.dispatch(line) == "end":
-                return
+                break
+        self.end_tls()
+
+    def end_tls(self):
+        """Say that nothing was cut off."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self.sock.settimeout(2)
+                self.sock.unwrap()
 
     def dispatch(self, line):
         tag, word, rest = self.split(line)
