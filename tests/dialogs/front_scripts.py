@@ -171,8 +171,8 @@ class Submission(Talk):
 
     def step(self, tag, word, rest):
         if word == "EHLO":
-            self.send(f"250-home\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250-COMPRESS DEFLATE\r\n{self.backend.more['submission']}"
-                      f"250 AUTH {self.backend.mechanisms}\r\n")
+            self.send("250-home\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250-COMPRESS DEFLATE\r\n"
+                      f"{self.backend.more['submission']}250 AUTH {self.backend.mechanisms}\r\n")
         elif word == "AUTH":
             mechanism, _, blob = rest.partition(" ")
             self.send("235 2.7.0 In\r\n" if self.exchange(mechanism, blob, self.ask) else "535 5.7.8 Not this\r\n")

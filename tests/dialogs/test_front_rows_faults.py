@@ -25,7 +25,8 @@ BYTES = (20 << 20) if FULL else (1 << 20)
 ROUNDS = 40 if FULL else 6
 AT_ONCE = 8
 INVISIBLE = {("interrupted", call) for call in ("accept", "connect", "recv", "send", "splice", "wait")} | \
-    {("nothing", call) for call in ("accept", "recv", "send", "splice")} | {("less", call) for call in ("recv", "send", "splice")}
+    {("nothing", call) for call in ("accept", "recv", "send", "splice")} | {("less", call) for call in ("recv", "send",
+                                                                                                        "splice")}
 
 
 def bulk(seed):
@@ -63,7 +64,8 @@ class Faulty(RowsCase):
         sanitizer = re.search(r"libasan\S* => (\S+)", linked)  # it wants to be the first
         cls.environment = {"SPLITMX_FAULTS": cls.page.path, "LD_PRELOAD": f"{sanitizer[1] if sanitizer else ''} {SHIM}".strip()}
         more = {"imap": "STARTTLS ", "pop3": "STLS\r\n", "submission": "250-STARTTLS\r\n", "sieve": '"STARTTLS"\r\n'}
-        return {"old": Home(cls.lab, "old"), "new": Home(cls.lab, "new", tls=cls.authority.sign("backend.example.org"), always=more)}
+        return {"old": Home(cls.lab, "old"),
+                "new": Home(cls.lab, "new", tls=cls.authority.sign("backend.example.org"), always=more)}
 
     @classmethod
     def adjust(cls, settings):
@@ -80,7 +82,8 @@ class Faulty(RowsCase):
         self.addCleanup(self.page.set)
         self.taken, self.lock = {}, threading.Lock()
         for home in self.homes.values():
-            home.hooks = {("imap", "FETCH"): self.fetch, ("imap", "APPEND"): self.take_literal, ("sieve", "PUTSCRIPT"): self.take_literal,
+            home.hooks = {("imap", "FETCH"): self.fetch, ("imap", "APPEND"): self.take_literal,
+                          ("sieve", "PUTSCRIPT"): self.take_literal,
                           ("pop3", "RETR"): self.retrieve}
 
     # the backends' part

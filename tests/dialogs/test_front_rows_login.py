@@ -37,9 +37,12 @@ class Rows(RowsCase):
     def test_C4_literals(self):
         before = self.resident_kib()
         refused = (b"a LOGIN {4294967295}\r\n", b"a LOGIN {9999999999+}\r\n", b"a LOGIN {18446744073709551617}\r\n",
-                   b"a LOGIN {-1}\r\n", b"a LOGIN {+}\r\n", b"a LOGIN {1e3}\r\n", b"a LOGIN {0x10+}\r\n", b"{3+}\r\nabc LOGIN x y\r\n",
-                   b"a LOGIN {4097+}\r\n" + b"x" * 4097 + b" y\r\n", b"a LOGIN ({3+}\r\nann) y\r\n", b"a LOGIN {3+} \r\nann y\r\n",
-                   b'a LOGIN "{3+}\r\nann" y\r\n', b"a LOGIN {0+}\r\n y\r\n", b"a LOGIN x {0+}\r\n\r\n", b"a LOGIN {3+}\r\na\0b y\r\n",
+                   b"a LOGIN {-1}\r\n", b"a LOGIN {+}\r\n", b"a LOGIN {1e3}\r\n", b"a LOGIN {0x10+}\r\n",
+                   b"{3+}\r\nabc LOGIN x y\r\n",
+                   b"a LOGIN {4097+}\r\n" + b"x" * 4097 + b" y\r\n", b"a LOGIN ({3+}\r\nann) y\r\n",
+                   b"a LOGIN {3+} \r\nann y\r\n",
+                   b'a LOGIN "{3+}\r\nann" y\r\n', b"a LOGIN {0+}\r\n y\r\n", b"a LOGIN x {0+}\r\n\r\n",
+                   b"a LOGIN {3+}\r\na\0b y\r\n",
                    b"a {5+}\r\nLOGIN x y\r\n", b"a LOGIN {}\r\n", b"a LOGIN {3+}\r\nann\r\n")
         for said in refused:
             with self.subTest(said[:40]), self.ready("imap") as client:
@@ -119,10 +122,12 @@ class Rows(RowsCase):
                       b64(f"{user}\0{MARK}"), b64(f"\0{user}\0{MARK}\x01")],
             "OAUTHBEARER": [bearer(f"{user}\r\nA1 {MARK}"), bearer(user, f"{MARK}\r\nA1 NOOP"),
                             bearer(user, MARK, "host=x\r\nA1 NOOP\x01"), b64(f"n,a={user},\x01auth=Bearer {MARK}\x01"),
-                            b64(f"n,a={user},\x01auth=Bearer {MARK}\x01\x01A1 NOOP"), b64(f"n,a={user},\0\x01auth=Bearer {MARK}\x01\x01"),
+                            b64(f"n,a={user},\x01auth=Bearer {MARK}\x01\x01A1 NOOP"),
+                            b64(f"n,a={user},\0\x01auth=Bearer {MARK}\x01\x01"),
                             b64(f"p=tls-unique,a={user},\x01auth=Bearer {MARK}\x01\x01")],
             "XOAUTH2": [xoauth2(f"{user}\r\nA1 {MARK}"), xoauth2(user, f"{MARK}\nA1 NOOP"),
-                        b64(f"user={user}\x01user={MARK}\x01auth=Bearer x\x01\x01"), b64(f"user={user}\x01auth=Bearer {MARK}\x01")],
+                        b64(f"user={user}\x01user={MARK}\x01auth=Bearer x\x01\x01"),
+                        b64(f"user={user}\x01auth=Bearer {MARK}\x01")],
             "SCRAM-SHA-256": [b64(f"n,,n={user}\r\nA1 {MARK},r=abc"), b64(f"p=tls-unique,,n={user},r={MARK}"),
                               b64(f"n,,m=x,n={user},r={MARK}"), b64(f"n,,n=={user},r={MARK}")],
         }
@@ -143,7 +148,8 @@ class Rows(RowsCase):
         self.assertEqual([], blobs)
 
     def test_C8_bad_base64_is_an_error_of_its_own_session_only(self):
-        blobs = ["!!!!", "QUJD=", "=", "====", "QQ", "QUJDR", "QQ==QQ==", "Q\xc3\xa9==", "\x80\x80\x80\x80", "AAAA", b64("\0\0"),
+        blobs = ["!!!!", "QUJD=", "=", "====", "QQ", "QUJDR", "QQ==QQ==", "Q\xc3\xa9==", "\x80\x80\x80\x80", "AAAA",
+                 b64("\0\0"),
                  b64("\0ann@example.org\0"), "A" * 4000]
         for protocol in PROTOCOLS:
             with self.inside(protocol, f"calm-{self.user}") as calm:
@@ -195,7 +201,8 @@ class Rows(RowsCase):
                 with self.ready(protocol) as client, contextlib.suppress(OSError):
                     answer = client.auth("PLAIN", plain(name, "good"))
                     self.assertIn(verdict(answer), NOT_IN, (protocol, name[:20], answer))
-            for name in ("%u@example.org", "%n%s@example.org", "{5}@example.org", "$(id)@example.org", "../x@example.org", "*@example.org"):
+            for name in ("%u@example.org", "%n%s@example.org", "{5}@example.org", "$(id)@example.org",
+                         "../x@example.org", "*@example.org"):
                 with self.ready(protocol) as client:
                     self.assertEqual("in", verdict(client.auth("PLAIN", plain(name, "good"))), name)
                 self.assertEqual(f"\0{name}\0good".encode(), self.old.of(name)[-1].blobs[-1])
@@ -212,8 +219,10 @@ class Rows(RowsCase):
             client.say("PASS  two words  ")
             self.assertRegex(client.line(), rb"^\+OK")
         self.assertEqual([f"\0{self.user}\0 two words  ".encode()], self.old.of(self.user)[-1].blobs)
-        for said in ("APOP ann c4c9334bac560ecc979e58001b3e22fb", "XTND XMIT", "UTF8", "LANG de", "LIST", "RETR 1", "DELE 1", "TOP 1 0",
-                     "UIDL", "STAT", "RSET", "XCLIENT ADDR=1.2.3.4", "PASS good", "USER", "USER " + "x" * 600, "NOOP x", "QUIT x", "x" * 700,
+        for said in ("APOP ann c4c9334bac560ecc979e58001b3e22fb", "XTND XMIT", "UTF8", "LANG de", "LIST", "RETR 1",
+                     "DELE 1", "TOP 1 0",
+                     "UIDL", "STAT", "RSET", "XCLIENT ADDR=1.2.3.4", "PASS good", "USER", "USER " + "x" * 600, "NOOP x",
+                     "QUIT x", "x" * 700,
                      "AUTH", "AUTH PLAIN x y", "CAPA x", f"user {self.user} more", " USER x", "USER\tx", "\0", ""):
             with self.subTest(said[:20]), self.ready("pop3") as client:
                 client.say(said)
@@ -241,9 +250,12 @@ class Rows(RowsCase):
 
     def test_C15_ManageSieve_before_its_login(self):
         before = self.resident_kib()
-        for said in (b"AUTHENTICATE {4294967295+}\r\n", b"AUTHENTICATE {99999999999999999999+}\r\n", b"PUTSCRIPT \"a\" {1000000+}\r\n" + b"x" * 70000,
-                     b"AUTHENTICATE \"PLAIN\" {1000000+}\r\n" + b"x" * 70000, b"NOOP \"" + b"x" * 70000 + b"\"\r\n", b"NOOP {65536+}\r\n" + b"x" * 65536,
-                     b"AUTHENTICATE {-1}\r\n", b"AUTHENTICATE {5}\r\nPLAIN", b'NOOP "\\', b'"' * 1000 + b"\r\n", b"\x00" * 100 + b"\r\n"):
+        for said in (b"AUTHENTICATE {4294967295+}\r\n", b"AUTHENTICATE {99999999999999999999+}\r\n",
+                     b"PUTSCRIPT \"a\" {1000000+}\r\n" + b"x" * 70000,
+                     b"AUTHENTICATE \"PLAIN\" {1000000+}\r\n" + b"x" * 70000, b"NOOP \"" + b"x" * 70000 + b"\"\r\n",
+                     b"NOOP {65536+}\r\n" + b"x" * 65536,
+                     b"AUTHENTICATE {-1}\r\n", b"AUTHENTICATE {5}\r\nPLAIN", b'NOOP "\\', b'"' * 1000 + b"\r\n",
+                     b"\x00" * 100 + b"\r\n"):
             with self.subTest(said[:40]), self.ready("sieve") as client:
                 with contextlib.suppress(OSError):
                     client.say(said)
@@ -333,7 +345,8 @@ class Locked(RowsCase):
         self.assertEqual([], self.old.of(self.user))
 
     def test_C2_bytes_behind_the_OK_to_STARTTLS_and_the_capabilities_before_it(self):
-        more = {"imap": "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", "pop3": "+OK\r\n", "submission": "250 AUTH PLAIN\r\n", "sieve": 'OK "Yes"\r\n'}
+        more = {"imap": "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", "pop3": "+OK\r\n", "submission": "250 AUTH PLAIN\r\n",
+                "sieve": 'OK "Yes"\r\n'}
         word = {"imap": "STARTTLS", "pop3": "STLS", "submission": "STARTTLS", "sieve": "STARTTLS"}
         yes = {"imap": "{} OK Go\r\n", "pop3": "+OK\r\n", "submission": "220 Go\r\n", "sieve": 'OK "Go"\r\n'}
         for protocol in PROTOCOLS:

@@ -65,10 +65,12 @@ class Secrets(RowsCase):
 
     def messages(self, user, secret):
         """Mechanism -> what a client says in it."""
+        token = MARK + (WRONG if WRONG in secret else "")
         return {"PLAIN": [plain(user, secret)], "LOGIN": [b64(user), b64(secret)],
-                "OAUTHBEARER": [b64(f"n,a={user},\x01host=x\x01auth=Bearer {MARK}{WRONG if WRONG in secret else ''}\x01\x01"), "AQ=="],
-                "XOAUTH2": [b64(f"user={user}\x01auth=Bearer {MARK}{WRONG if WRONG in secret else ''}\x01\x01"), ""],
-                "SCRAM-SHA-256": [b64(f"n,,n={user},r={MARK}"), b64(f"c=biws,r={MARK}x,p={secret if WRONG in secret else MARK}")]}
+                "OAUTHBEARER": [b64(f"n,a={user},\x01host=x\x01auth=Bearer {token}\x01\x01"), "AQ=="],
+                "XOAUTH2": [b64(f"user={user}\x01auth=Bearer {token}\x01\x01"), ""],
+                "SCRAM-SHA-256": [b64(f"n,,n={user},r={MARK}"),
+                                  b64(f"c=biws,r={MARK}x,p={secret if WRONG in secret else MARK}")]}
 
     def offered(self):
         def is_offered(protocol):
@@ -86,29 +88,38 @@ class Secrets(RowsCase):
                     client.greet()
                     if hurry and mechanism:
                         client.say({"imap": f"a AUTHENTICATE {mechanism} ", "sieve": f'AUTHENTICATE "{mechanism}" "'}
-                                   .get(client.protocol, f"AUTH {mechanism} ") + self.messages(user, secret)[mechanism][0] + "\"")
+                                   .get(client.protocol, f"AUTH {mechanism} ") + self.messages(user,
+                                                                                               secret)[mechanism][0] + "\"")
                     elif mechanism:
                         client.auth(mechanism, *self.messages(user, secret)[mechanism])
                     elif not hurry:
                         client.native(user, secret)
                     else:
-                        client.say(f'a LOGIN "{user}" "{secret}"' if client.protocol == "imap" else f"USER {user}\r\nPASS {secret}")
+                        client.say(f'a LOGIN "{user}" "{secret}"' if client.protocol == "imap" else
+                                   f"USER {user}\r\nPASS {secret}")
                 yield client
 
     def malformed(self, user):
         """Lines with a secret in them, and something wrong with each."""
         blob = plain(user, ODD)
         return {
-            "imap": [f'LOGIN {user} "{ODD}"', f"a LOGIN {user}", f'a LOGIN {user} "{MARK}" "{MARK}"', f"a LOGIN {user} {MARK}\0", MARK,
-                     f"a {MARK}", f"a AUTHENTICATE PLAIN {blob}=", f"a AUTHENTICATE PLAIN !{blob}", f"a AUTHENTICATE {MARK} {blob}",
-                     f"a AUTHENTICATE PLAIN {b64(MARK)}", f"a LOGIN {user} {{12+}}\r\n{MARK} x", f"a LOGIN {user} {{99999}}\r\n{MARK}",
+            "imap": [f'LOGIN {user} "{ODD}"', f"a LOGIN {user}", f'a LOGIN {user} "{MARK}" "{MARK}"',
+                     f"a LOGIN {user} {MARK}\0", MARK,
+                     f"a {MARK}", f"a AUTHENTICATE PLAIN {blob}=", f"a AUTHENTICATE PLAIN !{blob}",
+                     f"a AUTHENTICATE {MARK} {blob}",
+                     f"a AUTHENTICATE PLAIN {b64(MARK)}", f"a LOGIN {user} {{12+}}\r\n{MARK} x",
+                     f"a LOGIN {user} {{99999}}\r\n{MARK}",
                      f'a LOGIN {user} "{MARK * 800}"', f'a ID ("x" "{MARK}', "a LOGIN \"" + MARK],
-            "pop3": [f"PASS {ODD}", f"USER {user}\r\nPASS {MARK}\x01", f"AUTH PLAIN {blob}=", f"AUTH PLAIN {blob} x", MARK, f"APOP {user} {MARK}",
+            "pop3": [f"PASS {ODD}", f"USER {user}\r\nPASS {MARK}\x01", f"AUTH PLAIN {blob}=", f"AUTH PLAIN {blob} x",
+                     MARK, f"APOP {user} {MARK}",
                      f"AUTH {MARK}", f"USER {user}\r\nPASS {MARK * 60}", f"AUTH PLAIN\r\n{MARK}", f"PASS {MARK * 400}"],
-            "submission": [f"AUTH PLAIN {blob}=", f"AUTH PLAIN {blob} x", f"AUTH PLAIN\r\n{MARK}", MARK, f"AUTH LOGIN\r\n{b64(user)}\r\n{MARK}",
+            "submission": [f"AUTH PLAIN {blob}=", f"AUTH PLAIN {blob} x", f"AUTH PLAIN\r\n{MARK}", MARK,
+                           f"AUTH LOGIN\r\n{b64(user)}\r\n{MARK}",
                            f"AUTH {MARK} {blob}", f"AUTH PLAIN {MARK * 900}", f"MAIL FROM:<{MARK}>"],
-            "sieve": [f'AUTHENTICATE "PLAIN" "{blob}="', f'AUTHENTICATE "PLAIN" {{99999+}}\r\n{blob}', f'AUTHENTICATE "{MARK}" "{blob}"', MARK,
-                      f'AUTHENTICATE "PLAIN" "{blob}" x', f'AUTHENTICATE "PLAIN"\r\n"{MARK}"', f'AUTHENTICATE "PLAIN" "{MARK * 200}"',
+            "sieve": [f'AUTHENTICATE "PLAIN" "{blob}="', f'AUTHENTICATE "PLAIN" {{99999+}}\r\n{blob}',
+                      f'AUTHENTICATE "{MARK}" "{blob}"', MARK,
+                      f'AUTHENTICATE "PLAIN" "{blob}" x', f'AUTHENTICATE "PLAIN"\r\n"{MARK}"',
+                      f'AUTHENTICATE "PLAIN" "{MARK * 200}"',
                       f'AUTHENTICATE "LOGIN"\r\n"{b64(user)}"\r\n"{MARK}"']}
 
     def say_malformed(self):
@@ -124,8 +135,10 @@ class Secrets(RowsCase):
 
     def repeat(self):
         """A backend that says again what it was told, in its refusals and elsewhere."""
-        answers = {"imap": "{} NO [ALERT] {}\r\n", "pop3": "-ERR {}{}\r\n", "submission": "535 5.7.8 {}{}\r\n", "sieve": '{}NO "{}"\r\n'}
-        for protocol, word in (("imap", "AUTHENTICATE"), ("imap", "LOGIN"), ("pop3", "AUTH"), ("submission", "AUTH"), ("sieve", "AUTHENTICATE")):
+        answers = {"imap": "{} NO [ALERT] {}\r\n", "pop3": "-ERR {}{}\r\n", "submission": "535 5.7.8 {}{}\r\n",
+                   "sieve": '{}NO "{}"\r\n'}
+        for protocol, word in (("imap", "AUTHENTICATE"), ("imap", "LOGIN"), ("pop3", "AUTH"), ("submission", "AUTH"),
+                               ("sieve", "AUTHENTICATE")):
             for answer in (answers[protocol], "* BYE {}{}\r\n", "{}{}\r\n", "421 {}{}\r\n"):
                 for home in self.homes.values():
                     home.hooks[protocol, word] = lambda s, tag, rest, a=answer: s.send(a.format(tag, rest.replace('"', "")))
@@ -153,7 +166,8 @@ class Secrets(RowsCase):
     def told(self):
         """Everything that front, commands, Redis and the kernel tell about it."""
         yield "metrics", scrape(self.metrics)[2]
-        for words in (("sessions",), ("--json", "sessions"), ("status",), ("--json", "status"), ("doctor",), ("explain", self.user)):
+        for words in (("sessions",), ("--json", "sessions"), ("status",), ("--json", "status"), ("doctor",),
+                      ("explain", self.user)):
             done = self.front.splitmx(*words, check=False)
             yield " ".join(words), done.stdout + done.stderr
         for request in ({"do": "status"}, {"do": "sessions"}, {"do": MARK[:3]}):
@@ -161,7 +175,8 @@ class Secrets(RowsCase):
         keys = self.redis.cli("KEYS", "*").split()
         for key in keys:
             kind = self.redis.cli("TYPE", key)
-            read = {"string": ("GET", key), "hash": ("HGETALL", key), "stream": ("XRANGE", key, "-", "+")}.get(kind, ("TYPE", key))
+            read = {"string": ("GET", key), "hash": ("HGETALL", key), "stream": ("XRANGE", key, "-", "+")}.get(kind,
+                                                                                                               ("TYPE", key))
             yield key, key + self.redis.cli(*read)
         for pid in self.pids():
             for name in ("cmdline", "environ", "status", "comm"):
@@ -171,8 +186,8 @@ class Secrets(RowsCase):
     def memory(self, pid):
         """(address range, flags of the mapping, what is in it) of all that it could have written to; we are root."""
         with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as f:
-            ranges = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) .*\n(?:\S+:.*\n)*?Rss: +(\d+) kB\n(?:\S+:.*\n)*?VmFlags: (.*)$",
-                                f.read(), re.MULTILINE)
+            ranges = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) .*\n(?:\S+:.*\n)*?Rss: +(\d+) kB\n"
+                                r"(?:\S+:.*\n)*?VmFlags: (.*)$", f.read(), re.MULTILINE)
         self.assertGreater(len(ranges), 10)
         with open(f"/proc/{pid}/mem", "rb", 0) as mem:
             for low, high, mode, rss, flags in ranges:
@@ -232,7 +247,8 @@ class Secrets(RowsCase):
         self.hold()
         for client in self.each_client():
             client.greet()
-            client.say({"imap": f"a AUTHENTICATE PLAIN {plain(self.user, ODD)}", "sieve": f'AUTHENTICATE "PLAIN" "{plain(self.user, ODD)}"'}
+            client.say({"imap": f"a AUTHENTICATE PLAIN {plain(self.user, ODD)}",
+                        "sieve": f'AUTHENTICATE "PLAIN" "{plain(self.user, ODD)}"'}
                        .get(client.protocol, f"AUTH PLAIN {plain(self.user, ODD)}"))
         self.wait_phases(["parked"] * 6 + ["running"] * 2, self.user)  # submission does not wait
         found = self.in_memory()

@@ -6,7 +6,7 @@ import time
 import unittest
 from concurrent import futures
 
-from front_scripts import PROTOCOLS, Client, RowsCase, plain, verdict
+from front_scripts import PROTOCOLS, Client, RowsCase, plain
 from lab import FULL, wait_for
 from lab.imap_script import reset
 
@@ -25,14 +25,18 @@ class Forbidden(RowsCase):
     def commands(self):
         """What clients say, by protocol; none of it may reach a backend as a command."""
         yield from (("imap", f"x {w}{rest}") for word in ("UNAUTHENTICATE", "COMPRESS") for w in cases_of(word)
-                    for rest in ("", " DEFLATE", "  DEFLATE", ' "DEFLATE"', " {7+}\r\nDEFLATE", " deflate x y", "\t", "\tDEFLATE"))
-        yield from (("imap", said) for said in (" UNAUTHENTICATE", "x  COMPRESS DEFLATE", "x\tUNAUTHENTICATE", "* UNAUTHENTICATE",
-                                                "+ UNAUTHENTICATE", "x UNAUTHENTICATE\r", "x {14+}\r\nUNAUTHENTICATE", 'x "COMPRESS" DEFLATE',
+                    for rest in ("", " DEFLATE", "  DEFLATE", ' "DEFLATE"', " {7+}\r\nDEFLATE", " deflate x y", "\t",
+                                 "\tDEFLATE"))
+        yield from (("imap", said) for said in (" UNAUTHENTICATE", "x  COMPRESS DEFLATE", "x\tUNAUTHENTICATE",
+                                                "* UNAUTHENTICATE",
+                                                "+ UNAUTHENTICATE", "x UNAUTHENTICATE\r", "x {14+}\r\nUNAUTHENTICATE",
+                                                'x "COMPRESS" DEFLATE',
                                                 "x UID\0\r\nx UNAUTHENTICATE", "\rx UNAUTHENTICATE", "x\r\nx UNAUTHENTICATE"))
         for word in ("UNAUTHENTICATE", "COMPRESS", "AUTHENTICATE", "STARTTLS", "XCLIENT"):
             yield from (("sieve", w + rest) for w in cases_of(word)
                         for rest in ("", ' "DEFLATE"', "  ", "\t", " {7+}\r\nDEFLATE", ' "PLAIN" "AGEAYg=="'))
-        yield from (("sieve", said) for said in (" UNAUTHENTICATE", '"UNAUTHENTICATE"', "{14+}\r\nUNAUTHENTICATE", "\tCOMPRESS \"DEFLATE\""))
+        yield from (("sieve", said) for said in (" UNAUTHENTICATE", '"UNAUTHENTICATE"', "{14+}\r\nUNAUTHENTICATE",
+                                                 "\tCOMPRESS \"DEFLATE\""))
         for word in ("COMPRESS DEFLATE", "STLS", "XCLIENT ADDR=192.0.2.1", "AUTH PLAIN", "USER x", "APOP x y"):
             yield from (("pop3", w) for w in cases_of(word))
         yield from (("pop3", said) for said in (" COMPRESS DEFLATE", "COMPRESS\tDEFLATE", "\tSTLS"))
@@ -74,8 +78,10 @@ class Forbidden(RowsCase):
 
     def test_COMPRESS_and_UNAUTHENTICATE_pipelined_with_and_behind_the_login(self):
         secret = plain(self.user, "good")
-        said = {"imap": f"a AUTHENTICATE PLAIN {secret}\r\nb COMPRESS DEFLATE\r\nc UNAUTHENTICATE\r\nd NOOP\r\ne COMPRESS DEFLATE\r\nzz NOOP\r\n",
-                "sieve": f'AUTHENTICATE "PLAIN" "{secret}"\r\nUNAUTHENTICATE\r\nCOMPRESS "DEFLATE"\r\nNOOP\r\nUNAUTHENTICATE\r\nLOGOUT\r\n',
+        said = {"imap": f"a AUTHENTICATE PLAIN {secret}\r\nb COMPRESS DEFLATE\r\nc UNAUTHENTICATE\r\nd NOOP\r\n"
+                        "e COMPRESS DEFLATE\r\nzz NOOP\r\n",
+                "sieve": f'AUTHENTICATE "PLAIN" "{secret}"\r\nUNAUTHENTICATE\r\nCOMPRESS "DEFLATE"\r\nNOOP\r\n'
+                         "UNAUTHENTICATE\r\nLOGOUT\r\n",
                 "pop3": f"AUTH PLAIN {secret}\r\nCOMPRESS DEFLATE\r\nNOOP\r\nCOMPRESS DEFLATE\r\nQUIT\r\n",
                 "submission": f"AUTH PLAIN {secret}\r\nCOMPRESS DEFLATE\r\nNOOP\r\nSTARTTLS\r\nQUIT\r\n"}
         for protocol in PROTOCOLS:
@@ -93,12 +99,16 @@ class Forbidden(RowsCase):
             self.assertTrue(any("NOOP" in line for line in behind), behind)
 
     def test_no_capability_list_shows_them_in_whatever_form_it_comes(self):
-        lists = ("* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE IDLE UNAUTHENTICATE", "* capability IMAP4rev1 Compress=Deflate unauthenticate",
-                 "* CAPABILITY COMPRESS=DEFLATE", "* CAPABILITY  COMPRESS=DEFLATE  UNAUTHENTICATE ", "* OK [CAPABILITY COMPRESS=DEFLATE A] Hi",
-                 "* ok [capability a UNAUTHENTICATE]", "* NO [CAPABILITY COMPRESS=ZSTD] x", "* BAD [CAPABILITY X COMPRESS=DEFLATE] x",
+        lists = ("* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE IDLE UNAUTHENTICATE",
+                 "* capability IMAP4rev1 Compress=Deflate unauthenticate",
+                 "* CAPABILITY COMPRESS=DEFLATE", "* CAPABILITY  COMPRESS=DEFLATE  UNAUTHENTICATE ",
+                 "* OK [CAPABILITY COMPRESS=DEFLATE A] Hi",
+                 "* ok [capability a UNAUTHENTICATE]", "* NO [CAPABILITY COMPRESS=ZSTD] x",
+                 "* BAD [CAPABILITY X COMPRESS=DEFLATE] x",
                  "* BYE [CAPABILITY UNAUTHENTICATE] x", "* CAPABILITY " + "X" * 4000 + " COMPRESS=DEFLATE UNAUTHENTICATE")
         forms = {"imap": [line + "\r\n{tag} OK Done\r\n" for line in lists] + [
-                     "{tag} OK [CAPABILITY A COMPRESS=DEFLATE UNAUTHENTICATE] Done\r\n", "{tag} OK [CAPABILITY COMPRESS=DEFLATE]\r\n",
+                     "{tag} OK [CAPABILITY A COMPRESS=DEFLATE UNAUTHENTICATE] Done\r\n",
+                                                                               "{tag} OK [CAPABILITY COMPRESS=DEFLATE]\r\n",
                      "* CAPABILITY A COMPRESS=DEFLATE\n{tag} OK Done\r\n"],
                  "pop3": ["+OK\r\nTOP\r\nCOMPRESS DEFLATE\r\nUIDL\r\n.\r\n", "+OK\r\ncompress\r\nSTLS\r\nXCLIENT\r\n.\r\n",
                           "+OK x\r\nCompress\r\ncompress deflate\r\n.\r\n"],
@@ -165,8 +175,10 @@ class Backends(RowsCase):
         def silent(session):
             session.read(1 << 20)
 
-        odd = {"a flood": flood, "RST": gone, "silence": silent, "%n": "%n%s%n%s\r\n", "HTTP": "HTTP/1.1 400 Bad Request\r\n\r\n",
-               "TLS": "\x15\x03\x01\0\x02\x02F", "no end": "+OK ready", "IMAP": "* BYE Not now\r\n", "POP3": "-ERR [SYS/TEMP] later\r\n",
+        odd = {"a flood": flood, "RST": gone, "silence": silent, "%n": "%n%s%n%s\r\n",
+               "HTTP": "HTTP/1.1 400 Bad Request\r\n\r\n",
+               "TLS": "\x15\x03\x01\0\x02\x02F", "no end": "+OK ready", "IMAP": "* BYE Not now\r\n",
+               "POP3": "-ERR [SYS/TEMP] later\r\n",
                "SMTP": "421 4.3.2 later\r\n", "SIEVE": 'BYE (TRYLATER) "later"\r\n', "a dot": ".\r\n", "NUL": "\0\0\0\0\r\n"}
         for name, greeting in odd.items():
             self.old.greetings = {protocol: greeting for protocol in PROTOCOLS}
@@ -246,8 +258,10 @@ class Ends(RowsCase):
 
     def test_D5_a_kick_in_each_protocol_while_a_command_runs(self):
         for protocol in ("imap", "pop3", "sieve", "submission"):
-            gate, word = threading.Event(), {"imap": "SEARCH", "pop3": "LIST", "sieve": "LISTSCRIPTS", "submission": "VRFY"}[protocol]
-            answer = {"imap": "{} OK Late\r\n", "pop3": "+OK Late\r\n.\r\n", "sieve": 'OK "Late"\r\n', "submission": "252 Late\r\n"}[protocol]
+            gate, word = threading.Event(), {"imap": "SEARCH", "pop3": "LIST", "sieve": "LISTSCRIPTS",
+                                             "submission": "VRFY"}[protocol]
+            answer = {"imap": "{} OK Late\r\n", "pop3": "+OK Late\r\n.\r\n", "sieve": 'OK "Late"\r\n',
+                      "submission": "252 Late\r\n"}[protocol]
             self.old.hooks[protocol, word] = lambda s, tag, rest, a=answer, g=gate: (g.wait(20), s.send(a.format(tag)))[2:]
             client = self.inside(protocol)
             client.say({"imap": "s SEARCH ALL", "pop3": "LIST", "sieve": "LISTSCRIPTS", "submission": "VRFY x"}[protocol])
@@ -257,7 +271,9 @@ class Ends(RowsCase):
             gate.set()
             said = client.everything()
             self.assertIn(b"Late", said, protocol)
-            self.assertRegex(said, {"imap": rb"\* BYE", "pop3": rb"Late\r\n\.\r\n$", "sieve": rb"BYE \(TRYLATER\)", "submission": rb"421 4"}[protocol])
+            self.assertRegex(said,
+                             {"imap": rb"\* BYE", "pop3": rb"Late\r\n\.\r\n$", "sieve": rb"BYE \(TRYLATER\)",
+                              "submission": rb"421 4"}[protocol])
             self.wait_gone()
 
 

@@ -32,7 +32,8 @@ class Wrapped(Home):
 
 def pin_of(lab, certificate):
     key = lab.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"]).stdout
-    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key.encode(), stdout=subprocess.PIPE, check=True)
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key.encode(), stdout=subprocess.PIPE,
+                         check=True)
     return hashlib.sha256(der.stdout).hexdigest()
 
 
@@ -111,7 +112,8 @@ class Hellos(RowsCase):
         context = self.context()
         context.check_hostname = False
         for asked, shown in (("front.example.org", "front.example.org"), ("MAIL.example.org", "mail.example.org"),
-                             ("other.example.org", "front.example.org"), ("x" * 60 + ".example.org", "front.example.org"), (None, "front.example.org")):
+                             ("other.example.org", "front.example.org"),
+                             ("x" * 60 + ".example.org", "front.example.org"), (None, "front.example.org")):
             with self.talk("imap", tls="implicit", context=context, name=asked) as client:
                 names = [value for kind, value in client.sock.getpeercert()["subjectAltName"] if kind == "DNS"]
                 self.assertEqual([shown], names, asked)
