@@ -37,10 +37,14 @@ class Stop(Exception):
 
 
 class World:
-    """What the people see of it. timeline.may_answer(protocol, account, side, asked, came), and .story() for a fault."""
+    """What the people see of it. timeline.may_answer(protocol, account, side, asked, came), and .story() for a fault.
 
-    def __init__(self, ports, timeline):
+    tls: (ports with TLS from the beginning, context): every second person of such a protocol comes there.
+    """
+
+    def __init__(self, ports, timeline, tls=({}, None)):
         self.ports = ports
+        self.tls_ports, self.context = tls
         self.timeline = timeline
         self.over = threading.Event()
         self.lock = threading.Lock()
@@ -96,7 +100,12 @@ class Person(threading.Thread):
     # bytes
 
     def begin(self):
-        self.sock = socket.create_connection(("127.0.0.1", self.world.ports[self.protocol]), SECONDS)
+        world = self.world
+        is_tls = self.number % 2 == 1 and self.protocol in world.tls_ports
+        port = (world.tls_ports if is_tls else world.ports)[self.protocol]
+        self.sock = socket.create_connection(("127.0.0.1", port), SECONDS)
+        if is_tls:
+            self.sock = world.context.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self.rest = b""
         self.lately.clear()
 

@@ -11,12 +11,14 @@ import os
 import random
 import re
 import shutil
+import ssl
 import threading
 import time
 import unittest
 
 from lab import people
 from lab.case import FULL, LabCase
+from lab.certs import Authority
 from lab.core import wait_for
 from lab.front import Frontd
 from lab.imap_script import ImapClient
@@ -26,7 +28,8 @@ from lab.redis import Redis
 SECONDS = 330 if FULL else 20
 ACCOUNTS = [f"user{i}@example.org" for i in range(6 if FULL else 3)]
 SYNCED = [f"sync{i}@example.org" for i in range(3 if FULL else 1)]
-IMAP_EACH = 5
+PROTOCOLS = ("imap", "pop3", "submission", "sieve")
+IMAP_EACH = 5  # two of them with TLS
 MOVERS = 2
 HOLD_MOST = 3  # seconds; and now and then
 HOLD_LONG = 12 if FULL else 5
@@ -127,8 +130,12 @@ class MovingTest(LabCase):
         cls.redis = Redis(cls.lab)
         cls.homes = {name: mail_home(cls.lab, name, ACCOUNTS + SYNCED) for name in ("old", "new")}
         cls.fill()
-        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis, settings={"frontd": {"workers": 2}},
-                           listen=[(protocol, "none") for protocol in ("imap", "pop3", "submission", "sieve")])
+        authority = Authority(cls.lab)
+        certificate, key = authority.sign("front.example.org", "127.0.0.1")
+        cls.front = Frontd(cls.lab, cls.homes, redis=cls.redis,
+                           settings={"frontd": {"workers": 2, "certificates": [{"cert_file": certificate, "key_file": key}]}},
+                           listen=[(protocol, "none") for protocol in PROTOCOLS] + [("imap", "implicit")])
+        cls.context = ssl.create_default_context(cafile=authority.ca)
         cls.redis.cli("SET", "splitmx:owner:@example.org", "old")
         cls.waits = []  # for confirmations
 
@@ -196,7 +203,9 @@ class MovingTest(LabCase):
 
     def test_people_notice_nothing_but_the_ends_that_are_announced(self):
         timeline = Timeline(ACCOUNTS + SYNCED)
-        world = people.World({protocol: port for (protocol, _), port in self.front.ports.items()}, timeline)
+        ports = {tls: {protocol: port for (protocol, mode), port in self.front.ports.items() if mode == tls}
+                 for tls in ("none", "implicit")}
+        world = people.World(ports["none"], timeline, (ports["implicit"], self.context))
         threads = self.begin(world)
         for thread in threads:
             thread.start()
@@ -223,8 +232,7 @@ class MovingTest(LabCase):
     def check_counts(self, world):
         """Everything has happened."""
         for what in ("flips", "holds", "flips under a hold", "mbsync runs",
-                     *[f"{protocol} {thing}" for protocol in ("imap", "pop3", "sieve", "submission")
-                       for thing in ("marks", "sessions ended by the server")]):
+                     *[f"{protocol} {thing}" for protocol in PROTOCOLS for thing in ("marks", "sessions ended by the server")]):
             self.assertGreater(world.counts.get(what, 0), 0, what)
 
     def check_log(self):
