@@ -206,6 +206,8 @@ class Lacks(Faulty):
                 if word == "in":
                     self.work(client, user)  # who is in stays in, without pipes, too
                 return word
+        self.page.set(lacking=1000)
+        self.work(long, f"old-long-{self.user}")  # not one pipe is to be had
         self.page.set(lacking=400)
         words = self.each_job(do)
         self.work(long, f"old-long-{self.user}")
