@@ -68,6 +68,8 @@ protocol lmtp {{
 
 
 SERVICES = {"pop3": "pop3-login", "sieve": "managesieve-login"}
+# What Dovecot listens at by itself where it has TLS: everybody's port 995.
+OFF = {"pop3": "inet_listener pop3s {\n    port = 0\n  }"}
 
 LOGIN = """
 service {service} {{
@@ -75,6 +77,7 @@ service {service} {{
     address = 127.0.0.1
     port = {port}
   }}
+  {off}
 }}
 """
 
@@ -105,7 +108,7 @@ class Dovecot:
         self.imaps_port = lab.port() if tls else 0
         self.lmtp_port = lab.port()
         self.ports = {"imap": self.imap_port, **{protocol: lab.port() for protocol in protocols if protocol != "imap"}}
-        services = "".join(LOGIN.format(service=SERVICES[protocol], listener=protocol, port=port)
+        services = "".join(LOGIN.format(service=SERVICES[protocol], listener=protocol, port=port, off=OFF.get(protocol, ""))
                            for protocol, port in self.ports.items() if protocol != "imap")
         if auth:
             self.ports["auth"] = lab.port()

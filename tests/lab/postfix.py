@@ -33,7 +33,6 @@ MAIN = {
     "smtpd_recipient_restrictions": "",
     "smtpd_client_connection_count_limit": "0",
     "recipient_delimiter": "+",
-    "maillog_file_permissions": "0644",
     # Quicker than in life, so that a test need not wait for minutes.
     "minimal_backoff_time": "300s",
     "queue_run_delay": "300s",
