@@ -1,5 +1,5 @@
 /*
- * cmd_explain.c - splitmx explain ADDRESS|@DOMAIN|LOGIN               (driver)
+ * cmd_explain.c - splitmx explain ADDRESS|@DOMAIN|LOGIN [--logins]    (driver)
  *
  * The whole story of one address or login name, read with the code that the daemons read it
  * with: what it is called in the map, every key that was looked at and what was
@@ -8,6 +8,7 @@
  */
 #include "admin/admin.h"
 #include "admin/guard.h"
+#include "admin/logins.h"
 #include "admin/origin.h"
 #include "admin/owner.h"
 #include "admin/reading.h"
@@ -18,7 +19,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct option_row options[] = {{0}};
+static const struct option_row options[] = {
+    {"logins", NULL, "also the login names that lead to the account; looks at every key"},
+    {0},
+};
 
 static const char *const hold_names[] = {
     [HOLD_NONE] = "none",
@@ -36,6 +40,7 @@ struct story {
 	const struct reading *reading;
 	const struct finding *finding;
 	const struct origin *origin; /* NULL: nobody owns it, or it cannot be told */
+	const struct logins *logins; /* NULL: not asked for, or nobody owns it */
 };
 
 /* Somebody wrote an owner that the settings do not have: every map answers with trouble. */
@@ -129,6 +134,8 @@ print_json(const struct story *story)
 		json_object_set_new(root, "reason", admin_json_text(str_of(finding->reason)));
 	if (story->origin != NULL)
 		json_object_set_new(root, "change", origin_json(story->origin));
+	if (story->logins != NULL)
+		json_object_set_new(root, "logins", logins_json(story->logins));
 	json_object_set_new(root, "maps", maps_json(story));
 	json_object_set_new(root, "map",
 	    json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
@@ -248,6 +255,8 @@ print_words(const struct story *story)
 	if (story->origin != NULL)
 		origin_print(story->origin);
 	print_keys(story->reading);
+	if (story->logins != NULL)
+		logins_print(story->logins);
 	if (!story->subject->is_login)
 		print_maps(story);
 	printf("map        %s, epoch %" PRIu64 ", at %s\n", map->head.id, map->head.epoch,
@@ -357,6 +366,22 @@ say(struct story *story)
 	return EX_DATAERR;
 }
 
+/* Both look further than the record: how its owner came there, and who leads there. */
+static int
+look_around(struct story *story, struct origin *origin, struct logins *logins,
+    struct fault *fault_r)
+{
+	struct admin *admin = story->admin;
+	int rc = find_origin(story, origin, fault_r);
+
+	story->origin = rc == 0 ? origin : NULL;
+	if (rc == 0 && args_has(&admin->args, "logins")) {
+		rc = logins_find(logins, admin, story->finding->account, fault_r);
+		story->logins = rc == 0 ? logins : NULL;
+	}
+	return rc;
+}
+
 /* The story is told even where its beginning cannot be; that is said, and the status. */
 static int
 tell(struct story *story)
@@ -364,6 +389,7 @@ tell(struct story *story)
 	struct admin *admin = story->admin;
 	const struct reading *reading = story->reading;
 	struct origin origin = {0};
+	struct logins logins = {0};
 	struct origin_key domain;
 	struct fault fault;
 	int rc = 0, code;
@@ -375,11 +401,10 @@ tell(struct story *story)
 	} else {
 		story->finding = reading_finding(reading);
 		if (story->finding->verdict == VERDICT_FOUND)
-			rc = find_origin(story, &origin, &fault);
-		story->origin =
-		    rc == 0 && story->finding->verdict == VERDICT_FOUND ? &origin : NULL;
+			rc = look_around(story, &origin, &logins, &fault);
 		code = say(story);
 	}
+	logins_fini(&logins);
 	origin_fini(&origin);
 	return rc == -1 ? admin_fault(admin, &fault) : code;
 }
@@ -412,14 +437,16 @@ run(struct admin *admin)
 		return code;
 	subject_init(&subject);
 	if ((code = owner_subject_or_login(admin, &subject, admin->args.words[0])) == 0)
-		code = explain(admin, &subject);
+		code = subject.is_domain && args_has(&admin->args, "logins")
+			   ? admin_usage(admin, "--logins is about an account, not about a domain")
+			   : explain(admin, &subject);
 	subject_fini(&subject);
 	return code;
 }
 
 const struct command cmd_explain = {
     .name = "explain",
-    .usage = "ADDRESS|@DOMAIN|LOGIN",
+    .usage = "ADDRESS|@DOMAIN|LOGIN [--logins]",
     .sentence = "Tells who has an account and why, and what each map answers for it.",
     .options = options,
     .words_least = 1,

@@ -19,7 +19,9 @@ struct scan {
 	struct batch *found, *reading;
 	size_t odd; /* in "reading": how many came without a value */
 	scan_row_fn *fn;
+	scan_step_fn *step_fn; /* may be NULL */
 	void *ctx;
+	uint64_t steps, keys; /* taken; in Redis, when it began */
 	struct fault fault;
 	bool failed;
 };
@@ -126,6 +128,34 @@ read_odd(struct scan *scan, struct fault *fault_r)
 	return 0;
 }
 
+/*
+ * A step looks at so many slots of Redis's table, which has a power of two of them,
+ * the next one above the keys unless many were removed: so this is a good guess.
+ */
+static void
+tell(struct scan *scan)
+{
+	uint64_t slots = 4, passed = ++scan->steps * SCAN_STEP;
+
+	if (scan->step_fn == NULL)
+		return;
+	while (slots < scan->keys)
+		slots *= 2;
+	scan->step_fn(scan->ctx,
+	    passed < slots ? (uint64_t)((double)passed / (double)slots * (double)scan->keys)
+			   : scan->keys,
+	    scan->keys);
+}
+
+static void
+on_size(void *ctx, const struct resp *reply)
+{
+	struct scan *scan = ctx;
+
+	if (resp_type(reply) == RESP_INTEGER && resp_int(reply) > 0)
+		scan->keys = (uint64_t)resp_int(reply);
+}
+
 static void
 ask_step(struct scan *scan)
 {
@@ -157,6 +187,8 @@ ask_values(struct scan *scan)
 static int
 walk(struct scan *scan, struct fault *fault_r)
 {
+	if (scan->step_fn != NULL)
+		client_words(scan->client, on_size, scan, "DBSIZE", NULL);
 	ask_step(scan);
 	if (client_wait(scan->client, 0, fault_r) == -1)
 		return -1;
@@ -164,6 +196,7 @@ walk(struct scan *scan, struct fault *fault_r)
 		struct batch *full = scan->found;
 		bool last = scan->over;
 
+		tell(scan);
 		scan->found = scan->reading;
 		scan->reading = full;
 		batch_clear(scan->found);
@@ -187,23 +220,40 @@ scan_owners(struct client *client, struct str glob, scan_row_fn *fn, void *ctx,
 	return scan_keys(client, "owner", glob, fn, ctx, fault_r);
 }
 
+static int
+scan_all(struct scan *scan, const char *kind, struct str glob, struct fault *fault_r)
+{
+	const char *prefix = client_prefix(scan->client);
+	int rc;
+
+	snprintf(scan->cursor, sizeof(scan->cursor), "0");
+	scan->found = &scan->batches[0];
+	scan->reading = &scan->batches[1];
+	scan->head_len = strlen(prefix) + strlen(kind) + strlen("::");
+	scan_escape(&scan->match, str_of(prefix));
+	buf_addf(&scan->match, ":%s:", kind);
+	buf_add_str(&scan->match, glob.len > 0 ? glob : STR("*"));
+	rc = walk(scan, fault_r);
+	for (size_t i = 0; i < 2; i++)
+		batch_fini(&scan->batches[i]);
+	buf_fini(&scan->match);
+	return rc;
+}
+
 int
 scan_keys(struct client *client, const char *kind, struct str glob, scan_row_fn *fn, void *ctx,
     struct fault *fault_r)
 {
-	struct scan scan = {.client = client, .cursor = "0", .fn = fn, .ctx = ctx};
-	const char *prefix = client_prefix(client);
-	int rc;
+	struct scan scan = {.client = client, .fn = fn, .ctx = ctx};
 
-	scan.found = &scan.batches[0];
-	scan.reading = &scan.batches[1];
-	scan.head_len = strlen(prefix) + strlen(kind) + strlen("::");
-	scan_escape(&scan.match, str_of(prefix));
-	buf_addf(&scan.match, ":%s:", kind);
-	buf_add_str(&scan.match, glob.len > 0 ? glob : STR("*"));
-	rc = walk(&scan, fault_r);
-	for (size_t i = 0; i < 2; i++)
-		batch_fini(&scan.batches[i]);
-	buf_fini(&scan.match);
-	return rc;
+	return scan_all(&scan, kind, glob, fault_r);
+}
+
+int
+scan_keys_told(struct client *client, const char *kind, scan_row_fn *fn, scan_step_fn *step_fn,
+    void *ctx, struct fault *fault_r)
+{
+	struct scan scan = {.client = client, .fn = fn, .step_fn = step_fn, .ctx = ctx};
+
+	return scan_all(&scan, kind, STR(""), fault_r);
 }

@@ -35,6 +35,14 @@ int scan_owners(struct client *client, struct str glob, scan_row_fn *fn, void *c
 int scan_keys(struct client *client, const char *kind, struct str glob, scan_row_fn *fn, void *ctx,
     struct fault *fault_r);
 
+/*
+ * The same for all keys of a kind, to be shown how far it is: step_fn after each
+ * step, with about how many keys of the whole Redis were passed, of so many.
+ */
+typedef void scan_step_fn(void *ctx, uint64_t done, uint64_t total);
+int scan_keys_told(struct client *client, const char *kind, scan_row_fn *fn, scan_step_fn *step_fn,
+    void *ctx, struct fault *fault_r);
+
 /* Appends text so that a glob means exactly it.                          (pure) */
 void scan_escape(struct buf *out, struct str text);
 

@@ -340,6 +340,29 @@ class Explain(AdminCase):
             self.redis.cli("SET", "splitmx:login:alice", value)
             self.assertIn("splitmx:login:alice", self.tells(DATAERR, "explain", "alice")[0]["reason"])
 
+    def test_the_login_names_of_an_account(self):
+        self.redis.cli("SET", "splitmx:owner:ann@example.org", "new")
+        self.assertNotIn("logins", self.tells(OK, "explain", "ann@example.org")[0])
+        self.assertEqual([], self.tells(OK, "explain", "ann@example.org", "--logins")[0]["logins"])
+        self.assertIn("logins     no login key leads here", self.says(OK, "explain", "ann@example.org", "--logins"))
+        keys = {"alice": "ann@example.org", "al\u00efs": "Ann@Example.org", "Alice2": "ann@example.org", "bob": "bob@example.org",
+                "a.smith@example.org": "ann+x@example.org", "dan@example.org": "ann@example.org", "@floor.org": "@example.org",
+                "@else.org": "@floor.org", "broken": "ann"}
+        for name, target in keys.items():
+            self.redis.cli("SET", f"splitmx:login:{name}", target)
+        self.redis.cli("RPUSH", "splitmx:login:odd", "ann@example.org")
+        self.redis.cli("SET", "splitmx:owner:dan@example.org", "old")
+        self.redis.pipe(("SET", f"splitmx:login:u{i}", f"u{i}@example.org") for i in range(5000))
+        told = self.tells(OK, "explain", "alice", "--logins")[0]["logins"]
+        self.assertEqual([("Alice2", "login:Alice2", False), ("a.smith@example.org", "login:a.smith@example.org", True),
+                          ("alice", "login:alice", True), ("al\u00efs", "login:al\u00efs", True),
+                          ("ann@floor.org", "login:@floor.org", True), ("dan@example.org", "login:dan@example.org", False)],
+                         [(row["name"], row["key"], row["leads"]) for row in told])
+        self.assertRegex(self.says(OK, "explain", "ann@example.org", "--logins"),
+                         r"(?m)^logins$\n(?:.*\n)*  dan@example\.org +by login:dan@example\.org, which is not looked at: .*\n")
+        self.says(USAGE, "explain", "@example.org", "--logins")
+        self.assertNotIn("logins", self.tells(NOUSER, "explain", "x@foreign.org", "--logins")[0])
+
     def test_a_login_name_is_given_no_owner(self):
         for words in (("set", "alice", "new", "--force"), ("unset", "alice", "--force"), ("doctor", "alice")):
             self.says(DATAERR, *words)
