@@ -108,7 +108,8 @@ does_lead(struct login_name *name, struct admin *admin, struct str account, stru
 	    !subject.differs && (rc = reading_account(&reading, admin, &subject, fault_r)) == 0) {
 		const struct finding *finding = reading_finding(&reading);
 
-		name->leads = finding->verdict == VERDICT_FOUND && str_eq(finding->account, account);
+		name->leads =
+		    finding->verdict == VERDICT_FOUND && str_eq(finding->account, account);
 	}
 	reading_fini(&reading);
 	subject_fini(&subject);
@@ -210,7 +211,8 @@ logins_print(const struct logins *logins)
 
 		printf("  %-44s ", log_quote(str_of(name->name)));
 		printf("by %s%s\n", log_quote(str_of(name->key)),
-		    name->leads ? "" : ", which is not looked at: another key of that name decides");
+		    name->leads ? ""
+				: ", which is not looked at: another key of that name decides");
 	}
 	if (logins->others > 0)
 		printf("  and %" PRIu64 " more\n", logins->others);
