@@ -14,7 +14,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { TURNS_MOST = 10 }; /* of a login that finds its account moved again and again */
+enum {
+	TURNS_MOST = 10, /* of a login that finds its account moved again and again */
+	PARKED_MOST = ARENAS_MOST / 2, /* from all addresses; others are to find a place, too */
+};
 
 /* ---- refusing */
 
@@ -64,11 +67,9 @@ delay_of(struct login *login, enum refusal refusal)
 	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
-void
-login_refuse(struct login *login, enum refusal refusal, struct str text)
+static void
+note_refusal(struct login *login, enum refusal refusal)
 {
-	uint64_t delay_ms = delay_of(login, refusal);
-
 	log_info("login_refused",
 	    "proto=%s session=%s user=%s from=%s destination=%s refusal=%s ms=%" PRIu64,
 	    login->dialect->name, login->session,
@@ -76,6 +77,14 @@ login_refuse(struct login *login, enum refusal refusal, struct str text)
 	    login->owner ? login->owner : "-", refusal_names[refusal],
 	    clock_ms() - login->asked_ms);
 	tally_refused(&login->server->tally, login->port->kind, refusal);
+}
+
+void
+login_refuse(struct login *login, enum refusal refusal, struct str text)
+{
+	uint64_t delay_ms = delay_of(login, refusal);
+
+	note_refusal(login, refusal);
 	buf_clear(&login->refusal_text);
 	buf_add_str(&login->refusal_text, text);
 	login->refusal = refusal;
@@ -83,6 +92,14 @@ login_refuse(struct login *login, enum refusal refusal, struct str text)
 	login_enter(login, LOGIN_DELAYED);
 	timer_start(login->pause, delay_ms);
 	login_restart(login, delay_ms); /* the wait was ours, not the client's */
+}
+
+/* Too many: a refusal would make clients ask for the password, the end lets them come again. */
+static void
+turn_away(struct login *login)
+{
+	note_refusal(login, REFUSAL_LIMIT);
+	login_end(login, LOGIN_END_CROWDED);
 }
 
 /* ---- waiting for the end of a hold */
@@ -98,16 +115,25 @@ login_unpark(struct login *login)
 	login_restart(login, 0);
 }
 
+/* A seat for who waits: so many for each address, and never those that others need to log in. */
+static bool
+take_seat(struct login *login)
+{
+	struct crowd *crowd = login->server->crowd;
+
+	login->is_parked = crowd_parked(crowd) < PARKED_MOST &&
+			   crowd_park(crowd, &login->caller.client,
+			       (size_t)login->server->settings->frontd.max_parked_per_address);
+	return login->is_parked;
+}
+
 static void
 park(struct login *login)
 {
-	const struct frontd_settings *frontd = &login->server->settings->frontd;
 	uint64_t waited_ms;
 
-	login->is_parked = crowd_park(login->server->crowd, &login->caller.client,
-	    (size_t)frontd->max_parked_per_address);
-	if (!login->is_parked) {
-		login_refuse(login, REFUSAL_LIMIT, STR(""));
+	if (!take_seat(login)) {
+		turn_away(login);
 		return;
 	}
 	if (login->parked_ms == 0)
@@ -184,7 +210,7 @@ go_home(struct login *login, const struct finding *finding)
 		return;
 	}
 	if (is_crowded(login, finding->account)) {
-		login_refuse(login, REFUSAL_LIMIT, STR(""));
+		turn_away(login);
 		return;
 	}
 	take_claim(login, finding);

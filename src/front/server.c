@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARENAS_MOST = 4096 }; /* logins that are under way */
-
 /* ---- destinations */
 
 static void

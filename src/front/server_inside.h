@@ -20,6 +20,8 @@
 
 #include <sys/queue.h>
 
+enum { ARENAS_MOST = 4096 }; /* logins that are under way */
+
 struct login;
 struct bridge;
 

@@ -8,9 +8,9 @@
 const char *const refusal_names[REFUSAL_COUNT] = {
     [REFUSAL_LATER] = "later",
     [REFUSAL_WRONG] = "wrong",
-    [REFUSAL_LIMIT] = "limit",
     [REFUSAL_TOKEN] = "token",
     [REFUSAL_UNSAFE] = "unsafe",
+    [REFUSAL_LIMIT] = "limit",
 };
 
 static const char *const dialect_names[DIALECT_COUNT] = {

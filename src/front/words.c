@@ -26,13 +26,6 @@ static const char *const refusals[][DIALECT_COUNT] = {
 	    [DIALECT_SUBMISSION] = "535 5.7.8 " AUTHENTICATION_FAILED,
 	    [DIALECT_SIEVE] = "NO \"" AUTHENTICATION_FAILED "\"",
 	},
-    [REFUSAL_LIMIT] =
-	{
-	    [DIALECT_IMAP] = "NO [LIMIT] Too many logins at the same time.",
-	    [DIALECT_POP3] = "-ERR [SYS/TEMP] Too many logins at the same time.",
-	    [DIALECT_SUBMISSION] = "454 4.7.0 Too many logins at the same time.",
-	    [DIALECT_SIEVE] = "NO (TRYLATER) \"Too many logins at the same time.\"",
-	},
     /* Permanent, so that the client asks its person and does not try for ever. */
     [REFUSAL_TOKEN] =
 	{
@@ -50,7 +43,7 @@ static const char *const refusals[][DIALECT_COUNT] = {
 	    [DIALECT_SIEVE] = "NO (ENCRYPT-NEEDED) \"Only with TLS.\"",
 	},
 };
-_Static_assert(ARRAY_LEN(refusals) == REFUSAL_COUNT, "a refusal lacks words");
+_Static_assert(ARRAY_LEN(refusals) == REFUSAL_LIMIT, "a refusal lacks words");
 
 /*
  * POP3 has no words that nobody asked for: what comes between two commands would

@@ -12,13 +12,13 @@
 
 enum dialect_kind { DIALECT_IMAP, DIALECT_POP3, DIALECT_SUBMISSION, DIALECT_SIEVE, DIALECT_COUNT };
 
-/* What became of a login that was asked for; the connection goes on. */
+/* What became of a login that was asked for; the connection goes on, but for the last. */
 enum refusal {
 	REFUSAL_LATER, /* owner unknown for now, the map or the backend away */
 	REFUSAL_WRONG, /* wrong password, unknown login */
-	REFUSAL_LIMIT, /* too many logins or sessions */
 	REFUSAL_TOKEN, /* a token that names nobody whom we could route */
 	REFUSAL_UNSAFE, /* not without TLS */
+	REFUSAL_LIMIT, /* too many; without words: the connection ends with BYE_LIMIT */
 	REFUSAL_COUNT
 };
 
@@ -26,7 +26,7 @@ enum refusal {
 enum bye {
 	BYE_MOVED, /* the account moves, or has moved */
 	BYE_WAITED, /* parked for too long */
-	BYE_LIMIT, /* too many connections */
+	BYE_LIMIT, /* too many connections, sessions or parked logins */
 	BYE_LOST, /* the backend has gone */
 	BYE_SHUTDOWN, /* we end */
 	BYE_SLOW, /* too slow, or idle for too long */

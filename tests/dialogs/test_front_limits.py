@@ -59,8 +59,8 @@ class Crowds(FrontCase):
     def test_sessions_of_one_account(self):
         crowd = [self.session() for _ in range(3)]
         with self.client() as client:
-            self.assertRegex(client.login(self.user, PASSWORD), rb"^a NO \[LIMIT\]")
-            self.assertRegex(client.login(f"other-{self.user}", PASSWORD), rb"^a OK")
+            self.assertRegex(client.login(self.user, PASSWORD), rb"^\* BYE \[LIMIT\]")
+        self.session(f"other-{self.user}")
         crowd[0].reset()
         self.wait_phases(["running", "running"], self.user)
         self.session()
@@ -74,7 +74,7 @@ class Crowds(FrontCase):
         self.old.wait_said(self.user, "A", 6)
         gate.set()
         answers = sorted(client.line()[:11] for client in crowd)
-        self.assertEqual([b"a NO [LIMIT"] * 3 + [b"a OK Logged"] * 3, answers)
+        self.assertEqual([b"* BYE [LIMI"] * 3 + [b"a OK Logged"] * 3, answers)
 
     def test_C10_parked_logins_from_one_address(self):
         self.hold()
@@ -85,7 +85,7 @@ class Crowds(FrontCase):
                 client.say(f'a LOGIN "{self.user}" "{PASSWORD}"')
             self.wait_phases(["parked", "parked"], self.user)
             with self.client() as client:
-                self.assertRegex(client.login(self.user, PASSWORD), rb"^a NO \[LIMIT\]")
+                self.assertRegex(client.login(self.user, PASSWORD), rb"^\* BYE \[LIMIT\]")
             parked[0].reset()
             parked[1].close()
             self.wait_nobody()

