@@ -1,4 +1,7 @@
-"""splitmx-frontd and a Redis that is in trouble: who is known comes home for a while, everybody else hears "later", and nobody is sent somewhere else."""
+"""splitmx-frontd and a Redis that is in trouble: who is known comes home for a while, others hear "later".
+
+Nobody is sent somewhere else.
+"""
 
 import contextlib
 import re

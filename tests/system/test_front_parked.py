@@ -1,132 +1,43 @@
 """Logins to a held account wait, and come to whoever has it when the hold ends; or are told, in their protocol's words, that it took too long.
 
-Two real Dovecots and Postfixes behind the front. What a side is known by: a folder
-(IMAP), a message (POP3), a script (ManageSieve), the name in EHLO (submission).
+Two real Dovecots and Postfixes behind the front (tests/lab/sides.py).
 """
 
-import imaplib
 import socket
 import time
 import unittest
 
-from lab import FULL, LabCase, Redis, wait_for
-from lab.callers import CALLERS, Caller, Sieve
-from lab.dovecot import Dovecot
-from lab.front import Frontd
-from lab.postfix import Postfix
+from lab import FULL, wait_for
+from lab.callers import CALLERS, Caller
+from lab.sides import ANN, BOB, CAT, DAN, EVE, FAY, LATER, SidesCase
 
 LOGINS = 500 if FULL else 60
 PARKED_MOST = 2048  # in a worker, from all addresses
 IMPATIENT_S = 2.5  # tests/system/impatient.c
 PARKED = ("imap", "pop3", "sieve")  # the protocols that park
-ANN, BOB, CAT, DAN, EVE, FAY = USERS = [f"{name}@example.org" for name in ("ann", "bob", "cat", "dan", "eve", "fay")]
 WAIT_WORD = b"* OK This mailbox is being moved, please wait"
 WAITED = {"imap": [b"* BYE [UNAVAILABLE] This mailbox is being moved, try again later."], "pop3": [],
           "sieve": [b'BYE (TRYLATER) "This mailbox is being moved, try again later."']}
-LATER = {"imap": [b"a NO [UNAVAILABLE] Try again later."], "pop3": [b"-ERR [SYS/TEMP] Try again later."],
-         "sieve": [b'NO (TRYLATER) "Try again later."'], "submission": [b"454 4.7.0 Try again later."]}
 CROWDED = {"imap": [b"* BYE [LIMIT] Too many connections."], "pop3": [b"-ERR [SYS/TEMP] Too many connections."],
            "sieve": [b'BYE (TRYLATER) "Too many connections."']}
-# Hundreds of sessions of one user, whose logins all come at the same moment.
-DOVECOT = "login_trusted_networks = 127.0.0.0/8\ndefault_process_limit = 1000\ndefault_client_limit = 3000\n" + "".join(
-    f"service {name}-login {{\n  service_count = 0\n}}\nservice {name} {{\n  process_limit = 1000\n}}\n"
-    f"protocol {protocol} {{\n  mail_max_userip_connections = 1000\n}}\n"
-    for name, protocol in (("imap", "imap"), ("pop3", "pop3"), ("managesieve", "sieve")))
 
 
-class AccountFront(Frontd):
-    """Its destinations know an account by its address only, whatever the client calls itself."""
-
-    def services(self, dovecot):
-        return [{**service, "login": "%a"} for service in super().services(dovecot)]
-
-
-class ParkedCase(LabCase):
-    binary = "splitmx-frontd"
-    lease = 15000
+class ParkedCase(SidesCase):
+    settings = {"frontd": {"max_parked_per_address": LOGINS}}
 
     @classmethod
     def furnish(cls):
-        cls.redis = Redis(cls.lab, aof=True)
-        cls.homes = {name: cls.home(name) for name in ("old", "new")}
-        cls.mark_new()
-        cls.front = cls.make_front(cls.binary, "frontd", start=False)
-        cls.front.splitmx("init", "--lease", cls.lease)
-        for key, value in (("owner:@example.org", "old"), ("owner:@example.net", "old"), ("login:@example.net", "@example.org"),
-                           ("login:boss@example.org", EVE), ("login:evie", EVE)):
+        super().furnish()
+        for key, value in (("owner:@example.net", "old"), ("login:@example.net", "@example.org"), ("login:boss@example.org", EVE),
+                           ("login:evie", EVE)):
             cls.redis.cli("SET", "splitmx:" + key, value)
-        cls.front.start()
-
-    @classmethod
-    def make_front(cls, binary, name, start=True):
-        front = AccountFront(cls.lab, cls.homes, name, cls.redis, {"frontd": {"max_parked_per_address": LOGINS}},
-                             [(protocol, "none") for protocol in CALLERS], start=False, init=False)
-        front.binary = binary
-        if start:
-            front.start()
-        return front
-
-    def reload(self, **settings):
-        """With these in the group frontd."""
-        count = self.front.control(do="status")["reloads"]
-        self.front.settings["frontd"].update(settings)
-        self.front.write_config()
-        self.front.reload()
-        wait_for("the worker has read them", 10, lambda: self.front.control(do="status")["reloads"] > count, (self.front.log,))
-
-    @classmethod
-    def home(cls, name):
-        home = Dovecot(cls.lab, name, USERS, protocols=("imap", "pop3", "sieve"), auth=True, more=DOVECOT)
-        postfix = Postfix(cls.lab, "postfix-" + name, smtpd={"submission": ""}, main={
-            "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot", "myhostname": f"{name}.example.org",
-            "smtpd_sasl_path": f"inet:127.0.0.1:{home.ports['auth']}", "smtpd_authorized_xclient_hosts": "127.0.0.1",
-            "smtpd_sasl_security_options": "noanonymous", "default_transport": "discard", "mynetworks": "192.0.2.0/24",
-            "smtpd_relay_restrictions": "permit_sasl_authenticated, reject"})
-        home.submission, home.postfix = postfix.ports["submission"], postfix
-        return home
-
-    @classmethod
-    def mark_new(cls):
-        home = cls.homes["new"]
-        for user in USERS:
-            with imaplib.IMAP4("127.0.0.1", home.imap_port) as client:
-                client.login(user, "secret")
-                client.create("in-new")
-                client.append("INBOX", None, None, b"Subject: new\r\n\r\nnew\r\n")
-            with Sieve(home.ports["sieve"]) as sieve:
-                sieve.login(user)
-                sieve.answer()
-                assert sieve.ask('PUTSCRIPT "in-new" "keep;"')[-1].startswith(b"OK"), "no script"
 
     def setUp(self):
-        self.addCleanup(self.calm_down)
-
-    def calm_down(self):
-        self.redis.cli("DEL", *[f"splitmx:{kind}:{user}" for user in (*USERS, "@example.org") for kind in ("owner", "hold")])
-        self.redis.cli("SET", "splitmx:owner:@example.org", "old")
-        wait_for(f"nobody is there, not {self.front.sessions()}", 40, lambda: not self.front.sessions(), (self.front.log,))
-
-    # the map
-
-    def set_owner(self, user, owner="new"):
-        self.redis.cli("SET", f"splitmx:owner:{user}", owner)
-
-    def hold(self, user, value="all:lab", seconds=600):
-        self.redis.cli("SET", f"splitmx:hold:{user}", value, "EX", seconds)
-
-    def release(self, user):
-        self.redis.cli("DEL", f"splitmx:hold:{user}")
+        self.addCleanup(self.forget_all)
 
     def resident_kib(self):
         with open(f"/proc/{self.front.worker_pids()[0]}/status", encoding="ascii") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
-
-    # callers
-
-    def call(self, protocol, source=None):
-        caller = CALLERS[protocol](self.front.ports[protocol, "none"], source)
-        self.addCleanup(caller.close)
-        return caller
 
     def call_all(self, name, count=len(PARKED), behind=False):
         """So many, of all protocols in turns, that have said their login. behind: and a command behind it."""
@@ -141,21 +52,8 @@ class ParkedCase(LabCase):
         self.wait_parked(user, count + others)
         return callers
 
-    def phases(self, user):
-        return [s["phase"] for s in self.front.sessions() if s.get("account") == user]
-
     def wait_parked(self, user, count):
         wait_for(f"{count} logins of {user} are parked", 60, lambda: self.phases(user) == ["parked"] * count, (self.front.log,))
-
-    def assertLanded(self, callers, side):
-        for caller in callers:
-            caller.answer()
-            self.assertTrue(caller.is_in, f"{caller.protocol}: {caller.said}")
-        self.assertEqual({side: len(callers)}, self.sides(callers))
-
-    def sides(self, callers):
-        sides = [caller.side() for caller in callers]
-        return {side: sides.count(side) for side in set(sides)}
 
 
 class ParkedTest(ParkedCase):
