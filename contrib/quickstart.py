@@ -57,6 +57,23 @@ def count_down(seconds, until):
     print(f"\r    [{'#' * 30}] done      \n" if TERMINAL else "    done\n", flush=True)
 
 
+class Ended(BaseException):
+    """A signal has come; the first one counts. Who is in the middle of a dialogue may fail in words of his own then."""
+
+    status = None
+
+    @classmethod
+    def watch(cls):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, cls.come)
+
+    @classmethod
+    def come(cls, number, frame):
+        if cls.status is None:
+            cls.status = 128 + number
+            raise cls()
+
+
 class Story:
     def __init__(self, lab):
         self.lab = lab
@@ -317,7 +334,9 @@ def tell_it(lab):
         return 0
     try:
         story.stay()
-    except KeyboardInterrupt:
+    except Ended:
+        if Ended.status != 128 + signal.SIGINT:
+            raise
         print("\nstopping everything", flush=True)
     return 0
 
@@ -326,20 +345,20 @@ def main():
     if sys.argv[1:2] == ["--mailboxes"]:
         return show_mailboxes(*sys.argv[2:])
     print()
-    # A shell that starts us in the background has Ctrl-C ignored; in a terminal of its own it must still work.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 0
     try:
         for name in PROGRAMS:
             program(name)
         with Lab() as lab:
+            # Also where a shell has started us in its background, with Ctrl-C ignored.
+            Ended.watch()
             try:
                 status = tell_it(lab)
-            except KeyboardInterrupt:
+            except BaseException:
+                if Ended.status is None:
+                    raise
                 print("\nstopping everything", flush=True)
-                status = 130
-            except SystemExit as e:  # TERM, or a terminal that was closed
-                status = e.code
+                status = Ended.status
     except Failure as e:
         print(f"\nNot as told: {e}", file=sys.stderr)
         return 1
