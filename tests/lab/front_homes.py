@@ -160,12 +160,14 @@ class Home:
             "default_transport": "discard", "mynetworks": "192.0.2.0/24", "smtpd_error_sleep_time": "0",
             "smtpd_relay_restrictions": "permit_sasl_authenticated, reject", "smtpd_client_auth_rate_limit": "0"})
 
-    def lines_of(self, *words):
-        """The lines of its logs with any of these words."""
+    def lines_of(self, *words, marks=None):
+        """The lines of its logs with any of these words; marks: how long each log was before."""
         found = []
         for path in self.logs:
-            with open(path, encoding="utf-8", errors="backslashreplace") as f:
-                found += [line.rstrip("\n") for line in f if any(word in line for word in words)]
+            with open(path, "rb") as f:
+                f.seek(marks[path] if marks else 0)
+                lines = f.read().decode("utf-8", "backslashreplace").split("\n")
+            found += [line for line in lines if any(word in line for word in words)]
         return found
 
 

@@ -21,6 +21,7 @@ import unittest
 
 from lab.case import FULL, LabCase
 from lab.certs import Authority
+from lab.core import wait_for
 from lab.dialogs import SocketWire, b64, dial
 from lab.front_homes import FRONTS, MECHANISMS, MODES, NAME, PASSWORD, TOKENS, Front, Home, Tokens
 from lab.front_visits import Case, Logs, Visit, client_of, other
@@ -80,7 +81,25 @@ FORGERIES = {
     ),
     "sieve": ((f"XCLIENT ADDR={FORGED} PORT=99 SESSION=forged TTL=5", r"NO\b"),),
 }
-FORGERS = [f"f{n}@example.org" for n in range(100)]
+# The same, where one of two might take it for a command and the other for something else.
+XCLIENT = f"XCLIENT ADDR={FORGED} LOGIN=boss@example.org\r\nMAIL FROM:<forged@example.org>\r\n".encode()
+SMUGGLED = {
+    **{f"behind a dot between {ends!r}": b"MAIL FROM:<someone@example.org>\r\nRCPT TO:<someone@foreign.invalid>\r\nDATA\r\n"
+       b"Subject: more\r\n\r\nHello." + ends.replace(b"|", b".") + XCLIENT + b"\r\n.\r\n"
+       for ends in (b"\n|\n", b"\n|\r\n", b"\r\n|\n", b"\r|\r", b"\r\n|\r", b"\r|\n", b"\r\n|\r\r\n", b"\n|\r\r\n", b"\r\n|\0\r\n")},
+    "behind a chunk": b"MAIL FROM:<someone@example.org>\r\nRCPT TO:<someone@foreign.invalid>\r\nBDAT 5 LAST\r\nHello" + XCLIENT,
+    "behind a chunk of 2^64 + 5": b"BDAT 18446744073709551621 LAST\r\nHello" + XCLIENT,
+    "behind a bare LF": b"NOOP\n" + XCLIENT,
+    "behind a bare CR": b"NOOP\r" + XCLIENT,
+    "behind a NUL": b"NOOP\0\r\n\0" + XCLIENT,
+    "behind a space": b" " + XCLIENT,
+    "behind a tab": b"\t" + XCLIENT,
+    "in quotes": XCLIENT.replace(b"XCLIENT", b'"XCLIENT"'),
+    "with a backslash": XCLIENT.replace(b"XCLIENT", b"X\\CLIENT"),
+    "in brackets": XCLIENT.replace(b"XCLIENT", b"<XCLIENT>"),
+    "in small letters": XCLIENT.lower(),
+}
+FORGERS = [f"f{n}@example.org" for n in range(160)]
 
 # Headers of the PROXY protocol that name FORGED; and a proxy that is trusted, for the host that it names.
 PROXY_V1 = f"PROXY TCP4 {FORGED} 127.0.0.1 99 143\r\n".encode()
@@ -255,7 +274,7 @@ class ClientsTest(LabCase):
     def believed_by_nobody(self, visits, marks):
         """The homes have their sessions with their own addresses, and not a word of what they said to be."""
         self.assertEqual([], self.wait_seen(visits, marks, lambda visit: (visit.session(),)))
-        words = [line for home in self.homes.values() for line in home.lines_of(FORGED, "forged", "boss@")]
+        words = [line for home in self.homes.values() for line in home.lines_of(FORGED, "forged", "boss@", marks=marks)]
         self.assertEqual([], words)
 
     def forge_by_dialogue(self, visit):
@@ -278,6 +297,28 @@ class ClientsTest(LabCase):
         self.assertTrue(let_in, said)
         self.assertIn("Host did not advertise XCLIENT", said)
         self.believed_by_nobody(visits, marks)
+
+    def test_no_xclient_is_smuggled_to_postfix(self):
+        """Which believes the front: what it takes for a command must be one to the front as well."""
+        marks, visits = Logs.marks(self.homes), []
+        for way, (name, words) in itertools.product(FRONTS, SMUGGLED.items()):
+            visits.append(self.forger("a dialogue", "submission", "none", way))
+            with self.dial(visits[-1]) as client:
+                self.pour(client, visits[-1].user, words)
+        self.believed_by_nobody(visits, marks)
+        # To see that it would be: without a front in between Postfix takes most of them.
+        for words in SMUGGLED.values():
+            with dial("submission", "none", "127.0.0.1", self.homes["old"].ports["submission", "none", False]) as client:
+                self.pour(client, FORGERS[0], words)
+        wait_for("Postfix believes some of them", 10, lambda: len(self.homes["old"].lines_of(f"disconnect from unknown[{FORGED}]",
+                                                                                             marks=marks)) >= 5)
+
+    def pour(self, client, user, words):
+        """Logged in, all of it at once; then to the end."""
+        self.assertTrue(client.login("PLAIN", user, PASSWORD)[0])
+        client.look()
+        client.wire.send(words + b"RSET\r\nQUIT\r\n")
+        self.assertRegex(client.wire.lines.read(), rb"(221|5\d\d|421) .*\r\n$")
 
     def test_a_proxy_header_of_a_stranger_is_not_believed(self):
         """Also where others must send one. Version 1 is an unknown command, version 2 says QUIT or is none, and neither is TLS."""
