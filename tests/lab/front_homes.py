@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import os
-import shutil
+import pwd
 import time
 
 from .core import wait_for
@@ -131,15 +131,16 @@ class Home:
 
     def _furnish(self, user):
         home = os.path.join(self.dovecot.dir, "home", user)
-        for sub in ("mail/cur", "mail/new", "mail/tmp", "sieve"):
+        for sub in ("mail/new", "sieve"):  # Dovecot makes the rest
             os.makedirs(os.path.join(home, sub))
         with open(os.path.join(home, "mail/new/1.lab"), "w", encoding="ascii") as f:
             f.write(f"From: <{user}>\nTo: <{user}>\nMessage-ID: <{self.name}.{user}>\nSubject: at {self.name}\n\nHello.\n")
         with open(os.path.join(home, f"sieve/at {self.name}.sieve"), "w", encoding="ascii") as f:
             f.write("keep;\n")
+        owner = pwd.getpwnam("mail")
         for path, _, files in os.walk(home):
             for each in (path, *(os.path.join(path, file) for file in files)):
-                shutil.chown(each, "mail", "mail")
+                os.chown(each, owner.pw_uid, owner.pw_gid)
 
     def _postfix(self, modes):
         services = {}
