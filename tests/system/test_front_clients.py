@@ -4,10 +4,9 @@ A combination is one client, which tries a wrong password (or a token that someb
 else has signed) and then the right one. It has passed if the first was refused as such
 and the second led to what the owner's side has, if the owner's logs tell both, by the
 right mechanism and with the client's own address, and the other side's log has not a
-word of it. With SPLITMX_FULL=1 all of them are tried. Without it each protocol is seen
-with each TLS mode, each mechanism and each side; each client with all that it can; and
-any two of the others (the way of telling the backend who calls, the initial response)
-together at least once.
+word of it. With SPLITMX_FULL=1 all of them are tried. Without it each mechanism of each
+protocol in each TLS mode is seen on each side, with each way of telling the backend who
+calls, and from each client that can do it.
 
 Clients that say they are somebody else are believed by nobody.
 """
@@ -17,6 +16,7 @@ import concurrent.futures
 import heapq
 import itertools
 import os
+import random
 import time
 import unittest
 
@@ -49,21 +49,23 @@ def combinations():
 def features(case):
     """What a selection must have seen."""
     what = (case.protocol, case.tls, case.mechanism)
-    return frozenset([*itertools.combinations(enumerate(case), 2), (*what, case.side), (*what, case.client)])
+    return frozenset([*itertools.combinations(enumerate(case), 2), (*what, case.side), (*what, case.way), (*what, case.client),
+                      (case.protocol, case.client, case.side, case.way)])
 
 
 def selection(cases):
     """As few of them as show every feature: always the one that shows most of what is left."""
     rows = {case: features(case) for case in cases}
     left = frozenset().union(*rows.values())
-    heap = [(-len(shows), case) for case, shows in rows.items()]  # what a case shows of the rest can only become less
+    ties = random.Random(4)  # any number does, and it is always the same
+    heap = [(-len(shows), ties.random(), case) for case, shows in rows.items()]  # what is left to show can only become less
     heapq.heapify(heap)
     chosen = []
     while left:
-        most, case = heapq.heappop(heap)
+        most, tie, case = heapq.heappop(heap)
         now = -len(rows[case] & left)
         if now != most:
-            heapq.heappush(heap, (now, case))
+            heapq.heappush(heap, (now, tie, case))
             continue
         left -= rows[case]
         chosen.append(case)
