@@ -63,7 +63,8 @@ def curl(attempt):
     path = {"imap": "/INBOX;MAILINDEX=1;SECTION=HEADER.FIELDS%20(SUBJECT)", "pop3": "/1", "submission": "/client.lab.invalid"}
     # Of two mechanisms for tokens curl takes OAUTHBEARER, whatever it is told.
     lines = [f'url = "{scheme}://{attempt.url_host}:{attempt.port}{path[attempt.protocol]}"', f'cacert = "{attempt.ca}"',
-             f'login-options = "AUTH={attempt.mechanism}"', f'interface = "{attempt.source}"', "silent", "show-error", "verbose", f"max-time = {SECONDS - 5}", "sasl-ir"]
+             f'login-options = "AUTH={attempt.mechanism}"', f'interface = "{attempt.source}"', f"max-time = {SECONDS - 5}",
+             "silent", "show-error", "verbose", "sasl-ir"]
     if attempt.tls == "starttls":
         lines.append("ssl-reqd")
     if attempt.mechanism in TOKENS:
@@ -138,8 +139,8 @@ user {attempt.user}
 password {attempt.secret}
 {tls}
 """ + (f"tls_trust_file {attempt.ca}\n" if attempt.tls != "none" else ""))
-    return attempt.run(["msmtp", "-d", "-C", config, "someone@foreign.invalid"], stdin="Subject: by msmtp\n\nHello.\n", refused=(77,),
-                       before="535 5.7.8")
+    return attempt.run(["msmtp", "-d", "-C", config, "someone@foreign.invalid"], stdin="Subject: by msmtp\n\nHello.\n",
+                       refused=(77,), before="535 5.7.8")
 
 
 def fetchmail(attempt):
@@ -152,8 +153,8 @@ poll "{attempt.host}" service {attempt.port} protocol {attempt.protocol} auth pa
   username "{attempt.user}" password "{attempt.secret}" {tls} {verify}
   fetchall keep no rewrite mda "/bin/sh -c 'cat >>{found}'"
 """)
-    let_in, said = attempt.run(["fetchmail", "-v", "-v", "-f", config, "-i", os.path.join(attempt.dir, "ids"), "--nosyslog", "--pidfile",
-                                os.path.join(attempt.dir, "pid")], env={"FETCHMAILHOME": attempt.dir}, refused=(3,))
+    let_in, said = attempt.run(["fetchmail", "-v", "-v", "-f", config, "-i", os.path.join(attempt.dir, "ids"), "--nosyslog",
+                                "--pidfile", os.path.join(attempt.dir, "pid")], env={"FETCHMAILHOME": attempt.dir}, refused=(3,))
     if let_in:
         with open(found, encoding="utf-8") as f:
             said += f.read()

@@ -24,6 +24,7 @@ from lab.case import FULL, LabCase
 from lab.certs import Authority
 from lab.core import wait_for
 from lab.dialogs import SocketWire, b64, dial
+from lab.forgeries import FORGED, FORGERIES, SMUGGLED, proxy_headers
 from lab.front_homes import FRONTS, MECHANISMS, MODES, NAME, PASSWORD, TOKENS, Front, Home, Tokens
 from lab.front_visits import Case, Logs, Visit, client_of, other
 from lab.programs import PROGRAMS, Attempt
@@ -75,46 +76,9 @@ def selection(cases):
 VISITS = [Visit(case) for case in (combinations() if FULL else selection(combinations()))]
 MOVERS = [f"m{n}@example.org" for n in range(40)]
 
-# What a client says, before its login and again behind it, to be taken for somebody else; and what it is answered.
-FORGED = "192.0.2.99"
-FORGERIES = {
-    "imap": (
-        (f'ID ("name" "lab" "x-originating-ip" "{FORGED}" "x-originating-port" "99" "X-Connected-IP" "{FORGED}" '
-         f'"x-session-id" "forged" "x-proxy-ttl" "5" "x-forward-addr" "{FORGED}")', r"t OK"),
-        (f"XCLIENT ADDR={FORGED}", r"t BAD"),
-    ),
-    "pop3": ((f"XCLIENT ADDR={FORGED} PORT=99 SESSION=forged TTL=5", r"-ERR"),),
-    "submission": (
-        (f"XCLIENT ADDR={FORGED} PORT=99 NAME=forged.example.org LOGIN=boss@example.org", r"50\d "),
-        (f"XFORWARD ADDR={FORGED} NAME=forged.example.org", r"50\d "),
-    ),
-    "sieve": ((f"XCLIENT ADDR={FORGED} PORT=99 SESSION=forged TTL=5", r"NO\b"),),
-}
-# The same, where one of two might take it for a command and the other for something else.
-XCLIENT = f"XCLIENT ADDR={FORGED} LOGIN=boss@example.org\r\nMAIL FROM:<forged@example.org>\r\n".encode()
-SMUGGLED = {
-    **{f"behind a dot between {ends!r}": b"MAIL FROM:<someone@example.org>\r\nRCPT TO:<someone@foreign.invalid>\r\nDATA\r\n"
-       b"Subject: more\r\n\r\nHello." + ends.replace(b"|", b".") + XCLIENT + b"\r\n.\r\n"
-       for ends in (b"\n|\n", b"\n|\r\n", b"\r\n|\n", b"\r|\r", b"\r\n|\r", b"\r|\n", b"\r\n|\r\r\n", b"\n|\r\r\n", b"\r\n|\0\r\n")},
-    "behind a chunk": b"MAIL FROM:<someone@example.org>\r\nRCPT TO:<someone@foreign.invalid>\r\nBDAT 5 LAST\r\nHello" + XCLIENT,
-    "behind a chunk of 2^64 + 5": b"BDAT 18446744073709551621 LAST\r\nHello" + XCLIENT,
-    "behind a bare LF": b"NOOP\n" + XCLIENT,
-    "behind a bare CR": b"NOOP\r" + XCLIENT,
-    "behind a NUL": b"NOOP\0\r\n\0" + XCLIENT,
-    "behind a space": b" " + XCLIENT,
-    "behind a tab": b"\t" + XCLIENT,
-    "in quotes": XCLIENT.replace(b"XCLIENT", b'"XCLIENT"'),
-    "with a backslash": XCLIENT.replace(b"XCLIENT", b"X\\CLIENT"),
-    "in brackets": XCLIENT.replace(b"XCLIENT", b"<XCLIENT>"),
-    "in small letters": XCLIENT.lower(),
-}
 FORGERS = [f"f{n}@example.org" for n in range(110)]
-
-# Headers of the PROXY protocol that name FORGED; and a proxy that is trusted, for the host that it names.
-PROXY_V1 = f"PROXY TCP4 {FORGED} 127.0.0.1 99 143\r\n".encode()
-PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes((192, 0, 2, 99, 127, 0, 0, 1, 0, 99, 0, 143))
-TRUSTED = "127.0.0.9"
-TOLD = "192.0.2.77"
+TRUSTED = "127.0.0.9"  # a proxy that the fronts believe
+TOLD = "192.0.2.77"  # for whom it calls
 
 
 class ClientsTest(LabCase):
@@ -126,9 +90,11 @@ class ClientsTest(LabCase):
         cls.certificates = (cls.authority.ca, tls[0])
         cls.tokens = Tokens(cls.lab)
         users = [visit.user for visit in VISITS] + MOVERS + FORGERS
+
+        def home(name):
+            return name, Home(cls.lab, name, users, cls.tokens, tls if name == "new" else None)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            cls.homes = dict(zip(("old", "new"), pool.map(lambda name: Home(cls.lab, name, users, cls.tokens, tls if name == "new" else None),
-                                                          ("old", "new"))))
+            cls.homes = dict(pool.map(home, ("old", "new")))
         cls.fronts = {}
         for way in FRONTS:
             cls.fronts[way] = Front(cls.lab, way, cls.homes, cls.redis, tls, cls.authority.ca, proxy_from=[TRUSTED + "/32"],
@@ -157,9 +123,9 @@ class ClientsTest(LabCase):
         """By a program: (let in, what it said)."""
         case = visit.case
         directory = os.path.dirname(self.lab.path("clients", f"{visit.user}-{time.monotonic_ns()}", "x"))
-        return visit.program.run(Attempt(case.protocol, self.tls(visit), case.mechanism, visit.host, self.port(visit), visit.source,
-                                         visit.user, self.secret(case.mechanism, visit.user, right), self.certificates,
-                                         directory, more))
+        secret = self.secret(case.mechanism, visit.user, right)
+        return visit.program.run(Attempt(case.protocol, self.tls(visit), case.mechanism, visit.host, self.port(visit),
+                                         visit.source, visit.user, secret, self.certificates, directory, more))
 
     def dial(self, visit, **options):
         return dial(visit.case.protocol, self.tls(visit), visit.host, self.port(visit), source=visit.source,
@@ -312,13 +278,13 @@ class ClientsTest(LabCase):
     def test_no_xclient_is_smuggled_to_postfix(self):
         """Which believes the front: what it takes for a command must be one to the front as well."""
         marks, visits = Logs.marks(self.homes), []
-        for way, (name, words) in itertools.product(FRONTS, SMUGGLED.items()):
+        for way, words in itertools.product(FRONTS, SMUGGLED):
             visits.append(self.forger("a dialogue", "submission", "none", way))
             with self.dial(visits[-1]) as client:
                 self.pour(client, visits[-1].user, words)
         self.believed_by_nobody(visits, marks)
         # To see that it would be: without a front in between Postfix takes most of them.
-        for words in SMUGGLED.values():
+        for words in SMUGGLED:
             with dial("submission", "none", "127.0.0.1", self.homes["old"].ports["submission", "none", False]) as client:
                 self.pour(client, FORGERS[0], words)
         wait_for("Postfix believes some of them", 10, lambda: len(self.homes["old"].lines_of(f"disconnect from unknown[{FORGED}]",
@@ -332,14 +298,14 @@ class ClientsTest(LabCase):
         self.assertRegex(client.wire.lines.read(), rb"(221|5\d\d|421) .*\r\n$")
 
     def test_a_proxy_header_of_a_stranger_is_not_believed(self):
-        """Also where others must send one. Version 1 is an unknown command, version 2 says QUIT or is none, and neither is TLS."""
+        """Also where others must send one. Version 1 is an unknown command, version 2 QUIT or none, and neither is TLS."""
         marks, visits = Logs.marks(self.homes), []
-        for protocol, tls, header in itertools.product(MODES, ("none", "proxied", "implicit"), (PROXY_V1, PROXY_V2)):
+        for protocol, tls, header in itertools.product(MODES, ("none", "proxied", "implicit"), proxy_headers(FORGED)):
             if (protocol, tls) == ("sieve", "implicit"):
                 continue
             visit = self.forger(client_of("none"), protocol, tls, "told")
             said = self.shout(visit, header)
-            if header == PROXY_V1 and tls != "implicit":
+            if header.startswith(b"PROXY") and tls != "implicit":
                 visits.append(visit)
             else:
                 self.assertNotRegex(said, rb"Logged in|235 ", str(visit))
@@ -363,9 +329,7 @@ class ClientsTest(LabCase):
 
     def test_a_trusted_proxy_says_who_calls(self):
         marks, visits = Logs.marks(self.homes), []
-        v1, v2 = (header.replace(FORGED.encode(), TOLD.encode()).replace(bytes((192, 0, 2, 99)), bytes((192, 0, 2, 77)))
-                  for header in (PROXY_V1, PROXY_V2))
-        for protocol, header, way in itertools.product(MODES, (v1, v2), FRONTS):
+        for protocol, header, way in itertools.product(MODES, proxy_headers(TOLD), FRONTS):
             visits.append(self.proxied("a dialogue", protocol, TOLD, way))
             with self.dial(visits[-1], first=header) as client:
                 self.assertTrue(client.login("PLAIN", visits[-1].user, PASSWORD)[0], visits[-1])
