@@ -58,7 +58,7 @@ port_guard_fini(struct port_guard *guard)
 }
 
 static void
-let_in(void *ctx, int fd, const char *peer)
+let_in(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct port *port = ctx;
 

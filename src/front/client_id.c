@@ -96,15 +96,20 @@ client_id_add(struct client_id *id, struct str name, struct str value, bool is_n
 static void
 say_quoted(struct str text, struct buf *out)
 {
-	buf_add_byte(out, '"');
+	char *room = buf_room(out, 2 * text.len + 2), *to = room;
+
+	if (room == NULL)
+		return;
+	*to++ = '"';
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
 
 		if (c == '"' || c == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, c >= 0x20 && c < 0x7f ? c : '?');
+			*to++ = '\\';
+		*to++ = c >= 0x20 && c < 0x7f ? c : '?';
 	}
-	buf_add_byte(out, '"');
+	*to++ = '"';
+	buf_added(out, (size_t)(to - room));
 }
 
 static void
@@ -128,7 +133,9 @@ static void
 say_number(const char *name, unsigned value, size_t *count, struct buf *out)
 {
 	say_name(name, strlen(name), count, out);
-	buf_addf(out, "\"%u\"", value);
+	buf_add_byte(out, '"');
+	buf_add_u64(out, value);
+	buf_add_byte(out, '"');
 }
 
 static void

@@ -455,7 +455,7 @@ draw_session(char session_r[static 17])
 }
 
 void
-login_new(struct front_port *port, int fd)
+login_new(struct front_port *port, int fd, const struct sockaddr_storage *peer)
 {
 	struct server *server = port->server;
 	struct login *login = xnew(struct login);
@@ -475,8 +475,8 @@ login_new(struct front_port *port, int fd)
 		return;
 	}
 	login->conn = conn_take(server->loop, fd, on_event, login);
-	conn_addresses(login->conn, &login->caller.client, &login->caller.local);
-	name_caller(login);
+	login->caller.client = *peer;
+	conn_own_address(login->conn, &login->caller.local);
 	conn_set_in_max(login->conn, login->dialect->in_max_bytes);
 	conn_keep_secrets(login->conn, true);
 	login->front = login->dialect->front.new(login->arena);
@@ -484,7 +484,8 @@ login_new(struct front_port *port, int fd)
 	login->pause = timer_new(server->loop, on_pause, login);
 	TAILQ_INSERT_TAIL(&server->logins, login, entry);
 	port->logins++;
-	if (cidr_any_has(port->proxy_from, port->proxy_from_count, &login->caller.client)) {
+	if (cidr_any_has(port->proxy_from, port->proxy_from_count, peer)) {
+		name_caller(login); /* the balancer's, until it has said whose */
 		login_enter(login, LOGIN_PROXY);
 		timer_start(login->deadline, PROXY_MS);
 	} else {

@@ -23,8 +23,8 @@
 
 struct login;
 
-/* The descriptor is the login's, and the seat that it has. */
-void login_new(struct front_port *port, int fd);
+/* The descriptor is the login's, and the seat that it has; peer is who came. */
+void login_new(struct front_port *port, int fd, const struct sockaddr_storage *peer);
 
 void login_drain(struct login *login); /* ends it, politely, if nobody has logged in yet */
 void login_stop(struct login *login); /* at once */

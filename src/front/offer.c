@@ -2,7 +2,8 @@
  * offer.c - what a server announces, and what several announce together (pure)
  *
  * A list in the order in which it was announced, searched from its beginning:
- * there are never more than OFFER_WORDS_MOST.
+ * there are never more than OFFER_WORDS_MOST, and seldom more than thirty. Each
+ * login has one of its backend, so it has room for those that are there.
  */
 #include "front/offer.h"
 
@@ -12,14 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { WORDS_LEAST = 16 };
+
 struct word {
 	char *text; /* the word and its value behind it: one piece of memory */
 	size_t word_len, value_len;
 };
 
 struct offer {
-	struct word words[OFFER_WORDS_MOST];
-	size_t count, bytes;
+	struct word *words;
+	size_t count, size, bytes;
 };
 
 /* Of these the value is a list of words. RFC 5804, section 1.7; RFC 5034, section 3. */
@@ -38,6 +41,7 @@ offer_free(struct offer **offer)
 		return;
 	for (size_t i = 0; i < (*offer)->count; i++)
 		free((*offer)->words[i].text);
+	free((*offer)->words);
 	free(*offer);
 	*offer = NULL;
 }
@@ -83,18 +87,29 @@ find(const struct offer *offer, struct str word)
 	return i;
 }
 
+/* A place for one more; not counted yet. */
+static struct word *
+new_place(struct offer *offer)
+{
+	if (offer->count == offer->size) {
+		offer->size = offer->size > 0 ? 2 * offer->size : WORDS_LEAST;
+		offer->words = xrealloc(offer->words, offer->size * sizeof(*offer->words));
+	}
+	offer->words[offer->count] = (struct word){0};
+	return &offer->words[offer->count];
+}
+
 bool
 offer_add(struct offer *offer, struct str word, struct str value)
 {
-	size_t at = find(offer, word), len = word.len + value.len, before = 0;
+	size_t at = find(offer, word), len = word.len + value.len, before;
 	struct word *place;
 	char *text;
 
 	if (at == OFFER_WORDS_MOST)
 		return false;
-	place = &offer->words[at];
-	if (at < offer->count)
-		before = place->word_len + place->value_len;
+	place = at < offer->count ? &offer->words[at] : new_place(offer);
+	before = place->word_len + place->value_len;
 	if (word.len > OFFER_BYTES_MOST || value.len > OFFER_BYTES_MOST ||
 	    len > OFFER_BYTES_MOST - (offer->bytes - before))
 		return false;
@@ -103,9 +118,8 @@ offer_add(struct offer *offer, struct str word, struct str value)
 		memcpy(text, word.ptr, word.len);
 	if (value.len > 0)
 		memcpy(text + word.len, value.ptr, value.len);
-	if (at < offer->count)
-		free(place->text);
-	else
+	free(place->text);
+	if (at == offer->count)
 		offer->count++;
 	*place = (struct word){text, word.len, value.len};
 	offer->bytes += len - before;
@@ -116,10 +130,11 @@ void
 offer_remove(struct offer *offer, const char *word)
 {
 	size_t at = find(offer, str_of(word));
-	struct word *place = &offer->words[at];
+	struct word *place;
 
 	if (at == offer->count)
 		return;
+	place = &offer->words[at];
 	offer->bytes -= place->word_len + place->value_len;
 	free(place->text);
 	offer->count--;
@@ -154,6 +169,19 @@ offer_at(const struct offer *offer, size_t i, struct str *word_r, struct str *va
 {
 	*word_r = word_of(&offer->words[i]);
 	*value_r = value_of(&offer->words[i]);
+}
+
+bool
+offer_is_same(const struct offer *a, const struct offer *b)
+{
+	if (a->count != b->count || a->bytes != b->bytes)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (!str_eq(word_of(&a->words[i]), word_of(&b->words[i])) ||
+		    !str_eq(value_of(&a->words[i]), value_of(&b->words[i])))
+			return false;
+	}
+	return true;
 }
 
 /* ---- what two have in common */

@@ -33,6 +33,9 @@ bool offer_has_mechanism(const struct offer *offer, enum mechanism mechanism);
 size_t offer_count(const struct offer *offer);
 void offer_at(const struct offer *offer, size_t i, struct str *word_r, struct str *value_r);
 
+/* The same words with the same values, in the same order. */
+bool offer_is_same(const struct offer *a, const struct offer *b);
+
 /*
  * What both say. Of two values that differ: SIZE takes the smaller number (0 is
  * "no limit"), lists of words (SIEVE, NOTIFY, SASL, AUTH) the words that both have; any

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 
 static void
-let_in(void *ctx, int fd, const char *peer)
+let_in(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct front_port *port = ctx;
 
 	port->accepted++;
-	login_new(port, fd);
+	login_new(port, fd, peer);
 }
 
 struct front_port *

@@ -152,10 +152,8 @@ offers_refresh(struct server *server, enum dialect_kind kind)
 void
 server_learn(struct server *server, struct service *service, const struct offer *offer)
 {
-	if (offer == NULL)
-		return;
-	service_learn(service, offer);
-	offers_refresh(server, service->dialect);
+	if (offer != NULL && service_learn(service, offer))
+		offers_refresh(server, service->dialect);
 }
 
 void

@@ -90,13 +90,17 @@ service_leave(struct service **service_ref)
 	free(service);
 }
 
-void
+bool
 service_learn(struct service *service, const struct offer *offer)
 {
-	struct offer *copy = offer_common(offer, offer); /* with itself: a copy */
+	struct offer *copy;
 
+	if (service->offer != NULL && offer_is_same(service->offer, offer))
+		return false;
+	copy = offer_common(offer, offer); /* with itself: a copy */
 	offer_free(&service->offer);
 	service->offer = copy;
+	return true;
 }
 
 void

@@ -19,6 +19,7 @@
 #include "net/tls.h"
 #include "rules/template.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,7 +51,8 @@ void service_leave(struct service **service); /* NULL is allowed */
 /* A reload: what the former service (NULL: there was none) has learned and counted goes on. */
 void service_inherit(struct service *service, const struct service *former);
 
-/* What this backend was seen to announce takes the place of what was known; copied. */
-void service_learn(struct service *service, const struct offer *offer);
+/* What this backend was seen to announce takes the place of what was known; copied. False: it was
+ * known. */
+bool service_learn(struct service *service, const struct offer *offer);
 
 #endif

@@ -398,15 +398,11 @@ conn_peer(struct conn *conn)
 }
 
 void
-conn_addresses(const struct conn *conn, struct sockaddr_storage *peer_r,
-    struct sockaddr_storage *own_r)
+conn_own_address(const struct conn *conn, struct sockaddr_storage *own_r)
 {
-	socklen_t peer_len = sizeof(*peer_r), own_len = sizeof(*own_r);
+	socklen_t len = sizeof(*own_r);
 
-	memset(peer_r, 0, sizeof(*peer_r));
 	memset(own_r, 0, sizeof(*own_r));
-	if (getpeername(conn->fd, (struct sockaddr *)peer_r, &peer_len) == -1)
-		peer_r->ss_family = AF_UNSPEC;
-	if (getsockname(conn->fd, (struct sockaddr *)own_r, &own_len) == -1)
+	if (getsockname(conn->fd, (struct sockaddr *)own_r, &len) == -1)
 		own_r->ss_family = AF_UNSPEC;
 }

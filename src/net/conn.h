@@ -46,7 +46,7 @@ enum conn_event {
 typedef void conn_fn(struct conn *conn, enum conn_event event, void *ctx);
 
 /*
- * Take over a connected, non-blocking descriptor (listeners do this), or dial.
+ * Take over a connected, non-blocking descriptor, or dial.
  * Names are looked up with getaddrinfo() only when they are numeric or
  * "localhost"; others resolve asynchronously. Dialling fails after
  * connect_ms, TLS handshake included, with CONN_FAILED, never from inside the
@@ -140,8 +140,13 @@ const struct fault *conn_fault(const struct conn *conn);
  */
 const char *conn_peer(struct conn *conn);
 
-/* Both ends as the kernel knows them; AF_UNSPEC where it does not (any more). */
-void conn_addresses(const struct conn *conn, struct sockaddr_storage *peer_r,
-    struct sockaddr_storage *own_r);
+/* Our end as the kernel knows it; AF_UNSPEC where it does not (any more). */
+void conn_own_address(const struct conn *conn, struct sockaddr_storage *own_r);
+
+/*
+ * Of a TCP socket: a peer that has gone is noticed, a short answer leaves at once. What is
+ * dialled has this; what is taken has it where its listener had. Harmless on others.
+ */
+void conn_tune(int fd);
 
 #endif

@@ -66,9 +66,8 @@ conn_clear(struct conn *conn)
 	conn_shake(conn);
 }
 
-/* A peer that has gone is noticed, a short answer leaves at once. Harmless on unix sockets. */
-static void
-tune(int fd)
+void
+conn_tune(int fd)
 {
 	static const struct {
 		int level, option, value;
@@ -98,7 +97,7 @@ dialled(void *ctx, int fd, const struct fault *why)
 		return;
 	}
 	conn->fd = fd;
-	tune(fd);
+	conn_tune(fd);
 	if (conn->tls == NULL) {
 		opened(conn);
 	} else {
@@ -117,7 +116,6 @@ conn_take(struct loop *loop, int fd, conn_fn *fn, void *ctx)
 {
 	struct conn *conn = conn_new(loop, fd, PHASE_UP, fn, ctx);
 
-	tune(fd);
 	conn_settle(conn);
 	return conn;
 }
@@ -128,7 +126,6 @@ conn_take_tls(struct loop *loop, int fd, struct tls_context *tls, uint64_t hands
 {
 	struct conn *conn = conn_new(loop, fd, PHASE_SHAKING, fn, ctx);
 
-	tune(fd);
 	conn->tls = tls_new_server(tls);
 	tls_set_fd(conn->tls, fd);
 	conn_start_timer(conn, handshake_ms);

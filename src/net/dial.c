@@ -73,17 +73,17 @@ attempt_failed(struct dial *dial, int error)
  * listen there cannot.
  */
 static bool
-met_itself(int fd)
+met_itself(int fd, const struct address *peer)
 {
-	struct sockaddr_storage own, peer;
-	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
 
-	memset(&own, 0, sizeof(own));
-	memset(&peer, 0, sizeof(peer));
-	if (getsockname(fd, (struct sockaddr *)&own, &own_len) == -1 ||
-	    getpeername(fd, (struct sockaddr *)&peer, &peer_len) == -1)
+	if (peer->sockaddr.ss_family == AF_UNIX)
 		return false;
-	return own.ss_family != AF_UNIX && own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
+	memset(&own, 0, sizeof(own));
+	if (getsockname(fd, (struct sockaddr *)&own, &len) == -1)
+		return false;
+	return len == peer->len && memcmp(&own, &peer->sockaddr, len) == 0;
 }
 
 static void
@@ -95,7 +95,7 @@ attempt_ready(int ready, void *ctx)
 
 	if (getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
-	if (error == 0 && met_itself(dial->fd))
+	if (error == 0 && met_itself(dial->fd, &dial->addresses[dial->next]))
 		error = ECONNREFUSED;
 	if (error != 0) {
 		attempt_failed(dial, error);
@@ -181,6 +181,7 @@ dial_start(struct loop *loop, const struct endpoint *endpoint, uint64_t connect_
 {
 	struct dial *dial = xnew(struct dial);
 	struct sockaddr_un *sun = (struct sockaddr_un *)&dial->addresses[0].sockaddr;
+	bool is_known;
 
 	dial->loop = loop;
 	dial->fn = fn;
@@ -193,8 +194,13 @@ dial_start(struct loop *loop, const struct endpoint *endpoint, uint64_t connect_
 		sun->sun_family = AF_UNIX;
 		memcpy(sun->sun_path, endpoint->path, sizeof(sun->sun_path));
 		dial->addresses[0].len = sizeof(*sun);
+		is_known = true;
+	} else {
+		is_known = resolve_numbers(endpoint->host, endpoint->port, &dial->addresses[0]);
+	}
+	if (is_known) {
 		dial->count = 1;
-		timer_start(dial->timer, 0);
+		try_address(dial);
 	} else {
 		dial->resolve = resolve_start(loop, endpoint->host, endpoint->port, resolved, dial);
 		timer_start(dial->timer, connect_ms);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/conn.h"
 #include "net/peer.h"
 
 #include <errno.h>
@@ -183,12 +184,11 @@ refusal_timer_fired(void *ctx)
 }
 
 static void
-refuse(struct listener *listener, char **peer)
+refuse(struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
 	listener->refused++;
 	free(listener->refused_last);
-	listener->refused_last = *peer;
-	*peer = NULL;
+	listener->refused_last = peer_text_of(fd, peer);
 	if (!timer_is_running(listener->refusal_timer))
 		log_refused(listener);
 }
@@ -198,16 +198,13 @@ refuse(struct listener *listener, char **peer)
 static void
 admit(struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
-	char *text = peer_text_of(fd, peer);
-
 	if (is_welcome(listener, fd, peer)) {
 		listener->seats->taken++;
-		listener->fn(listener->ctx, fd, text);
+		listener->fn(listener->ctx, fd, peer);
 	} else {
-		refuse(listener, &text);
+		refuse(listener, fd, peer);
 		close(fd);
 	}
-	free(text);
 }
 
 /* accept(2) failed: is it this one peer (true), or is there nothing more to be had now? */
@@ -285,6 +282,7 @@ listener_new(struct loop *loop, int fd, const char *name, const struct listener_
 	int flags = fcntl(fd, F_GETFL);
 
 	must(flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1);
+	conn_tune(fd); /* whoever is let in has it from there */
 	listener->loop = loop;
 	listener->seats = seats;
 	listener->fn = fn;

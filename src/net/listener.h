@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 struct listener;
@@ -38,8 +39,8 @@ struct listener_guard {
 	size_t uid_count;
 };
 
-/* fd is non-blocking, close-on-exec and the callee's; peer (peer_text()) is lent. */
-typedef void listener_fn(void *ctx, int fd, const char *peer);
+/* fd is non-blocking, close-on-exec, tuned for short answers and the callee's; peer is lent. */
+typedef void listener_fn(void *ctx, int fd, const struct sockaddr_storage *peer);
 
 /*
  * Accepts from the next turn on. The descriptor stays the caller's and is made

@@ -4,11 +4,14 @@
 #include "net/resolve.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "net/loop_inside.h"
 
+#include <arpa/inet.h>
 #include <event2/dns.h>
 #include <event2/util.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +73,31 @@ take_answer(int rc, struct evutil_addrinfo *list, void *arg)
 		loop_bury(resolve->loop, resolve, resolve_free);
 	else
 		timer_start(resolve->timer, 0);
+}
+
+bool
+resolve_numbers(const char *host, const char *port, struct address *address_r)
+{
+	struct sockaddr_in *in4 = (struct sockaddr_in *)&address_r->sockaddr;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address_r->sockaddr;
+	uint64_t number;
+
+	if (!str_number(str_of(port), UINT16_MAX, &number))
+		return false;
+	memset(address_r, 0, sizeof(*address_r));
+	if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons((uint16_t)number);
+		address_r->len = sizeof(*in4);
+		return true;
+	}
+	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons((uint16_t)number);
+		address_r->len = sizeof(*in6);
+		return true;
+	}
+	return false;
 }
 
 struct resolve *

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "net/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -26,6 +27,9 @@ struct address {
 /* addresses are lent during the call; count is 0 only when why says what is wrong. */
 typedef void resolve_fn(void *ctx, const struct address *addresses, size_t count,
     const struct fault *why);
+
+/* False: it is a name, or an address with a zone. */
+bool resolve_numbers(const char *host, const char *port, struct address *address_r);
 
 /* port is a number. After the callback the question is over and need not be cancelled. */
 struct resolve *resolve_start(struct loop *loop, const char *host, const char *port, resolve_fn *fn,

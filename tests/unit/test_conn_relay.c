@@ -128,6 +128,8 @@ connect_two(enum wires wires, int fds[2])
 	assert_int_equal(connect(fds[0], (struct sockaddr *)&sin, len), 0);
 	fds[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	conn_tune(fds[0]);
+	conn_tune(fds[1]); /* as those are whom a listener lets in */
 	close(listener);
 }
 

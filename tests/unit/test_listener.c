@@ -4,6 +4,7 @@
 #include "net/listener.h"
 
 #include "base/mem.h"
+#include "net/peer.h"
 
 #include "unit.h"
 
@@ -11,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -35,14 +38,16 @@ struct house {
 };
 
 static void
-on_guest(void *ctx, int fd, const char *peer)
+on_guest(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct house *house = ctx;
+	char *text = peer_text_of(fd, peer);
 
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	house->guests[house->guest_count++] = fd;
-	snprintf(house->peer, sizeof(house->peer), "%s", peer);
+	snprintf(house->peer, sizeof(house->peer), "%s", text);
+	free(text);
 	if (house->close_at == house->guest_count)
 		listener_free(&house->listener);
 }
@@ -115,6 +120,39 @@ is_shut_out(int fd)
 	char byte;
 
 	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET;
+}
+
+/* Linux gives them what their listener has, so nobody sets it for each. */
+static void
+who_is_let_in_is_tuned(void **state)
+{
+	const struct {
+		int level, option;
+	} rows[] = {
+	    {IPPROTO_TCP, TCP_NODELAY},
+	    {SOL_SOCKET, SO_KEEPALIVE},
+	};
+	const struct listener_guard anybody = {0};
+	struct house house;
+	int fd, value, tuned;
+	socklen_t len;
+
+	house_init(&house, AF_INET, 10, &anybody);
+	fd = knock(&house);
+	pass_ms(&house, 5);
+	assert_int_equal(house.guest_count, 1);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		len = sizeof(value);
+		assert_int_equal(getsockopt(house.guests[0], rows[i].level, rows[i].option, &value,
+				     &len),
+		    0);
+		assert_true(value != 0);
+	}
+	len = sizeof(tuned);
+	assert_int_equal(getsockopt(house.guests[0], IPPROTO_TCP, TCP_KEEPIDLE, &tuned, &len), 0);
+	assert_int_equal(tuned, 120);
+	close(fd);
+	house_fini(&house);
 }
 
 static void
@@ -280,6 +318,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(A22_who_is_on_the_list_may_come_in),
+	    cmocka_unit_test(who_is_let_in_is_tuned),
 	    cmocka_unit_test(A11_when_seats_are_taken_peers_wait_until_one_is_free),
 	    cmocka_unit_test(A11_many_at_once_are_all_let_in),
 	    cmocka_unit_test(A11_without_descriptors_it_rests_and_then_goes_on),

@@ -76,6 +76,34 @@ words_are_kept_in_their_order_and_compared_without_case(void **state)
 }
 
 static void
+what_has_changed_is_noticed(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool is_same;
+	} rows[] = {
+	    {"", "", true},
+	    {"IDLE;SIZE=100", "IDLE;SIZE=100", true},
+	    {"IDLE;SIZE=100", "IDLE;SIZE=200", false},
+	    {"IDLE;SIZE=100", "IDLE", false},
+	    {"IDLE", "IDLE;UIDPLUS", false},
+	    {"IDLE;MOVE", "MOVE;IDLE", false}, /* clients see the order */
+	    {"IDLE", "Idle", false},
+	    {"AB=C", "A=BC", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct offer *a = offer_from(rows[i].a), *b = offer_from(rows[i].b);
+
+		if (offer_is_same(a, b) != rows[i].is_same ||
+		    offer_is_same(b, a) != rows[i].is_same)
+			fail_msg("%s and %s", rows[i].a, rows[i].b);
+		offer_free(&a);
+		offer_free(&b);
+	}
+}
+
+static void
 what_both_say_is_offered(void **state)
 {
 	static const struct {
@@ -188,6 +216,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(words_are_kept_in_their_order_and_compared_without_case),
+	    cmocka_unit_test(what_has_changed_is_noticed),
 	    cmocka_unit_test(what_both_say_is_offered),
 	    cmocka_unit_test(D1_more_words_than_are_sane_are_not_taken),
 	    cmocka_unit_test(D1_longer_words_than_are_sane_are_not_taken),
