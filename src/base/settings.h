@@ -147,7 +147,8 @@ enum park_end { PARK_END_CLOSE, PARK_END_REFUSE };
 enum tls_oldest { TLS_OLDEST_1_2, TLS_OLDEST_1_3 };
 
 struct frontd_settings {
-	int64_t workers, max_connections, max_per_address, max_parked_per_address, max_per_account;
+	int64_t workers, max_connections, max_logins;
+	int64_t max_per_address, max_parked_per_address, max_per_account;
 	int64_t login_timeout_ms, fail_delay_ms, idle_timeout_ms, end_timeout_ms, drain_timeout_ms;
 	const char *host_name; /* NULL: instance, or the host's */
 	const char *default_domain; /* "" = none */

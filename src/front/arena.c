@@ -66,6 +66,12 @@ arenas_new(size_t most)
 }
 
 void
+arenas_set_most(struct arenas *arenas, size_t most)
+{
+	arenas->most = most;
+}
+
+void
 arenas_free(struct arenas **arenas)
 {
 	struct slab *slab;
@@ -113,7 +119,7 @@ arena_borrow(struct arenas *arenas)
 {
 	struct arena *arena;
 
-	if (arenas->lent == arenas->most)
+	if (arenas->lent >= arenas->most)
 		return NULL;
 	if (SLIST_EMPTY(&arenas->free))
 		add_slab(arenas);
@@ -165,6 +171,8 @@ arena_copy(struct arena *arena, struct str bytes, struct str *copy_r)
 void
 arena_wipe(struct arena *arena)
 {
+	if (arena == NULL)
+		return;
 	sodium_memzero(arena->slot, arena->used);
 	arena->used = 0;
 }

@@ -11,17 +11,6 @@
 
 enum { HURRY_MS = 2000 }; /* for what is still to be said after the patience has ended */
 
-/* The destination's own way to end the sessions of an account. */
-static void
-kick(const struct bridge *bridge)
-{
-	const struct home *home = server_home(bridge->server, bridge_text(bridge, BRIDGE_OWNER));
-
-	if (home != NULL && home->kick != NULL)
-		kick_run(home->kick, household_account(&bridge->member),
-		    bridge_text(bridge, BRIDGE_OWNER));
-}
-
 static void
 ask_end(struct bridge *bridge)
 {
@@ -84,7 +73,8 @@ on_deadline(void *ctx)
 	if (!bridge->is_moved)
 		return;
 	say_stuck(bridge);
-	kick(bridge);
+	server_run_kick(bridge->server, household_account(&bridge->member),
+	    bridge_text(bridge, BRIDGE_OWNER));
 	bridge_start_deadline(bridge);
 }
 

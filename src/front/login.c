@@ -15,13 +15,11 @@
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
 	LINGER_MS = 2000, /* for the client to take our last words */
 	SHAKE_MS = 10000,
 	PROXY_MS = 5000,
-	STUCK_WORD_MS = 60000,
 	OUT_HIGH_BYTES = 32 * 1024, /* so much unsent: the client is not listened to */
 };
 
@@ -118,6 +116,17 @@ log_end(const struct login *login, enum login_end why)
 	    (clock_ms() - login->since_ms) / 1000, ends[why].why);
 }
 
+/* A client is counted as long as it is here, or may be; a bridge goes on counting. */
+static void
+leave_seat(struct login *login)
+{
+	if (login->is_counted)
+		crowd_leave(login->server->crowd, &login->caller.client);
+	if (login->has_seat)
+		seats_give_back(login->server->seats);
+	login->is_counted = login->has_seat = false;
+}
+
 void
 login_end(struct login *login, enum login_end why)
 {
@@ -131,7 +140,7 @@ login_end(struct login *login, enum login_end why)
 	close_client(login, why);
 	if (leaves_something(login, why)) {
 		login->end = why;
-		arena_wipe(login->arena); /* it may take long, and nobody logs in any more */
+		arena_return(&login->arena); /* it may take long, and nobody logs in any more */
 		timer_stop(login->pause);
 		if (login->phase != LOGIN_LEAVING)
 			login_leave(login);
@@ -141,8 +150,8 @@ login_end(struct login *login, enum login_end why)
 	}
 	login_enter(login, LOGIN_ENDED);
 	login_forget_try(login);
-	if (login->is_counted && why != LOGIN_END_HANDED)
-		crowd_leave(server->crowd, &login->caller.client);
+	if (why != LOGIN_END_HANDED)
+		leave_seat(login);
 	login->dialect->front.free(login->front);
 	arena_return(&login->arena);
 	timer_free(&login->deadline);
@@ -151,8 +160,6 @@ login_end(struct login *login, enum login_end why)
 	port->logins--;
 	if (port->fd == -1 && port->logins == 0)
 		front_port_free(&port);
-	if (why != LOGIN_END_HANDED)
-		seats_give_back(server->seats);
 	loop_bury(server->loop, login, login_free);
 	server_left(server);
 }
@@ -275,6 +282,14 @@ name_caller(struct login *login)
 	caller->session = login->session;
 }
 
+static void
+turn_away(struct login *login)
+{
+	login_enter(login,
+	    login->port->tls_mode == TLS_MODE_IMPLICIT ? LOGIN_SHAKING : LOGIN_TALKING);
+	login_end(login, LOGIN_END_CROWDED);
+}
+
 /* The address is known now: may this one come in? */
 static void
 admit(struct login *login)
@@ -286,9 +301,7 @@ admit(struct login *login)
 	login->is_counted = crowd_enter(login->server->crowd, &login->caller.client,
 	    (size_t)frontd->max_per_address);
 	if (!login->is_counted) {
-		login_enter(login,
-		    login->port->tls_mode == TLS_MODE_IMPLICIT ? LOGIN_SHAKING : LOGIN_TALKING);
-		login_end(login, LOGIN_END_CROWDED);
+		turn_away(login);
 		return;
 	}
 	if (login->port->tls_mode == TLS_MODE_IMPLICIT)
@@ -366,9 +379,22 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 	}
 }
 
+static void
+say_stuck(struct login *login)
+{
+	if (login->is_stuck)
+		return;
+	login->is_stuck = true;
+	log_warning("login_stuck", "proto=%s session=%s account=%s destination=%s to=%s reason=%s",
+	    login->dialect->name, login->session, log_quote_text(login->account), login->owner,
+	    leg_peer(login->leg),
+	    "\"the backend has not closed: end what it has of this account there\"");
+}
+
 /*
  * The backend was left and does not close. Where the account moves, the writer
- * has to know that somebody may still be there, for however long.
+ * has to know that somebody may still be there, for however long; the client need
+ * not wait for it.
  */
 static void
 give_up_leg(struct login *login)
@@ -381,12 +407,12 @@ give_up_leg(struct login *login)
 			login_refuse(login, REFUSAL_LATER, STR(""));
 		return;
 	}
+	say_stuck(login);
+	server_run_kick(login->server, str_of(login->account), str_of(login->owner));
+	login_await_end(login);
 	if (login->conn != NULL)
 		login_end(login, LOGIN_END_SLOW); /* and go on waiting */
-	log_warning("login_stuck", "proto=%s session=%s account=%s destination=%s to=%s",
-	    login->dialect->name, login->session, log_quote_text(login->account), login->owner,
-	    leg_peer(login->leg));
-	timer_start(login->deadline, STUCK_WORD_MS);
+	leave_seat(login);
 }
 
 void
@@ -463,17 +489,10 @@ login_new(struct front_port *port, int fd, const struct sockaddr_storage *peer)
 	login->server = server;
 	login->port = port;
 	login->dialect = port->dialect;
+	login->has_seat = true;
 	login->since_ms = clock_ms();
 	draw_session(login->session);
 	login->arena = arena_borrow(server->arenas);
-	if (login->arena == NULL) {
-		log_warning("login_crowded", "listener=%s reason=%s", port->address,
-		    "\"too many logins are under way\"");
-		close(fd);
-		seats_give_back(server->seats);
-		free(login);
-		return;
-	}
 	login->conn = conn_take(server->loop, fd, on_event, login);
 	login->caller.client = *peer;
 	conn_own_address(login->conn, &login->caller.local);
@@ -484,7 +503,11 @@ login_new(struct front_port *port, int fd, const struct sockaddr_storage *peer)
 	login->pause = timer_new(server->loop, on_pause, login);
 	TAILQ_INSERT_TAIL(&server->logins, login, entry);
 	port->logins++;
-	if (cidr_any_has(port->proxy_from, port->proxy_from_count, peer)) {
+	if (login->arena == NULL) {
+		name_caller(login);
+		server_crowded(server, port);
+		turn_away(login);
+	} else if (cidr_any_has(port->proxy_from, port->proxy_from_count, peer)) {
 		name_caller(login); /* the balancer's, until it has said whose */
 		login_enter(login, LOGIN_PROXY);
 		timer_start(login->deadline, PROXY_MS);
@@ -513,11 +536,18 @@ login_after(const struct login *login)
 	return TAILQ_NEXT(login, entry);
 }
 
+bool
+login_is_of(const struct login *login, const char *account)
+{
+	return login->account != NULL && strcmp(login->account, account) == 0;
+}
+
 json_t *
 login_status(const struct login *login)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?, s:s?}", "session", login->session,
-	    "phase", phase_names[login->phase], "protocol", login->dialect->name, "from",
-	    login->client_ip, "ms", (json_int_t)(clock_ms() - login->since_ms), "account",
-	    login->account, "owner", login->owner);
+	    "phase", login->is_stuck ? "stuck" : phase_names[login->phase], "protocol",
+	    login->dialect->name, "from", login->client_ip, "ms",
+	    (json_int_t)(clock_ms() - login->since_ms), "account", login->account, "owner",
+	    login->owner);
 }

@@ -30,6 +30,7 @@ void login_drain(struct login *login); /* ends it, politely, if nobody has logge
 void login_stop(struct login *login); /* at once */
 
 struct login *login_after(const struct login *login); /* in the server's list */
+bool login_is_of(const struct login *login, const char *account); /* that it has a claim on */
 json_t *login_status(const struct login *login); /* for "sessions"; the caller's */
 
 #endif

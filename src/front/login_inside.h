@@ -52,10 +52,12 @@ struct login {
 	struct caller caller;
 	char client_ip[64], local_ip[64], session[17];
 	bool is_greeted;
+	bool has_seat; /* the worker's; not any more when its client has gone and it is stuck */
 	bool is_counted; /* in the crowd */
 	bool is_parked; /* and there too */
 	bool is_trial; /* the service's breaker waits to hear of us */
 	bool is_moved; /* the claim is to end: only the backend's end frees it */
+	bool is_stuck; /* and the backend does not end in time */
 	bool
 	    is_challenged; /* the client has seen a challenge of this backend: no other can go on */
 	unsigned turns; /* how often these credentials had to turn round on their way */
@@ -88,6 +90,7 @@ void login_turn(struct login *login); /* the backend was left: ask again, where 
 void login_restart(struct login *login, uint64_t more_ms); /* the client's time, anew */
 void login_check(struct login *login); /* accepted: does it still stand? */
 void login_unpark(struct login *login);
+void login_end_trial(struct login *login); /* nothing was found out of its service */
 void login_forget_try(struct login *login); /* question, claim, leg: all of one try */
 
 /* Refuse this try; our own words unless text, the backend's, is not empty. */

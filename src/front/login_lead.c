@@ -17,11 +17,18 @@ enum {
 	    30000, /* for a backend to judge a login: Dovecot takes up to 17 s for a wrong one */
 };
 
+/* Somebody is there. */
 static void
-accepted(struct login *login)
+worked(struct login *login)
 {
 	breaker_worked(&login->service->breaker);
 	login->is_trial = false;
+}
+
+static void
+accepted(struct login *login)
+{
+	worked(login);
 	server_learn(login->server, login->service, leg_back(login->leg)->offer);
 	login->service->logins++;
 	login_check(login);
@@ -32,8 +39,7 @@ refused(struct login *login)
 {
 	const struct back *back = leg_back(login->leg);
 
-	breaker_worked(&login->service->breaker); /* somebody is there */
-	login->is_trial = false;
+	worked(login);
 	server_learn(login->server, login->service, back->offer);
 	login->service->refused++;
 	login_refuse(login, back->refusal, back->text);
@@ -65,6 +71,7 @@ on_leg(void *ctx, enum leg_event event)
 
 	switch (event) {
 	case LEG_CHALLENGE:
+		worked(login); /* the client may take its time, and others are not to wait for it */
 		login_enter(login, LOGIN_ANSWERING);
 		login->is_challenged = true;
 		login->dialect->front.challenge(login->front, leg_back(login->leg)->text,
@@ -161,6 +168,7 @@ void
 login_leave(struct login *login)
 {
 	map_forget(&login->question);
+	login_end_trial(login); /* the end may take long */
 	login_enter(login, LOGIN_LEAVING);
 	login_await_end(login);
 	leg_quit(login->leg);

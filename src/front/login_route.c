@@ -14,21 +14,25 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-	TURNS_MOST = 10, /* of a login that finds its account moved again and again */
-	PARKED_MOST = ARENAS_MOST / 2, /* from all addresses; others are to find a place, too */
-};
+enum { TURNS_MOST = 10 }; /* of a login that finds its account moved again and again */
 
 /* ---- refusing */
+
+void
+login_end_trial(struct login *login)
+{
+	if (login->is_trial)
+		breaker_left(&login->service->breaker);
+	login->is_trial = false;
+}
 
 void
 login_forget_try(struct login *login)
 {
 	map_forget(&login->question);
 	login_unpark(login);
-	if (login->is_trial)
-		breaker_left(&login->service->breaker);
-	login->is_trial = login->is_moved = login->is_challenged = false;
+	login_end_trial(login);
+	login->is_moved = login->is_challenged = login->is_stuck = false;
 	leg_free(&login->leg);
 	service_leave(&login->service);
 	claim_release(&login->claim);
@@ -119,11 +123,13 @@ login_unpark(struct login *login)
 static bool
 take_seat(struct login *login)
 {
+	const struct frontd_settings *frontd = &login->server->settings->frontd;
 	struct crowd *crowd = login->server->crowd;
+	size_t most = (size_t)(frontd->max_logins + 1) / 2; /* half: others are to log in, too */
 
-	login->is_parked = crowd_parked(crowd) < PARKED_MOST &&
-			   crowd_park(crowd, &login->caller.client,
-			       (size_t)login->server->settings->frontd.max_parked_per_address);
+	login->is_parked =
+	    crowd_parked(crowd) < most &&
+	    crowd_park(crowd, &login->caller.client, (size_t)frontd->max_parked_per_address);
 	return login->is_parked;
 }
 

@@ -3,13 +3,18 @@
  */
 #include "front/server_inside.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/bridge.h"
 #include "front/login.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { CROWDED_LOG_MS = 60000 };
 
 /* ---- destinations */
 
@@ -86,6 +91,17 @@ server_owner(const struct server *server, const struct finding *finding)
 	if (!finding->is_unknown)
 		return finding->owner;
 	return strcmp(unknown, "refuse") == 0 ? STR("") : str_of(unknown);
+}
+
+bool
+server_run_kick(struct server *server, struct str account, struct str owner)
+{
+	const struct home *home = server_home(server, owner);
+
+	if (home == NULL || home->kick == NULL)
+		return false;
+	kick_run(home->kick, server->kicks, account, owner);
+	return true;
 }
 
 /* ---- what may be offered */
@@ -171,16 +187,42 @@ server_terms(const struct server *server, const struct front_port *port, bool is
 
 /* ---- settings */
 
-static char *
-host_name(const struct settings *settings)
+struct host_name {
+	SLIST_ENTRY(host_name) entry;
+	char text[256];
+};
+
+/* Our name by these settings; lent until the server goes, because a login may last as long. */
+static const char *
+host_name(struct server *server, const struct settings *settings)
 {
-	char name[256];
+	struct host_name *name = xnew(struct host_name);
+	const struct host_name *other;
 
 	if (settings->frontd.host_name != NULL)
-		return xstrdup(settings->frontd.host_name);
-	must(gethostname(name, sizeof(name) - 1) == 0);
-	name[sizeof(name) - 1] = '\0';
-	return xstrdup(name);
+		snprintf(name->text, sizeof(name->text), "%s", settings->frontd.host_name);
+	else
+		must(gethostname(name->text, sizeof(name->text) - 1) == 0);
+	SLIST_FOREACH(other, &server->hosts, entry)
+	{
+		if (strcmp(other->text, name->text) == 0) {
+			free(name);
+			return other->text;
+		}
+	}
+	SLIST_INSERT_HEAD(&server->hosts, name, entry);
+	return name->text;
+}
+
+static void
+hosts_free(struct server *server)
+{
+	struct host_name *name;
+
+	while ((name = SLIST_FIRST(&server->hosts)) != NULL) {
+		SLIST_REMOVE_HEAD(&server->hosts, entry);
+		free(name);
+	}
 }
 
 static void
@@ -340,8 +382,7 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	server->homes = homes;
 	contexts_free(server->tls);
 	memcpy(server->tls, tls, sizeof(tls));
-	free(server->host);
-	server->host = host_name(settings);
+	server->host = host_name(server, settings);
 	server->settings = settings;
 	server->account_rules =
 	    (struct account_rules){settings->fold_local, settings->recipient_delimiter};
@@ -350,6 +391,7 @@ take_settings(struct server *server, const struct settings *settings, const int 
 		.master_separators = settings->frontd.master_separators};
 	set_sasl_rules(server, &settings->frontd);
 	seats_set_most(server->seats, (size_t)settings->frontd.max_connections);
+	arenas_set_most(server->arenas, (size_t)settings->frontd.max_logins);
 	for (enum dialect_kind kind = 0; kind < DIALECT_COUNT; kind++)
 		offers_refresh(server, kind);
 	send_scouts(server);
@@ -396,7 +438,8 @@ server_new(struct loop *loop, struct map *map, const struct settings *settings, 
 	server->loop = loop;
 	server->map = map;
 	server->seats = seats_new((size_t)settings->frontd.max_connections);
-	server->arenas = arenas_new(ARENAS_MOST);
+	server->arenas = arenas_new((size_t)settings->frontd.max_logins);
+	server->kicks = kicks_new(loop, KICK_MOST_MS);
 	server->crowd = crowd_new();
 	server->households = households_new();
 	account_init(&server->account);
@@ -429,13 +472,26 @@ server_free(struct server **server_ref)
 		offer_free(&server->offers[i]);
 	contexts_free(server->tls);
 	arenas_free(&server->arenas);
+	kicks_free(&server->kicks);
 	households_free(&server->households);
 	crowd_free(&server->crowd);
 	seats_free(&server->seats);
 	account_fini(&server->account);
 	buf_wipe(&server->name);
-	free(server->host);
+	hosts_free(server);
 	free(server);
+}
+
+void
+server_crowded(struct server *server, const struct front_port *port)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (server->crowded_ms != 0 && now_ms - server->crowded_ms < CROWDED_LOG_MS)
+		return;
+	server->crowded_ms = now_ms;
+	log_warning("login_crowded", "listener=%s logins=%" PRId64 " reason=%s", port->address,
+	    server->settings->frontd.max_logins, "\"too many logins are under way\"");
 }
 
 /* ---- draining */
@@ -507,9 +563,9 @@ server_sessions(const struct server *server, const json_t *filter)
 	for (bridge = TAILQ_FIRST(&server->bridges); bridge != NULL; bridge = bridge_after(bridge))
 		if (account == NULL || str_is(bridge_account(bridge), account))
 			json_array_append_new(all, bridge_status(bridge));
-	for (login = TAILQ_FIRST(&server->logins); login != NULL && account == NULL;
-	     login = login_after(login))
-		json_array_append_new(all, login_status(login));
+	for (login = TAILQ_FIRST(&server->logins); login != NULL; login = login_after(login))
+		if (account == NULL || login_is_of(login, account))
+			json_array_append_new(all, login_status(login));
 	return all;
 }
 

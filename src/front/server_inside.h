@@ -20,8 +20,6 @@
 
 #include <sys/queue.h>
 
-enum { ARENAS_MOST = 4096 }; /* logins that are under way */
-
 struct login;
 struct bridge;
 
@@ -38,6 +36,9 @@ struct home {
 	struct kick *kick; /* what ends its sessions where nothing else does; NULL: nothing */
 };
 
+struct host_name;
+SLIST_HEAD(host_names, host_name);
+
 struct server {
 	struct loop *loop;
 	struct map *map;
@@ -48,6 +49,7 @@ struct server {
 	struct offer *offers[DIALECT_COUNT]; /* what all homes announce; NULL: not known yet */
 	unsigned mechanisms[DIALECT_COUNT]; /* that follows from it */
 	struct arenas *arenas;
+	struct kicks *kicks; /* that run; a reload does not lose them */
 	struct seats *seats;
 	struct households *households; /* the sessions of each account */
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
@@ -59,7 +61,9 @@ struct server {
 	struct buf name; /* of the login in hand */
 	struct tally tally;
 	const struct settings *settings; /* lent by the daemon's frame */
-	char *host;
+	struct host_names hosts; /* all that we ever had: logins under way have theirs lent */
+	const char *host; /* the present one */
+	uint64_t crowded_ms; /* when that was logged last; 0: never */
 	bool draining;
 	server_drained_fn *drained;
 	void *drained_ctx;
@@ -80,6 +84,12 @@ void server_terms(const struct server *server, const struct front_port *port, bo
 
 /* A backend was seen: the offers may have changed. */
 void server_learn(struct server *server, struct service *service, const struct offer *offer);
+
+/* Run the owner's command that ends the account's sessions there; false: it has none. */
+bool server_run_kick(struct server *server, struct str account, struct str owner);
+
+/* A client finds no room: say so to the operator, though not for each. */
+void server_crowded(struct server *server, const struct front_port *port);
 
 void server_left(struct server *server); /* a login or bridge has left its list */
 

@@ -106,6 +106,30 @@ class Crowds(FrontCase):
             self.wait_nobody()
 
 
+class Crowded(FrontCase):
+    """So many may be on their way to their login, and who comes then is told so."""
+
+    frontd_settings = {"max_logins": 3, "login_timeout": 10000}
+
+    def test_logins_under_way(self):
+        crowd = [self.client() for _ in range(3)]
+        self.assertTrue(all(client.line().startswith(b"* OK") for client in crowd))
+        for _ in range(3):
+            self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+        self.assertEqual(1, self.front.log_count("login_crowded"))
+        crowd[0].say(f'a LOGIN "{self.user}" "{PASSWORD}"')
+        self.assertRegex(crowd[0].line(), rb"^a OK")  # is on its way no more
+        self.assertRegex(self.client().line(), rb"^\* OK")
+        self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+        before = self.front.control(do="status")["reloads"]
+        self.front.settings["frontd"]["max_logins"] = 4
+        self.front.write_config()
+        self.front.reload()
+        wait_for("it has reloaded", 10, lambda: self.front.control(do="status")["reloads"] > before, (self.front.log,))
+        self.assertRegex(self.client().line(), rb"^\* OK")
+        self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+
+
 class Descriptors(FrontCase):
     def test_D9_a_worker_without_descriptors_serves_whom_it_has_and_recovers(self):
         with self.session(f"first-{self.user}") as first:
