@@ -72,7 +72,8 @@ frontd_start(struct worker *worker, const struct settings *settings, const int *
 	frontd->worker = worker;
 	if ((frontd->map = map_new(loop, settings, &role, fault_r)) == NULL)
 		goto failed;
-	frontd->server = server_new(loop, frontd->map, settings, fds, fault_r);
+	frontd->server =
+	    server_new(loop, frontd->map, worker_tickets(worker), settings, fds, fault_r);
 	if (frontd->server == NULL)
 		goto failed;
 	worker_ready(worker);

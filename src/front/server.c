@@ -234,11 +234,12 @@ contexts_free(struct tls_context *contexts[static DIALECT_COUNT])
 
 /* One for each protocol, because each answers to its own name only (ALPN). */
 static int
-contexts_new(const struct settings *settings, struct tls_context *contexts_r[static DIALECT_COUNT],
-    struct fault *fault_r)
+contexts_new(const struct settings *settings, struct tls_ticket_root *tickets,
+    struct tls_context *contexts_r[static DIALECT_COUNT], struct fault *fault_r)
 {
 	const struct frontd_settings *frontd = &settings->frontd;
 	struct tls_server_rules rules = {.identity_count = frontd->certificate_count,
+	    .tickets = tickets,
 	    .least = frontd->tls_oldest == TLS_OLDEST_1_3 ? TLS_LEAST_1_3 : TLS_LEAST_1_2};
 	struct tls_identity *identities = xnew_array(struct tls_identity, rules.identity_count + 1);
 	int rc = 0;
@@ -371,7 +372,8 @@ take_settings(struct server *server, const struct settings *settings, const int 
 	struct home *homes = NULL;
 
 	if (homes_new(settings, &homes, fault_r) == -1 ||
-	    contexts_new(settings, tls, fault_r) == -1 || check_ports(settings, fault_r) == -1) {
+	    contexts_new(settings, server->tickets, tls, fault_r) == -1 ||
+	    check_ports(settings, fault_r) == -1) {
 		homes_free(&homes);
 		contexts_free(tls);
 		return -1;
@@ -412,7 +414,7 @@ server_check(struct settings *settings)
 			    "destinations.services", "%s", fault.text);
 	}
 	homes_free(&homes);
-	if (contexts_new(settings, tls, &fault) == -1)
+	if (contexts_new(settings, NULL, tls, &fault) == -1)
 		settings_problem(settings, settings->frontd.certificates[0].line,
 		    "frontd.certificates", "%s", fault.text);
 	contexts_free(tls);
@@ -430,13 +432,14 @@ server_reload(struct server *server, const struct settings *settings, const int 
 /* ---- life */
 
 struct server *
-server_new(struct loop *loop, struct map *map, const struct settings *settings, const int *fds,
-    struct fault *fault_r)
+server_new(struct loop *loop, struct map *map, struct tls_ticket_root *tickets,
+    const struct settings *settings, const int *fds, struct fault *fault_r)
 {
 	struct server *server = xnew(struct server);
 
 	server->loop = loop;
 	server->map = map;
+	server->tickets = tickets;
 	server->seats = seats_new((size_t)settings->frontd.max_connections);
 	server->arenas = arenas_new((size_t)settings->frontd.max_logins);
 	server->kicks = kicks_new(loop, KICK_MOST_MS);

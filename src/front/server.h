@@ -13,17 +13,19 @@
 #include <jansson.h>
 
 struct server;
+struct tls_ticket_root; /* net/tls_tickets.h */
 
 /* Add what only files can show to the settings' problems: certificates, networks. */
 void server_check(struct settings *settings);
 
 /*
  * fds[i] listens for settings->frontd.listen[i] and is lent until a reload brings
- * an array without it. settings are lent until the next reload. NULL and *fault_r
+ * an array without it. settings are lent until the next reload, tickets as long as
+ * the server. NULL and *fault_r
  * for what settings make impossible.
  */
-struct server *server_new(struct loop *loop, struct map *map, const struct settings *settings,
-    const int *fds, struct fault *fault_r);
+struct server *server_new(struct loop *loop, struct map *map, struct tls_ticket_root *tickets,
+    const struct settings *settings, const int *fds, struct fault *fault_r);
 void server_free(struct server **server); /* everybody is cut off */
 
 /* 0, or -1 and everything stays as it was. Sessions stay in any case. */

@@ -53,6 +53,7 @@ struct server {
 	struct seats *seats;
 	struct households *households; /* the sessions of each account */
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
+	struct tls_ticket_root *tickets; /* lent */
 	struct tls_context *tls[DIALECT_COUNT]; /* what listeners show; NULL: no certificates */
 	struct account account; /* of the name in hand */
 	struct account_rules account_rules;

@@ -27,6 +27,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+struct tls_ticket_root; /* net/tls_tickets.h */
 struct worker; /* one process that works */
 
 /* What the settings ask of the master. */
@@ -93,6 +94,9 @@ struct daemon_program {
 int daemon_main(const struct daemon_program *program, int argc, char **argv);
 
 struct loop *worker_loop(struct worker *worker);
+
+/* What TLS session tickets of all workers grow from; lent until stop() has returned. */
+struct tls_ticket_root *worker_tickets(struct worker *worker);
 void worker_ready(struct worker *worker); /* listeners accept */
 void worker_drained(struct worker *worker); /* after drain(); the loop ends */
 

@@ -22,6 +22,7 @@
 #include "net/master_settings.h"
 #include "net/notify.h"
 #include "net/plan.h"
+#include "net/tls_tickets.h"
 #include "net/upgrade.h"
 
 enum {
@@ -42,6 +43,7 @@ struct master {
 	struct identity identity;
 	struct inheritance inheritance; /* until we serve */
 	struct sockets sockets; /* listeners as planned, then control sockets */
+	struct tls_ticket_root *tickets;
 	struct crew crew;
 	struct upgrade upgrade;
 	uint64_t ping_every_ms, ping_at_ms; /* 0: no watchdog */
@@ -134,6 +136,7 @@ bear(void *ctx, unsigned slot, struct worker_birth *birth_r)
 	birth_r->program = master->program;
 	birth_r->settings = master->settings;
 	birth_r->identity = &master->identity;
+	birth_r->tickets = master->tickets;
 	birth_r->sockets = &master->sockets;
 	birth_r->listener_count = master->plan.bind_count;
 	birth_r->metrics_count = master->plan.metrics_count;
@@ -375,11 +378,21 @@ watchdog(struct master *master, int wait_ms)
 	return wait_ms == -1 || left < wait_ms ? left : wait_ms;
 }
 
+/* A key that is over is to be nowhere, in a master that sleeps neither. */
+static int
+turn_tickets(struct master *master, int wait_ms)
+{
+	uint64_t now_ms = clock_ms(), left_ms = tls_ticket_root_left_ms(now_ms);
+
+	tls_ticket_root_turn(master->tickets, now_ms);
+	return wait_ms == -1 || left_ms < (uint64_t)wait_ms ? (int)left_ms : wait_ms;
+}
+
 static void
 turn(struct master *master)
 {
 	struct pollfd fds[CREW_MOST + 2];
-	int wait_ms = watchdog(master, crew_tick(&master->crew));
+	int wait_ms = turn_tickets(master, watchdog(master, crew_tick(&master->crew)));
 	unsigned count = crew_poll_fds(&master->crew, fds);
 
 	fds[count++] = (struct pollfd){master->signal_fd, POLLIN, 0};
@@ -450,6 +463,7 @@ master_fini(struct master *master)
 	settings_free(&master->first);
 	buf_fini(&master->text);
 	free(master->binary);
+	tls_ticket_root_free(&master->tickets);
 	if (master->old_fd != -1)
 		close(master->old_fd);
 	close(master->signal_fd);
@@ -479,6 +493,7 @@ master_run(const struct daemon_program *program, struct settings *settings, stru
 	master.ping_every_ms = notify_watchdog_ms() / 2;
 	if (master.ping_every_ms != 0 && master.ping_every_ms < WATCHDOG_LEAST_MS)
 		master.ping_every_ms = WATCHDOG_LEAST_MS;
+	master.tickets = tls_ticket_root_new(clock_ms());
 	master.exit_code = open_everything(&master);
 	if (master.exit_code == EX_OK) {
 		while (!crew_is_gone(&master.crew))

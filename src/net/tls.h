@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct tls_context;
+struct tls_ticket_root;
 struct tls;
 
 void tls_context_free(struct tls_context **context); /* NULL inside is allowed */
@@ -70,6 +71,11 @@ struct tls_server_rules {
 	 * for others only is refused; one that asks for none is not. NULL: not looked at.
 	 */
 	const char *const *alpn;
+	/*
+	 * What the keys of session tickets grow from (net/tls_tickets.h); lent as long as
+	 * the context or a connection of it. NULL: tickets are good at this context only.
+	 */
+	struct tls_ticket_root *tickets;
 };
 
 /* The rules are needed in this call only. NULL and *fault_r (VERDICT_PERM) where it cannot be. */

@@ -339,9 +339,10 @@ tls_context_new_server(const struct tls_server_rules *rules, struct fault *fault
 	ERR_clear_error();
 	context->refs = 1;
 	context->shop = shop;
-	tls_tickets_init(&shop->tickets, clock_ms());
 	shop->ctxs = xnew_array(SSL_CTX *, rules->identity_count);
 	rc = set_protocols(shop, rules->alpn, fault_r);
+	tls_tickets_init(&shop->tickets, rules->tickets,
+	    str_make((const char *)shop->protocols, shop->protocols_len), clock_ms());
 	for (size_t i = 0; rc == 0 && i < rules->identity_count; i++)
 		rc = add_identity(shop, rules, &rules->identities[i], fault_r);
 	if (rc == 0) {

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "net/channel.h"
 #include "net/metrics.h"
+#include "net/tls_tickets.h"
 #include "net/worker_numbers.h"
 
 enum { ORPHANS_MS = 10 };
@@ -39,6 +40,7 @@ struct worker {
 	size_t metrics_count; /* the last of them, one for each worker */
 	struct metrics *metrics; /* NULL: nobody is answered */
 	uint64_t drain_ms, started_ms;
+	struct tls_ticket_root *tickets; /* the forked copy */
 	unsigned slot, restarts, reloads;
 	pid_t master;
 	int channel;
@@ -82,6 +84,12 @@ struct loop *
 worker_loop(struct worker *worker)
 {
 	return worker->loop;
+}
+
+struct tls_ticket_root *
+worker_tickets(struct worker *worker)
+{
+	return worker->tickets;
 }
 
 void
@@ -398,6 +406,7 @@ worker_new(const struct worker_birth *birth)
 	worker->slot = birth->slot;
 	worker->restarts = birth->restarts;
 	worker->channel = birth->channel;
+	worker->tickets = birth->tickets;
 	worker->master = getppid();
 	worker->started_ms = clock_ms();
 	worker->loop = loop_new();
@@ -422,6 +431,7 @@ worker_free(struct worker *worker)
 		close(worker->listeners[i].fd);
 	free(worker->listeners);
 	settings_free(&worker->settings);
+	tls_ticket_root_free(&worker->tickets);
 	free(worker);
 }
 

@@ -17,6 +17,7 @@ struct worker_birth {
 	const struct daemon_program *program;
 	struct settings *settings; /* the worker's */
 	const struct identity *identity;
+	struct tls_ticket_root *tickets;
 	const struct sockets *sockets; /* the first listener_count, then control sockets */
 	size_t listener_count;
 	size_t metrics_count; /* so many of the listeners, the last ones, one for each worker */

@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import json
+import os
 import socket
 import ssl
 import struct
@@ -656,3 +658,51 @@ class UnknownLogins(FrontCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class Tickets(FrontCase):
+    """A client comes back to whichever worker takes it, also after a reload, and is known."""
+
+    listen = [("imap", "implicit")]
+    frontd_settings = {"workers": 2}
+
+    @classmethod
+    def adjust(cls, settings):
+        cls.authority = Authority(cls.lab)
+        certificate, key = cls.authority.sign("front.example.org", "127.0.0.1")
+        settings["frontd"]["certificates"] = [{"cert_file": certificate, "key_file": key}]
+        cls.context = ssl.create_default_context(cafile=cls.authority.ca)
+        cls.context.maximum_version = ssl.TLSVersion.TLSv1_2  # there a session is whole with the handshake
+
+    def slots(self):
+        """How many each worker has let in."""
+        found = []
+        for slot in range(2):
+            with socket.socket(socket.AF_UNIX) as control:
+                control.settimeout(10)
+                control.connect(os.path.join(self.front.run_dir, f"frontd-{slot}.ctl"))
+                control.sendall(b'{"do":"status"}\n')
+                found.append(sum(row["accepted"] for row in json.loads(control.makefile().readline())["listeners"]))
+        return found
+
+    def come(self, stay, session=None):
+        sock = socket.create_connection(("127.0.0.1", self.front.ports["imap", "implicit"]), 20)
+        client = self.context.wrap_socket(sock, server_hostname="127.0.0.1", session=session)
+        client.recv(1000)
+        stay.append(client)
+        return client
+
+    def test_C20_a_session_is_resumed_by_all_workers(self):
+        crowd = []
+        self.addCleanup(lambda: [client.close() for client in crowd])
+        first = self.come(crowd)
+        self.assertFalse(first.session_reused)
+        before = self.slots()
+        for round_of in range(40):
+            self.assertTrue(self.come(crowd, first.session).session_reused)
+            if round_of > 8 and all(now > then for now, then in zip(self.slots(), before)):
+                break
+        self.assertTrue(all(now > then for now, then in zip(self.slots(), before)), self.slots())
+        self.front.reload()
+        wait_for("it has reloaded", 10, lambda: self.front.control(do="status")["reloads"] > 0, (self.front.log,))
+        self.assertTrue(self.come(crowd, first.session).session_reused)

@@ -7,7 +7,9 @@
 #include "net/tls.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "net/tls_tickets.h"
 
 #include "unit.h"
 
@@ -153,16 +155,22 @@ pair_fini(struct pair *pair)
 }
 
 static struct tls_context *
-context_of(size_t count, const char *const *alpn)
+context_from(size_t count, const char *const *alpn, struct tls_ticket_root *tickets)
 {
 	struct tls_server_rules rules = {
-	    .identities = identities, .identity_count = count, .alpn = alpn};
+	    .identities = identities, .identity_count = count, .alpn = alpn, .tickets = tickets};
 	struct fault fault;
 	struct tls_context *context = tls_context_new_server(&rules, &fault);
 
 	if (context == NULL)
 		fail_msg("%s", fault.text);
 	return context;
+}
+
+static struct tls_context *
+context_of(size_t count, const char *const *alpn)
+{
+	return context_from(count, alpn, NULL);
 }
 
 static void
@@ -361,6 +369,31 @@ sessions_are_resumed_from_tickets_without_early_data(void **state)
 	}
 	tls_context_free(&context);
 	tls_context_free(&other);
+}
+
+/* Workers, and a worker before and after a reload. */
+static void
+sessions_are_resumed_by_all_of_one_root_that_speak_the_same(void **state)
+{
+	static const char *const imap[] = {"imap", NULL}, *const pop3[] = {"pop3", NULL};
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	struct tls_ticket_root *root = tls_ticket_root_new(clock_ms());
+	struct tls_context *one = context_from(4, imap, root), *same = context_from(4, imap, root),
+			   *other = context_from(4, pop3, root);
+	SSL_SESSION *session;
+
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		assert_false(resumes(one, versions[i], NULL, "second.test", &session));
+		assert_true(resumes(same, versions[i], session, "second.test", NULL));
+		SSL_SESSION_free(session);
+		assert_false(resumes(one, versions[i], NULL, "second.test", &session));
+		assert_false(resumes(other, versions[i], session, "second.test", NULL));
+		SSL_SESSION_free(session);
+	}
+	tls_context_free(&one);
+	tls_context_free(&same);
+	tls_context_free(&other);
+	tls_ticket_root_free(&root);
 }
 
 static void
@@ -612,6 +645,7 @@ main(void)
 	    cmocka_unit_test(C20_protocols_by_name_are_ours_or_the_handshake_ends),
 	    cmocka_unit_test(versions_below_the_least_are_refused),
 	    cmocka_unit_test(sessions_are_resumed_from_tickets_without_early_data),
+	    cmocka_unit_test(sessions_are_resumed_by_all_of_one_root_that_speak_the_same),
 	    cmocka_unit_test(C20_a_client_that_renegotiates_is_told_no),
 	    cmocka_unit_test(C20_what_is_no_handshake_is_refused),
 	    cmocka_unit_test(C20_a_hello_that_comes_in_single_bytes_is_heard),
