@@ -5,16 +5,14 @@
  */
 #include "front/imap_front_inside.h"
 
+#include "front/in_hand.h"
 #include "front/sasl_inside.h"
 
 void
 imap_front_forget(struct imap_front *front)
 {
-	front->front.credentials = (struct credentials){.mechanism = MECHANISM_PLAIN};
-	front->front.response = STR("");
-	front->sasl = (struct sasl){.mechanism = MECHANISM_PLAIN};
+	in_hand_forget(&front->front, &front->sasl);
 	front->phase = IMAP_FRONT_COMMANDS;
-	arena_wipe(front->front.arena);
 }
 
 static void
@@ -29,7 +27,7 @@ keep_tag(struct imap_front *front, struct str tag)
 bool
 imap_front_may_login(const struct front_terms *terms)
 {
-	return terms->may_login && (terms->mechanisms & MECHANISM_BIT(MECHANISM_PLAIN)) != 0;
+	return in_hand_offers(terms, MECHANISM_PLAIN);
 }
 
 static struct str

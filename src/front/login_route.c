@@ -271,11 +271,10 @@ read_account(struct login *login)
 {
 	struct server *server = login->server;
 	struct fault fault;
-	bool is_bare;
 
 	buf_clear(&server->name);
 	if (route_login(&server->route_rules, credentials_login(&login->front->credentials),
-		&server->name, &is_bare, &fault) == -1) {
+		&server->name, &fault) == -1) {
 		log_info("login_is_none", "proto=%s session=%s reason=%s", login->dialect->name,
 		    login->session, log_quote_text(fault.text));
 		return false;

@@ -5,6 +5,7 @@
 
 #include "base/line.h"
 #include "base/mem.h"
+#include "front/in_hand.h"
 #include "front/sasl.h"
 #include "front/sasl_inside.h"
 
@@ -51,30 +52,12 @@ pop3_front_of(struct front *front)
 static void
 forget(struct pop3_front *front)
 {
-	front->front.credentials = (struct credentials){.mechanism = MECHANISM_PLAIN};
-	front->front.response = STR("");
-	front->sasl = (struct sasl){.mechanism = MECHANISM_PLAIN};
+	in_hand_forget(&front->front, &front->sasl);
 	front->user = STR("");
 	front->phase = POP3_FRONT_COMMANDS;
-	arena_wipe(front->front.arena);
 }
 
 /* ---- saying */
-
-static enum front_step
-say(struct buf *out, struct str line)
-{
-	buf_add_str(out, line);
-	buf_add_text(out, "\r\n");
-	return FRONT_SAID;
-}
-
-static enum front_step
-mistake(struct pop3_front *front, struct buf *out, struct str line)
-{
-	front->front.mistakes++;
-	return say(out, line);
-}
 
 static struct str
 refusal(enum refusal refusal)
@@ -88,7 +71,7 @@ end(struct pop3_front *front, struct str words, struct buf *out)
 	forget(front);
 	front->phase = POP3_FRONT_ENDED;
 	if (words.len > 0)
-		say(out, words);
+		in_hand_say(out, words);
 	return FRONT_END;
 }
 
@@ -108,12 +91,6 @@ is_own_word(struct str word)
 	return false;
 }
 
-static bool
-offers(const struct front_terms *terms, enum mechanism mechanism)
-{
-	return terms->may_login && (terms->mechanisms & MECHANISM_BIT(mechanism)) != 0;
-}
-
 static void
 say_mechanisms(const struct front_terms *terms, struct buf *out)
 {
@@ -121,7 +98,7 @@ say_mechanisms(const struct front_terms *terms, struct buf *out)
 		return;
 	buf_add_text(out, "SASL");
 	for (unsigned i = 0; i < MECHANISM_COUNT; i++) {
-		if (offers(terms, (enum mechanism)i))
+		if (in_hand_offers(terms, (enum mechanism)i))
 			buf_addf(out, " %s", mechanism_names[i]);
 	}
 	buf_add_text(out, "\r\n");
@@ -137,7 +114,7 @@ capa(struct pop3_front *front, const struct call *call)
 	buf_add_text(call->out, "+OK What there is\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
 	if (terms->may_start_tls)
 		buf_add_text(call->out, "STLS\r\n");
-	if (offers(terms, MECHANISM_PLAIN))
+	if (in_hand_offers(terms, MECHANISM_PLAIN))
 		buf_add_text(call->out, "USER\r\n");
 	say_mechanisms(terms, call->out);
 	for (size_t i = 0; i < count; i++) {
@@ -147,9 +124,9 @@ capa(struct pop3_front *front, const struct call *call)
 		buf_add_str(call->out, word);
 		if (value.len > 0)
 			buf_add_byte(call->out, ' ');
-		say(call->out, value);
+		in_hand_say(call->out, value);
 	}
-	return say(call->out, STR("."));
+	return in_hand_say(call->out, STR("."));
 }
 
 /* ---- commands */
@@ -157,7 +134,7 @@ capa(struct pop3_front *front, const struct call *call)
 static enum front_step
 noop(struct pop3_front *front, const struct call *call)
 {
-	return say(call->out, STR("+OK Nothing done"));
+	return in_hand_say(call->out, STR("+OK Nothing done"));
 }
 
 static enum front_step
@@ -171,10 +148,11 @@ static enum front_step
 stls(struct pop3_front *front, const struct call *call)
 {
 	if (!call->terms->may_start_tls)
-		return mistake(front, call->out, STR("-ERR TLS is not to be had here"));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("-ERR TLS is not to be had here"));
 	if (!call->is_last)
 		return end(front, STR("-ERR Nothing may follow before TLS"), call->out);
-	say(call->out, STR("+OK Begin TLS now"));
+	in_hand_say(call->out, STR("+OK Begin TLS now"));
 	return FRONT_TLS;
 }
 
@@ -185,13 +163,13 @@ stls(struct pop3_front *front, const struct call *call)
 static enum front_step
 user(struct pop3_front *front, const struct call *call)
 {
-	if (!offers(call->terms, MECHANISM_PLAIN))
-		return mistake(front, call->out, refusal(REFUSAL_UNSAFE));
+	if (!in_hand_offers(call->terms, MECHANISM_PLAIN))
+		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_UNSAFE));
 	forget(front);
 	if (call->args.len == 0)
-		return mistake(front, call->out, STR("-ERR USER wants a name"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR USER wants a name"));
 	must(arena_copy(front->front.arena, call->args, &front->user)); /* it is empty */
-	return say(call->out, STR("+OK And the password?"));
+	return in_hand_say(call->out, STR("+OK And the password?"));
 }
 
 /* All of the line is the password, spaces too: RFC 1939, section 7. */
@@ -201,16 +179,16 @@ pass(struct pop3_front *front, const struct call *call)
 	struct credentials *credentials = &front->front.credentials;
 	struct fault fault;
 
-	if (!offers(call->terms, MECHANISM_PLAIN))
-		return mistake(front, call->out, refusal(REFUSAL_UNSAFE));
+	if (!in_hand_offers(call->terms, MECHANISM_PLAIN))
+		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_UNSAFE));
 	if (front->user.len == 0)
-		return mistake(front, call->out, STR("-ERR USER comes first"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR USER comes first"));
 	*credentials = (struct credentials){.mechanism = MECHANISM_PLAIN, .authcid = front->user};
 	must(arena_copy(front->front.arena, call->args, &credentials->secret));
 	if (sasl_check_name(credentials->authcid, &fault) == -1 ||
 	    sasl_check_password(credentials->secret, &fault) == -1) {
 		forget(front);
-		return mistake(front, call->out, refusal(REFUSAL_WRONG));
+		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_WRONG));
 	}
 	front->phase = POP3_FRONT_ASKED;
 	return FRONT_LOGIN;
@@ -222,7 +200,7 @@ static enum front_step
 give_up(struct pop3_front *front, struct str line, struct buf *out)
 {
 	forget(front);
-	return mistake(front, out, line);
+	return in_hand_mistake(&front->front, out, line);
 }
 
 static enum front_step
@@ -232,7 +210,7 @@ went(struct pop3_front *front, enum sasl_step step, struct buf *out)
 	case SASL_CHALLENGE:
 		buf_add_text(out, "+ ");
 		front->phase = POP3_FRONT_SASL;
-		return say(out, front->sasl.challenge);
+		return in_hand_say(out, front->sasl.challenge);
 	case SASL_READY:
 		front->phase = POP3_FRONT_ASKED;
 		return FRONT_LOGIN;
@@ -256,10 +234,10 @@ list_mechanisms(const struct call *call)
 {
 	buf_add_text(call->out, "+OK\r\n");
 	for (unsigned i = 0; i < MECHANISM_COUNT; i++) {
-		if (offers(call->terms, (enum mechanism)i))
-			say(call->out, str_of(mechanism_names[i]));
+		if (in_hand_offers(call->terms, (enum mechanism)i))
+			in_hand_say(call->out, str_of(mechanism_names[i]));
 	}
-	return say(call->out, STR("."));
+	return in_hand_say(call->out, STR("."));
 }
 
 static enum front_step
@@ -275,11 +253,12 @@ auth(struct pop3_front *front, const struct call *call)
 	if (has_initial)
 		initial = str_from(call->args, name.len + 1);
 	if (has_initial && (initial.len == 0 || str_find(initial, ' ') < initial.len))
-		return mistake(front, call->out, STR("-ERR Odd arguments"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR Odd arguments"));
 	if (!call->terms->may_login)
-		return mistake(front, call->out, refusal(REFUSAL_UNSAFE));
-	if (mechanism == MECHANISM_COUNT || !offers(call->terms, mechanism))
-		return mistake(front, call->out, STR("-ERR This mechanism is not offered"));
+		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_UNSAFE));
+	if (mechanism == MECHANISM_COUNT || !in_hand_offers(call->terms, mechanism))
+		return in_hand_mistake(&front->front, call->out,
+		    STR("-ERR This mechanism is not offered"));
 	forget(front);
 	return went(front,
 	    sasl_begin(&front->sasl, call->terms->sasl, front->front.arena, mechanism,
@@ -316,12 +295,12 @@ run(struct pop3_front *front, struct call *call, struct str line)
 			command = &commands[i];
 	}
 	if (command == NULL)
-		return mistake(front, call->out, STR("-ERR Unknown before login"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR Unknown before login"));
 	if (line.len > LINE_MOST && !(command->rules & LONG_LINE))
-		return mistake(front, call->out, STR("-ERR The line is too long"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR The line is too long"));
 	call->args = word.len < line.len ? str_from(line, word.len + 1) : STR("");
 	if ((command->rules & NO_ARGS) && call->args.len > 0)
-		return mistake(front, call->out, STR("-ERR It has no arguments"));
+		return in_hand_mistake(&front->front, call->out, STR("-ERR It has no arguments"));
 	return command->run(front, call);
 }
 
@@ -407,7 +386,7 @@ pop3_front_challenge(struct front *base, struct str base64, struct buf *out)
 	struct pop3_front *front = pop3_front_of(base);
 
 	buf_add_text(out, "+ ");
-	say(out, base64);
+	in_hand_say(out, base64);
 	sasl_relay(&front->sasl);
 	front->phase = POP3_FRONT_SASL;
 }
@@ -416,7 +395,7 @@ void
 pop3_front_accept(struct front *base, struct str untagged, struct str text, struct buf *out)
 {
 	buf_add_str(out, untagged);
-	say(out, text);
+	in_hand_say(out, text);
 	pop3_front_of(base)->phase = POP3_FRONT_ENDED;
 }
 
@@ -427,7 +406,7 @@ pop3_front_refuse(struct front *base, const struct front_terms *terms, enum refu
 	struct pop3_front *front = pop3_front_of(base);
 
 	forget(front);
-	mistake(front, out, text.len > 0 ? text : refusal(why));
+	in_hand_mistake(&front->front, out, text.len > 0 ? text : refusal(why));
 }
 
 /* There is nothing that a server could say between two answers. */

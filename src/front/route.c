@@ -53,7 +53,7 @@ check_user(struct str user, struct fault *fault_r)
 }
 
 int
-route_login(const struct route_rules *rules, struct str login, struct buf *name_r, bool *is_bare_r,
+route_login(const struct route_rules *rules, struct str login, struct buf *name_r,
     struct fault *fault_r)
 {
 	struct parts parts = split(rules, login);
@@ -65,9 +65,8 @@ route_login(const struct route_rules *rules, struct str login, struct buf *name_
 	if (parts.master.len == 1)
 		return fault_set(fault_r, VERDICT_PERM,
 		    "a name with no master behind its separator");
-	*is_bare_r = !has_domain && rules->default_domain[0] == '\0';
 	buf_add_str(name_r, user);
-	if (!has_domain && !*is_bare_r) {
+	if (!has_domain && rules->default_domain[0] != '\0') {
 		buf_add_byte(name_r, '@');
 		buf_add_text(name_r, rules->default_domain);
 	}

@@ -23,12 +23,12 @@ struct route_rules {
 
 /*
  * What to ask the map about. 0 with the name appended to name_r: an address, or
- * where *is_bare_r a login name without a domain (login: key). -1: this can
- * be nobody (empty, over-long, control characters, two @ ...): refused like a
- * wrong password; *fault_r is for the log.
+ * without an @, a login name (login: key). -1: this can be nobody (empty, over-long,
+ * control characters, two @ ...): refused like a wrong password; *fault_r is for the
+ * log.
  */
 int route_login(const struct route_rules *rules, struct str login, struct buf *name_r,
-    bool *is_bare_r, struct fault *fault_r);
+    struct fault *fault_r);
 
 /*
  * The name for a destination, from its template (as in rules/template.h: %a %u %d %%, and

@@ -4,6 +4,7 @@
 #include "front/sieve_front.h"
 
 #include "base/mem.h"
+#include "front/in_hand.h"
 #include "front/sasl.h"
 #include "front/sieve_lex.h"
 
@@ -49,29 +50,11 @@ sieve_front_of(struct front *front)
 static void
 forget(struct sieve_front *front)
 {
-	front->front.credentials = (struct credentials){.mechanism = MECHANISM_PLAIN};
-	front->front.response = STR("");
-	front->sasl = (struct sasl){.mechanism = MECHANISM_PLAIN};
+	in_hand_forget(&front->front, &front->sasl);
 	front->phase = SIEVE_FRONT_COMMANDS;
-	arena_wipe(front->front.arena);
 }
 
 /* ---- saying */
-
-static enum front_step
-say(struct buf *out, struct str line)
-{
-	buf_add_str(out, line);
-	buf_add_text(out, "\r\n");
-	return FRONT_SAID;
-}
-
-static enum front_step
-mistake(struct sieve_front *front, struct buf *out, struct str line)
-{
-	front->front.mistakes++;
-	return say(out, line);
-}
 
 static struct str
 refusal(enum refusal refusal)
@@ -84,7 +67,7 @@ end(struct sieve_front *front, struct str words, struct buf *out)
 {
 	forget(front);
 	front->phase = SIEVE_FRONT_ENDED;
-	say(out, words);
+	in_hand_say(out, words);
 	return FRONT_END;
 }
 
@@ -121,12 +104,6 @@ say_capability(struct str name, struct str value, struct buf *out)
 	buf_add_text(out, "\r\n");
 }
 
-static bool
-offers(const struct front_terms *terms, enum mechanism mechanism)
-{
-	return terms->may_login && (terms->mechanisms & MECHANISM_BIT(mechanism)) != 0;
-}
-
 /* Empty where there is none: RFC 5804, section 1.7. */
 static void
 say_mechanisms(const struct front_terms *terms, struct buf *out)
@@ -135,7 +112,7 @@ say_mechanisms(const struct front_terms *terms, struct buf *out)
 
 	buf_add_text(out, "\"SASL\" \"");
 	for (unsigned i = 0; i < MECHANISM_COUNT; i++) {
-		if (!offers(terms, (enum mechanism)i))
+		if (!in_hand_offers(terms, (enum mechanism)i))
 			continue;
 		buf_addf(out, "%s%s", gap, mechanism_names[i]);
 		gap = " ";
@@ -180,7 +157,7 @@ static enum front_step
 capability(struct sieve_front *front, const struct call *call)
 {
 	say_capabilities(call->terms, call->out);
-	return say(call->out, STR("OK \"That is all\""));
+	return in_hand_say(call->out, STR("OK \"That is all\""));
 }
 
 /* A client that has lost its place sends a string, and looks for it: RFC 5804, section 2.13. */
@@ -192,14 +169,15 @@ noop(struct sieve_front *front, const struct call *call)
 	struct sieve_string string;
 
 	if (rest.len == 0)
-		return say(call->out, STR("OK \"Nothing done\""));
+		return in_hand_say(call->out, STR("OK \"Nothing done\""));
 	if (!sieve_string(&rest, &string) || rest.len > 0)
-		return mistake(front, call->out, STR("NO \"NOOP wants a string, or nothing\""));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"NOOP wants a string, or nothing\""));
 	sieve_string_add(&string, &tag);
 	buf_add_text(call->out, "OK (TAG ");
 	sieve_say_string(call->out, buf_str(&tag), false);
 	buf_fini(&tag);
-	return say(call->out, STR(") \"Nothing done\""));
+	return in_hand_say(call->out, STR(") \"Nothing done\""));
 }
 
 static enum front_step
@@ -213,12 +191,14 @@ static enum front_step
 start_tls(struct sieve_front *front, const struct call *call)
 {
 	if (!call->terms->may_start_tls)
-		return mistake(front, call->out, STR("NO \"TLS is not to be had here\""));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"TLS is not to be had here\""));
 	if (!call->is_last) {
-		mistake(front, call->out, STR("NO \"Nothing may follow before TLS\""));
+		in_hand_mistake(&front->front, call->out,
+		    STR("NO \"Nothing may follow before TLS\""));
 		return lose(front, call->out);
 	}
-	say(call->out, STR("OK \"Begin TLS now\""));
+	in_hand_say(call->out, STR("OK \"Begin TLS now\""));
 	return FRONT_TLS;
 }
 
@@ -228,7 +208,7 @@ static enum front_step
 give_up(struct sieve_front *front, struct str line, struct buf *out)
 {
 	forget(front);
-	return mistake(front, out, line);
+	return in_hand_mistake(&front->front, out, line);
 }
 
 static enum front_step
@@ -238,7 +218,7 @@ went(struct sieve_front *front, enum sasl_step step, struct buf *out)
 	case SASL_CHALLENGE:
 		sieve_say_string(out, front->sasl.challenge, false);
 		front->phase = SIEVE_FRONT_SASL;
-		return say(out, STR(""));
+		return in_hand_say(out, STR(""));
 	case SASL_READY:
 		front->phase = SIEVE_FRONT_ASKED;
 		return FRONT_LOGIN;
@@ -267,15 +247,17 @@ authenticate(struct sieve_front *front, const struct call *call)
 	struct fault fault;
 
 	if (!sieve_string(&rest, &name))
-		return mistake(front, call->out, STR("NO \"AUTHENTICATE wants a mechanism\""));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"AUTHENTICATE wants a mechanism\""));
 	has_initial = sieve_space(&rest) && rest.len > 0;
 	if ((has_initial && !sieve_string(&rest, &initial)) || rest.len > 0)
-		return mistake(front, call->out, STR("NO \"Odd arguments\""));
+		return in_hand_mistake(&front->front, call->out, STR("NO \"Odd arguments\""));
 	if (!call->terms->may_login)
-		return mistake(front, call->out, refusal(REFUSAL_UNSAFE));
+		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_UNSAFE));
 	mechanism = mechanism_of(name.raw);
-	if (mechanism == MECHANISM_COUNT || !offers(call->terms, mechanism))
-		return mistake(front, call->out, STR("NO \"This mechanism is not offered\""));
+	if (mechanism == MECHANISM_COUNT || !in_hand_offers(call->terms, mechanism))
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"This mechanism is not offered\""));
 	forget(front);
 	return went(front,
 	    sasl_begin(&front->sasl, call->terms->sasl, front->front.arena, mechanism,
@@ -319,17 +301,19 @@ run(struct sieve_front *front, struct call *call, struct str line)
 
 	call->args = line;
 	if (!sieve_word(&call->args, &word) || (!sieve_space(&call->args) && call->args.len > 0))
-		return mistake(front, call->out, STR("NO \"This is no command\""));
+		return in_hand_mistake(&front->front, call->out, STR("NO \"This is no command\""));
 	for (size_t i = 0; i < ARRAY_LEN(commands) && command == NULL; i++) {
 		if (str_is_nocase(word, commands[i].word))
 			command = &commands[i];
 	}
 	if (command == NULL)
-		return mistake(front, call->out, STR("NO \"Unknown before login\""));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"Unknown before login\""));
 	if (line.len > SIEVE_LINE_MOST && !(command->rules & LONG_LINE))
-		return mistake(front, call->out, STR("NO \"The command is too long\""));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("NO \"The command is too long\""));
 	if ((command->rules & NO_ARGS) && call->args.len > 0)
-		return mistake(front, call->out, STR("NO \"It has no arguments\""));
+		return in_hand_mistake(&front->front, call->out, STR("NO \"It has no arguments\""));
 	return command->run(front, call);
 }
 
@@ -346,7 +330,7 @@ next_command(struct sieve_front *front, const struct front_terms *terms, struct 
 	case SIEVE_SCAN_WAIT:
 		return FRONT_WAIT;
 	case SIEVE_SCAN_LOST:
-		mistake(front, out, STR("NO \"Too long, or a literal too large\""));
+		in_hand_mistake(&front->front, out, STR("NO \"Too long, or a literal too large\""));
 		return lose(front, out);
 	case SIEVE_SCAN_WHOLE:
 		break;
@@ -412,7 +396,7 @@ sieve_front_tls(struct front *base, const struct front_terms *terms, struct buf 
 {
 	forget(sieve_front_of(base));
 	say_capabilities(terms, out);
-	say(out, STR("OK \"TLS it is\""));
+	in_hand_say(out, STR("OK \"TLS it is\""));
 }
 
 void
@@ -421,7 +405,7 @@ sieve_front_challenge(struct front *base, struct str base64, struct buf *out)
 	struct sieve_front *front = sieve_front_of(base);
 
 	sieve_say_string(out, base64, false);
-	say(out, STR(""));
+	in_hand_say(out, STR(""));
 	sasl_relay(&front->sasl);
 	front->phase = SIEVE_FRONT_SASL;
 }
@@ -430,7 +414,7 @@ void
 sieve_front_accept(struct front *base, struct str untagged, struct str text, struct buf *out)
 {
 	buf_add_str(out, untagged);
-	say(out, text);
+	in_hand_say(out, text);
 	sieve_front_of(base)->phase = SIEVE_FRONT_ENDED;
 }
 
@@ -441,7 +425,7 @@ sieve_front_refuse(struct front *base, const struct front_terms *terms, enum ref
 	struct sieve_front *front = sieve_front_of(base);
 
 	forget(front);
-	mistake(front, out, text.len > 0 ? text : refusal(why));
+	in_hand_mistake(&front->front, out, text.len > 0 ? text : refusal(why));
 }
 
 /* Nothing may be said that is no answer, but BYE. */

@@ -5,6 +5,7 @@
 
 #include "base/line.h"
 #include "base/mem.h"
+#include "front/in_hand.h"
 #include "front/sasl.h"
 #include "front/smtp_lex.h"
 
@@ -44,30 +45,12 @@ smtp_front_of(struct front *front)
 
 /* ---- saying */
 
-static enum front_step
-say(struct buf *out, struct str text)
-{
-	buf_add_str(out, text);
-	buf_add_text(out, "\r\n");
-	return FRONT_SAID;
-}
-
-static enum front_step
-mistake(struct smtp_front *front, struct buf *out, struct str text)
-{
-	front->front.mistakes++;
-	return say(out, text);
-}
-
 /* Forget the login in hand and every byte of it. */
 static void
 forget(struct smtp_front *front)
 {
-	front->front.credentials = (struct credentials){.mechanism = MECHANISM_PLAIN};
-	front->front.response = STR("");
-	front->sasl = (struct sasl){.mechanism = MECHANISM_PLAIN};
+	in_hand_forget(&front->front, &front->sasl);
 	front->phase = SMTP_FRONT_COMMANDS;
-	arena_wipe(front->front.arena);
 }
 
 static enum front_step
@@ -78,7 +61,7 @@ end(struct smtp_front *front, enum bye bye, struct buf *out)
 	forget(front);
 	front->phase = SMTP_FRONT_ENDED;
 	if (words.len > 0)
-		say(out, words);
+		in_hand_say(out, words);
 	return FRONT_END;
 }
 
@@ -139,7 +122,7 @@ ehlo(struct smtp_front *front, const struct smtp_call *call)
 	struct buf lines = BUF_INIT;
 
 	if (call->args.len == 0)
-		return mistake(front, call->out, STR("501 5.5.4 A name is wanted"));
+		return in_hand_mistake(&front->front, call->out, STR("501 5.5.4 A name is wanted"));
 	keep_hello(front, call->args);
 	buf_addf(&lines, "%s\n", call->terms->host);
 	if (call->terms->offer != NULL)
@@ -156,7 +139,7 @@ static enum front_step
 helo(struct smtp_front *front, const struct smtp_call *call)
 {
 	if (call->args.len == 0)
-		return mistake(front, call->out, STR("501 5.5.4 A name is wanted"));
+		return in_hand_mistake(&front->front, call->out, STR("501 5.5.4 A name is wanted"));
 	keep_hello(front, call->args);
 	buf_addf(call->out, "250 %s\r\n", call->terms->host);
 	return FRONT_SAID;
@@ -167,20 +150,20 @@ helo(struct smtp_front *front, const struct smtp_call *call)
 static enum front_step
 noop(struct smtp_front *front, const struct smtp_call *call)
 {
-	return say(call->out, STR("250 2.0.0 Done"));
+	return in_hand_say(call->out, STR("250 2.0.0 Done"));
 }
 
 static enum front_step
 help(struct smtp_front *front, const struct smtp_call *call)
 {
-	return say(call->out,
+	return in_hand_say(call->out,
 	    STR("214 2.0.0 Say EHLO, STARTTLS, AUTH, and then what is to be sent"));
 }
 
 static enum front_step
 quit(struct smtp_front *front, const struct smtp_call *call)
 {
-	say(call->out, STR("221 2.0.0 Until later"));
+	in_hand_say(call->out, STR("221 2.0.0 Until later"));
 	front->phase = SMTP_FRONT_ENDED;
 	return FRONT_END;
 }
@@ -188,7 +171,7 @@ quit(struct smtp_front *front, const struct smtp_call *call)
 static enum front_step
 not_yet(struct smtp_front *front, const struct smtp_call *call)
 {
-	return mistake(front, call->out, STR("530 5.7.0 Authentication required"));
+	return in_hand_mistake(&front->front, call->out, STR("530 5.7.0 Authentication required"));
 }
 
 /* ---- STARTTLS */
@@ -198,14 +181,17 @@ static enum front_step
 start_tls(struct smtp_front *front, const struct smtp_call *call)
 {
 	if (call->args.len > 0)
-		return mistake(front, call->out, STR("501 5.5.4 It has no parameters"));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("501 5.5.4 It has no parameters"));
 	if (!call->terms->may_start_tls)
-		return mistake(front, call->out, STR("503 5.5.1 TLS is not to be had here"));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("503 5.5.1 TLS is not to be had here"));
 	if (!call->is_last) {
-		mistake(front, call->out, STR("503 5.5.1 Nothing may follow before TLS"));
+		in_hand_mistake(&front->front, call->out,
+		    STR("503 5.5.1 Nothing may follow before TLS"));
 		return end(front, BYE_PROTOCOL, call->out);
 	}
-	say(call->out, STR("220 2.0.0 Begin TLS now"));
+	in_hand_say(call->out, STR("220 2.0.0 Begin TLS now"));
 	return FRONT_TLS;
 }
 
@@ -215,7 +201,7 @@ static enum front_step
 give_up(struct smtp_front *front, struct buf *out, struct str text)
 {
 	forget(front);
-	return mistake(front, out, text);
+	return in_hand_mistake(&front->front, out, text);
 }
 
 static enum front_step
@@ -225,7 +211,7 @@ went(struct smtp_front *front, enum sasl_step step, struct buf *out)
 	case SASL_CHALLENGE:
 		buf_add_text(out, "334 ");
 		front->phase = SMTP_FRONT_SASL;
-		return say(out, front->sasl.challenge);
+		return in_hand_say(out, front->sasl.challenge);
 	case SASL_READY:
 		front->phase = SMTP_FRONT_ASKED;
 		return FRONT_LOGIN;
@@ -251,14 +237,17 @@ auth(struct smtp_front *front, const struct smtp_call *call)
 	struct fault fault;
 
 	if (name.len == 0 || str_find(initial, ' ') < initial.len)
-		return mistake(front, call->out, STR("501 5.5.4 AUTH wants a mechanism"));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("501 5.5.4 AUTH wants a mechanism"));
 	if (!front->has_said_hello)
-		return mistake(front, call->out, STR("503 5.5.1 Say EHLO first"));
+		return in_hand_mistake(&front->front, call->out, STR("503 5.5.1 Say EHLO first"));
 	if (!call->terms->may_login)
-		return mistake(front, call->out, words_refusal(DIALECT_SUBMISSION, REFUSAL_UNSAFE));
+		return in_hand_mistake(&front->front, call->out,
+		    words_refusal(DIALECT_SUBMISSION, REFUSAL_UNSAFE));
 	if (mechanism == MECHANISM_COUNT ||
 	    (call->terms->mechanisms & MECHANISM_BIT(mechanism)) == 0)
-		return mistake(front, call->out, STR("504 5.5.4 This mechanism is not offered"));
+		return in_hand_mistake(&front->front, call->out,
+		    STR("504 5.5.4 This mechanism is not offered"));
 	forget(front);
 	return went(front,
 	    sasl_begin(&front->sasl, call->terms->sasl, front->front.arena, mechanism,
@@ -298,10 +287,11 @@ run(struct smtp_front *front, struct smtp_call *call, struct str line)
 		if (!str_is_nocase(word, commands[i].word))
 			continue;
 		if (line.len > SMTP_COMMAND_MOST && commands[i].run != auth)
-			return mistake(front, call->out, STR("500 5.5.2 The line is too long"));
+			return in_hand_mistake(&front->front, call->out,
+			    STR("500 5.5.2 The line is too long"));
 		return commands[i].run(front, call);
 	}
-	return mistake(front, call->out, STR("500 5.5.2 Unknown before login"));
+	return in_hand_mistake(&front->front, call->out, STR("500 5.5.2 Unknown before login"));
 }
 
 static enum front_step
@@ -338,7 +328,7 @@ smtp_front_next(struct front *base, const struct front_terms *terms, struct buf 
 	case LINE_TOO_LONG:
 		break;
 	}
-	say(out, STR("500 5.5.6 The line is too long")); /* RFC 4954, section 4 */
+	in_hand_say(out, STR("500 5.5.6 The line is too long")); /* RFC 4954, section 4 */
 	return end(front, BYE_PROTOCOL, out);
 }
 
@@ -383,7 +373,7 @@ smtp_front_challenge(struct front *base, struct str base64, struct buf *out)
 	struct smtp_front *front = smtp_front_of(base);
 
 	buf_add_text(out, "334 ");
-	say(out, base64);
+	in_hand_say(out, base64);
 	sasl_relay(&front->sasl);
 	front->phase = SMTP_FRONT_SASL;
 }
@@ -392,7 +382,7 @@ void
 smtp_front_accept(struct front *base, struct str untagged, struct str text, struct buf *out)
 {
 	buf_add_str(out, untagged);
-	say(out, text);
+	in_hand_say(out, text);
 	smtp_front_of(base)->phase = SMTP_FRONT_ENDED;
 }
 
@@ -403,7 +393,8 @@ smtp_front_refuse(struct front *base, const struct front_terms *terms, enum refu
 	struct smtp_front *front = smtp_front_of(base);
 
 	forget(front);
-	mistake(front, out, text.len > 0 ? text : words_refusal(DIALECT_SUBMISSION, refusal));
+	in_hand_mistake(&front->front, out,
+	    text.len > 0 ? text : words_refusal(DIALECT_SUBMISSION, refusal));
 }
 
 /* A login is not parked here, and there is nothing that could be said. */

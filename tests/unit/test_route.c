@@ -18,55 +18,52 @@ static const struct {
 	struct str login;
 	const struct route_rules *rules;
 	const char *asked; /* NULL: this can be nobody */
-	bool is_bare;
 } rows[] = {
-    {"an address", STR("ann@example.net"), &with_domain, "ann@example.net", false},
-    {"a name gets the domain", STR("ann"), &with_domain, "ann@example.org", false},
-    {"a name is a login key", STR("ann"), &keys_only, "ann", true},
-    {"an address is no login key", STR("ann@example.net"), &keys_only, "ann@example.net", false},
-    {"spaces around it", STR("  Ann@Example.org "), &with_domain, "Ann@Example.org", false},
-    {"spaces around a name", STR(" ann  "), &with_domain, "ann@example.org", false},
-    {"an extension", STR("ann+x@example.net"), &with_domain, "ann+x@example.net", false},
-    {"UTF-8", STR("j\xc3\xbcrg"), &with_domain, "j\xc3\xbcrg@example.org", false},
+    {"an address", STR("ann@example.net"), &with_domain, "ann@example.net"},
+    {"a name gets the domain", STR("ann"), &with_domain, "ann@example.org"},
+    {"a name is a login key", STR("ann"), &keys_only, "ann"},
+    {"an address is no login key", STR("ann@example.net"), &keys_only, "ann@example.net"},
+    {"spaces around it", STR("  Ann@Example.org "), &with_domain, "Ann@Example.org"},
+    {"spaces around a name", STR(" ann  "), &with_domain, "ann@example.org"},
+    {"an extension", STR("ann+x@example.net"), &with_domain, "ann+x@example.net"},
+    {"UTF-8", STR("j\xc3\xbcrg"), &with_domain, "j\xc3\xbcrg@example.org"},
 
-    {"C9 user*master", STR("ann@example.net*root"), &with_domain, "ann@example.net", false},
-    {"C9 user%master", STR("ann@example.net%root"), &with_domain, "ann@example.net", false},
-    {"C9 a name and a master", STR("ann*root"), &with_domain, "ann@example.org", false},
-    {"C9 a login key and a master", STR("ann*root"), &keys_only, "ann", true},
-    {"C9 a master with a domain", STR("ann*root@example.net"), &with_domain, "ann@example.org",
-	false},
+    {"C9 user*master", STR("ann@example.net*root"), &with_domain, "ann@example.net"},
+    {"C9 user%master", STR("ann@example.net%root"), &with_domain, "ann@example.net"},
+    {"C9 a name and a master", STR("ann*root"), &with_domain, "ann@example.org"},
+    {"C9 a login key and a master", STR("ann*root"), &keys_only, "ann"},
+    {"C9 a master with a domain", STR("ann*root@example.net"), &with_domain, "ann@example.org"},
     {"C9 the first separator counts", STR("ann@example.net*root*bob@example.org"), &with_domain,
-	"ann@example.net", false},
-    {"C9 the first of several", STR("ann%bob@example.net*root"), &with_domain, "ann@example.org",
-	false},
-    {"C9 a space before the separator", STR("ann *root"), &with_domain, "ann@example.org", false},
-    {"C9 no separator of ours", STR("ann%root"), &keys_only, "ann%root", true},
-    {"C9 no masters", STR("ann*root"), &no_masters, "ann*root@example.org", false},
-    {"C9 nobody and a master", STR("*root"), &with_domain, NULL, false},
-    {"C9 no master", STR("ann@example.net*"), &with_domain, NULL, false},
-    {"C9 only a separator", STR("*"), &with_domain, NULL, false},
+	"ann@example.net"},
+    {"C9 the first of several", STR("ann%bob@example.net*root"), &with_domain, "ann@example.org"},
+    {"C9 a space before the separator", STR("ann *root"), &with_domain, "ann@example.org"},
+    {"C9 no separator of ours", STR("ann%root"), &keys_only, "ann%root"},
+    {"C9 no masters", STR("ann*root"), &no_masters, "ann*root@example.org"},
+    {"C9 nobody and a master", STR("*root"), &with_domain, NULL},
+    {"C9 no master", STR("ann@example.net*"), &with_domain, NULL},
+    {"C9 only a separator", STR("*"), &with_domain, NULL},
 
-    {"C12 nothing", STR(""), &with_domain, NULL, false},
-    {"C12 only spaces", STR("   "), &with_domain, NULL, false},
-    {"C12 two @", STR("a@b@c"), &with_domain, NULL, false},
-    {"C12 two @ side by side", STR("a@@b"), &with_domain, NULL, false},
-    {"C12 nothing before the @", STR("@example.org"), &with_domain, NULL, false},
-    {"C12 nothing behind the @", STR("ann@"), &with_domain, NULL, false},
-    {"C12 only @", STR("@"), &with_domain, NULL, false},
-    {"C12 a path is data", STR("../../"), &with_domain, "../../@example.org", false},
-    {"C12 braces are data", STR("{x}"), &with_domain, "{x}@example.org", false},
-    {"C12 an expansion is data", STR("%u"), &no_masters, "%u@example.org", false},
-    {"C12 a format is data", STR("%n%s"), &keys_only, "%n%s", true},
-    {"C12 an expansion, and a master nobody is", STR("%u"), &with_domain, NULL, false},
-    {"C12 NUL", STR("ann\0@example.org"), &with_domain, NULL, false},
-    {"C12 NUL is no separator", STR("ann\0root"), &keys_only, NULL, false},
-    {"C12 CR LF", STR("ann@example.org\r\nX"), &with_domain, NULL, false},
-    {"C12 TAB", STR("\tann"), &with_domain, NULL, false},
-    {"C12 DEL", STR("ann\x7f"), &with_domain, NULL, false},
-    {"C12 C1", STR("ann\xc2\x85"), &with_domain, NULL, false},
-    {"C12 a control character in the master's part", STR("ann*ro\not"), &with_domain, NULL, false},
-    {"C12 no UTF-8", STR("j\xfcrg"), &with_domain, NULL, false},
-    {"C12 a lone surrogate", STR("\xed\xa0\x80"), &with_domain, NULL, false},
+    {"C12 nothing", STR(""), &with_domain, NULL},
+    {"C12 only spaces", STR("   "), &with_domain, NULL},
+    {"C12 two @", STR("a@b@c"), &with_domain, NULL},
+    {"C12 two @ side by side", STR("a@@b"), &with_domain, NULL},
+    {"C12 nothing before the @", STR("@example.org"), &with_domain, NULL},
+    {"C12 nothing behind the @", STR("ann@"), &with_domain, NULL},
+    {"C12 only @", STR("@"), &with_domain, NULL},
+    {"C12 a path is data", STR("../../"), &with_domain, "../../@example.org"},
+    {"C12 braces are data", STR("{x}"), &with_domain, "{x}@example.org"},
+    {"C12 an expansion is data", STR("%u"), &no_masters, "%u@example.org"},
+    {"C12 a format is data", STR("%n%s"), &keys_only, "%n%s"},
+    {"C12 an expansion, and a master nobody is", STR("%u"), &with_domain, NULL},
+    {"C12 NUL", STR("ann\0@example.org"), &with_domain, NULL},
+    {"C12 NUL is no separator", STR("ann\0root"), &keys_only, NULL},
+    {"C12 CR LF", STR("ann@example.org\r\nX"), &with_domain, NULL},
+    {"C12 TAB", STR("\tann"), &with_domain, NULL},
+    {"C12 DEL", STR("ann\x7f"), &with_domain, NULL},
+    {"C12 C1", STR("ann\xc2\x85"), &with_domain, NULL},
+    {"C12 a control character in the master's part", STR("ann*ro\not"), &with_domain, NULL},
+    {"C12 no UTF-8", STR("j\xfcrg"), &with_domain, NULL},
+    {"C12 a lone surrogate", STR("\xed\xa0\x80"), &with_domain, NULL},
 };
 
 static void
@@ -76,18 +73,16 @@ C9_C12_logins_are_routed_or_refused(void **state)
 	struct fault fault;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		bool is_bare = !rows[i].is_bare;
 		int rc;
 
 		buf_clear(&name);
 		fault = (struct fault){.verdict = VERDICT_FOUND};
-		rc = route_login(rows[i].rules, rows[i].login, &name, &is_bare, &fault);
+		rc = route_login(rows[i].rules, rows[i].login, &name, &fault);
 		if (rows[i].asked == NULL) {
 			if (rc != -1 || buf_len(&name) != 0 || fault.verdict != VERDICT_PERM ||
 			    fault.text[0] == '\0')
 				fail_msg("%s: %d \"%s\"", rows[i].name, rc, buf_cstr(&name));
-		} else if (rc != 0 || strcmp(buf_cstr(&name), rows[i].asked) != 0 ||
-			   is_bare != rows[i].is_bare) {
+		} else if (rc != 0 || strcmp(buf_cstr(&name), rows[i].asked) != 0) {
 			fail_msg("%s: %d \"%s\"", rows[i].name, rc, buf_cstr(&name));
 		}
 	}
@@ -100,16 +95,12 @@ C12_a_login_of_64_KB_is_refused(void **state)
 	char *bytes = xcalloc(1, 65536);
 	struct buf name = BUF_INIT;
 	struct fault fault;
-	bool is_bare;
 
 	memset(bytes, 'a', 65536);
-	assert_int_equal(route_login(&with_domain, str_make(bytes, 65536), &name, &is_bare, &fault),
-	    -1);
-	assert_int_equal(route_login(&with_domain, str_make(bytes, 1025), &name, &is_bare, &fault),
-	    -1);
+	assert_int_equal(route_login(&with_domain, str_make(bytes, 65536), &name, &fault), -1);
+	assert_int_equal(route_login(&with_domain, str_make(bytes, 1025), &name, &fault), -1);
 	assert_int_equal(buf_len(&name), 0);
-	assert_int_equal(route_login(&with_domain, str_make(bytes, 1024), &name, &is_bare, &fault),
-	    0);
+	assert_int_equal(route_login(&with_domain, str_make(bytes, 1024), &name, &fault), 0);
 	assert_int_equal(buf_len(&name), 1024 + strlen("@example.org"));
 	buf_fini(&name);
 	free(bytes);
