@@ -29,7 +29,8 @@ fuzz_front_decide(const struct front_row *row, struct front *front, const struct
 	if (mechanism_is_passed(got->mechanism))
 		row->challenge(front, STR("c2VydmVy"), out);
 	else
-		row->refuse(front, terms, REFUSAL_WRONG, STR(""), out);
+		row->refuse(front, terms, got->secret.len % 3 == 1 ? REFUSAL_WRONG : REFUSAL_LATER,
+		    STR(""), out);
 	return false;
 }
 
@@ -65,6 +66,12 @@ fuzz_front_feed(const struct dialect *dialect, const uint8_t *data, size_t size,
 		/* As a connection would: whatever still waits fits into its buffer. */
 		must(step != FRONT_WAIT || piece > 1 || buf_len(&in) < dialect->in_max_bytes);
 	}
+	/* What it says of itself goes to the backend, into a line or a list of ours. */
+	for (size_t i = 0; i < front->hello.len; i++)
+		must((unsigned char)front->hello.ptr[i] > ' ');
+	buf_add_str(out, front->hello);
+	if (row->id != NULL && row->id(front) != NULL)
+		client_id_say(row->id(front), NULL, out);
 	row->free(front);
 	arena_return(&arena);
 	arenas_free(&arenas);
@@ -85,10 +92,26 @@ fuzz_front(const struct dialect *dialect, const uint8_t *data, size_t size)
 
 /* ---- what a backend says before the login stands; the first byte chooses the login */
 
-static inline enum back_step
-fuzz_back_feed(const struct back_row *row, const struct back_task *task, const uint8_t *data,
-    size_t size, size_t piece, struct buf *out)
+struct fuzz_backend {
+	const struct dialect *dialect;
+	enum caller_way way; /* with every other login */
+	struct str hello;
+	void (*check_fn)(struct str text); /* of what is passed on to a client; NULL: any will do */
+};
+
+static inline void
+fuzz_back_text(const struct fuzz_backend *backend, const struct back *back, struct buf *out)
 {
+	if (backend->check_fn != NULL)
+		backend->check_fn(back->text);
+	buf_add_str(out, back->text);
+}
+
+static inline enum back_step
+fuzz_back_feed(const struct fuzz_backend *backend, const struct back_task *task,
+    const uint8_t *data, size_t size, size_t piece, struct buf *out)
+{
+	const struct back_row *row = &backend->dialect->back;
 	struct back *back = row->new (task);
 	enum back_step step = BACK_WAIT;
 	struct buf in = BUF_INIT;
@@ -102,14 +125,16 @@ fuzz_back_feed(const struct back_row *row, const struct back_task *task, const u
 				must(buf_len(&in) == 0);
 				row->tls(back, out);
 			} else {
-				buf_add_str(out, back->text);
+				fuzz_back_text(backend, back, out);
 				row->respond(back, STR("eA=="), out);
 			}
 		}
 		must(piece > 1 || buf_len(&in) < 32 * 1024);
 	}
+	if (step == BACK_ACCEPTED)
+		buf_add_str(out, back->untagged);
 	if (step == BACK_ACCEPTED || step == BACK_REFUSED)
-		buf_add_str(out, back->text);
+		fuzz_back_text(backend, back, out);
 	row->quit(back, out);
 	row->free(back);
 	buf_fini(&in);
@@ -117,11 +142,11 @@ fuzz_back_feed(const struct back_row *row, const struct back_task *task, const u
 }
 
 static inline void
-fuzz_back(const struct dialect *dialect, const uint8_t *data, size_t size)
+fuzz_back(const struct fuzz_backend *backend, const uint8_t *data, size_t size)
 {
 	static const struct credentials logins[] = {
 	    {.mechanism = MECHANISM_PLAIN, .authcid = {"ann", 3}, .secret = {"secret", 6}},
-	    {.mechanism = MECHANISM_LOGIN, .authcid = {"\xc3\xa4", 2}, .secret = {" x\"", 3}},
+	    {.mechanism = MECHANISM_LOGIN, .authcid = {"\xc3\xa4", 2}, .secret = {"\xc3\xb6\"", 3}},
 	    {.mechanism = MECHANISM_PLAIN,
 		.authzid = {"bob", 3},
 		.authcid = {"ann", 3},
@@ -135,20 +160,20 @@ fuzz_back(const struct dialect *dialect, const uint8_t *data, size_t size)
 	    .local_ip = "198.51.100.1",
 	    .session = "0123456789abcdef",
 	    .ttl = 4};
-	struct back_task task = {.login = STR(""), .caller = &caller, .host = "mx.test"};
+	struct back_task task = {
+	    .login = STR(""), .caller = &caller, .host = "mx.test", .hello = backend->hello};
 	struct buf whole = BUF_INIT, single = BUF_INIT;
 	enum back_step step;
 
 	if (size == 0)
 		return;
 	task.credentials = &logins[(data[0] & 7) % ARRAY_LEN(logins)];
-	task.way = data[0] & 8 ? CALLER_XCLIENT : CALLER_NONE;
+	task.way = data[0] & 8 ? backend->way : CALLER_NONE;
 	task.start_tls = data[0] & 16;
 	task.is_safe = !(data[0] & 32);
-	step = fuzz_back_feed(&dialect->back, &task, data + 1, size - 1, 1, &single);
+	step = fuzz_back_feed(backend, &task, data + 1, size - 1, 1, &single);
 	if (!task.start_tls) {
-		must(fuzz_back_feed(&dialect->back, &task, data + 1, size - 1, size, &whole) ==
-		     step);
+		must(fuzz_back_feed(backend, &task, data + 1, size - 1, size, &whole) == step);
 		must(str_eq(buf_str(&whole), buf_str(&single)));
 	}
 	buf_fini(&whole);

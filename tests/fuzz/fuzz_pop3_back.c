@@ -9,6 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fuzz_back(&dialect_pop3, data, size);
+	static const struct fuzz_backend backend = {
+	    .dialect = &dialect_pop3, .way = CALLER_XCLIENT};
+
+	fuzz_back(&backend, data, size);
 	return 0;
 }
