@@ -256,7 +256,7 @@ bridge_status(const struct bridge *bridge)
 	    household_account(&bridge->member).ptr, "from",
 	    bridge_text(bridge, BRIDGE_CLIENT_IP).ptr, "destination",
 	    bridge_text(bridge, BRIDGE_OWNER).ptr, "to", bridge_text(bridge, BRIDGE_BACKEND).ptr,
-	    "phase", phases[bridge->follow->phase], "ms",
+	    "phase", bridge->said_stuck ? "stuck" : phases[bridge->follow->phase], "ms",
 	    (json_int_t)(clock_ms() - bridge->since_ms), "in",
 	    (json_int_t)bridge_bytes(bridge, SIDE_CLIENT), "out",
 	    (json_int_t)bridge_bytes(bridge, SIDE_BACKEND));

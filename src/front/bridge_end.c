@@ -97,6 +97,16 @@ log_end(const struct bridge *bridge)
 }
 
 void
+bridge_leave_seat(struct bridge *bridge)
+{
+	if (bridge->has_left)
+		return;
+	bridge->has_left = true;
+	crowd_leave(bridge->server->crowd, &bridge->address);
+	seats_give_back(bridge->server->seats);
+}
+
+void
 bridge_finish(struct bridge *bridge)
 {
 	struct server *server = bridge->server;
@@ -113,8 +123,7 @@ bridge_finish(struct bridge *bridge)
 	claim_release(&bridge->claim);
 	household_leave(server->households, &bridge->member);
 	timer_free(&bridge->deadline);
-	crowd_leave(server->crowd, &bridge->address);
-	seats_give_back(server->seats);
+	bridge_leave_seat(bridge);
 	TAILQ_REMOVE(&server->bridges, bridge, entry);
 	loop_bury(server->loop, bridge, free);
 	server_left(server);

@@ -47,6 +47,7 @@ struct bridge {
 	bool nobody_believed; /* the lease is over: the claim ends with our patience */
 	bool said_stuck, said_end; /* the latter to the backend: nothing follows */
 	bool is_hurried; /* what could be waited for is waited for no longer */
+	bool has_left; /* its seat: the client has gone, and the backend does not end in time */
 	uint8_t relays; /* bit by side: conn_relay() is under way */
 	uint8_t eof; /* bit by side */
 	uint8_t quiet; /* bit by side: silent for the idle time */
@@ -101,6 +102,9 @@ void bridge_say_end(struct bridge *bridge);
 
 /* Last words for the client, whatever runs, where there is something to be said. */
 bool bridge_break_off(struct bridge *bridge, enum bye why);
+
+/* A client that has gone does not count for ever, however long its backend takes. */
+void bridge_leave_seat(struct bridge *bridge);
 
 /* The backend has closed, or we leave first. Harmless when it is over already. */
 void bridge_finish(struct bridge *bridge);

@@ -38,10 +38,12 @@ say_stuck(struct bridge *bridge)
 	if (bridge->said_stuck)
 		return;
 	bridge->said_stuck = true;
-	log_warning("session_stuck", "proto=%s session=%s user=%s destination=%s to=%s reason=%s",
+	log_at(bridge->is_moved ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "session_stuck",
+	    "proto=%s session=%s user=%s destination=%s to=%s moves=%s reason=%s",
 	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
 	    bridge_text(bridge, BRIDGE_OWNER).ptr, log_quote(bridge_text(bridge, BRIDGE_BACKEND)),
-	    "\"the backend has not closed the session of an account that moves\"");
+	    bridge->is_moved ? "yes" : "no",
+	    "\"the backend has not closed: end what it has of this account there\"");
 }
 
 static void
@@ -70,9 +72,10 @@ on_deadline(void *ctx)
 		bridge_break_off(bridge, bridge->why);
 	bridge_let_client_go(bridge, true);
 	bridge_say_end(bridge);
+	bridge_leave_seat(bridge);
+	say_stuck(bridge);
 	if (!bridge->is_moved)
 		return;
-	say_stuck(bridge);
 	server_run_kick(bridge->server, household_account(&bridge->member),
 	    bridge_text(bridge, BRIDGE_OWNER));
 	bridge_start_deadline(bridge);
@@ -124,6 +127,7 @@ end(void *ctx, const struct finding *finding)
 	struct bridge *bridge = ctx;
 
 	bridge->is_moved = true;
+	bridge->said_stuck = false; /* if it was, nobody was waiting for it */
 	bridge->nobody_believed = finding == NULL;
 	if (bridge->why != BYE_COUNT)
 		bridge_start_deadline(bridge); /* is ending already; from now on it has this long */

@@ -64,7 +64,7 @@ class Moves(FrontCase):
         told = self.flip(TEMPFAIL, wait=3)
         self.assertEqual({"frontd/frontd/0": "not_drained"}, self.state(told))
         self.assertRegex(client.everything(), rb"^\* BYE \[UNAVAILABLE\]")
-        self.assertEqual(["leaving"], self.phases(self.user))
+        self.assertEqual(["stuck"], self.phases(self.user))
         with self.client() as again:  # who comes now is at the new side already
             self.assertRegex(again.login(self.user, PASSWORD), rb"^a OK")
             self.assertEqual(1, len(self.new.of(self.user)))

@@ -56,6 +56,39 @@ class Stuck(FrontCase):
         self.wait_nobody()
         self.session()
 
+    def held(self):
+        """A session whose backend will not end; the gates."""
+        gates = [self.old.gate(step) for step in ("logout", "close", "end")]
+        return self.session(), gates
+
+    def test_a_session_whose_client_has_gone_is_seen_and_has_no_seat(self):
+        client, gates = self.held()
+        client.close()
+        self.wait_phases(["stuck"], self.user)
+        crowd = [self.client() for _ in range(3)]
+        self.assertTrue(all(other.line().startswith(b"* OK") for other in crowd))
+        self.assertEqual(1, self.front.log_count(rf"info: session_stuck .*{self.user}.*moves=no"))
+        self.set_owner("new")  # now somebody waits for it
+        wait_for("the kick", 10, self.kicks, (self.front.log,))
+        self.assertEqual(1, self.front.log_count(rf"warning: session_stuck .*{self.user}.*moves=yes"))
+        for gate in gates:
+            gate.set()
+        self.wait_gone()
+        for other in crowd:
+            other.close()
+        self.wait_nobody()
+
+    def test_a_session_that_moves_and_is_stuck_is_kicked(self):
+        client, gates = self.held()
+        self.set_owner("new")
+        self.assertIn(b"* BYE", client.everything())
+        self.wait_phases(["stuck"], self.user)
+        wait_for("the kick", 10, self.kicks, (self.front.log,))
+        for gate in gates:
+            gate.set()
+        self.wait_gone()
+        self.assertEqual(1, self.front.log_count(rf"session_stuck .*{self.user}"))
+
     def test_a_kick_has_no_descriptor_of_ours(self):
         client, gates = self.turn_round()
         client.everything()
