@@ -134,6 +134,34 @@ class Backends(FrontCase):
         self.past_the_breaker()
 
 
+class Claims(FrontCase):
+    main_settings = {"cache": {"preload": 0}}  # or nobody would have to wait
+    lease = 10000
+
+    def test_a_session_depends_on_its_own_name_whoever_asks_in_the_same_moment(self):
+        """Both wait for Redis: what changes for the second is nothing to the first."""
+        alias, other = f"alias-{self.user}", f"other-{self.user}"
+        self.redis.cli("SET", f"splitmx:login:{alias}", self.user)
+        first, second = self.client(), self.client()
+        for client in (first, second):
+            client.line()
+        self.redis.freeze()
+        try:
+            first.say(f'a LOGIN "{alias}" "{PASSWORD}"')
+            wait_for("the first waits for the map", 5, lambda: self.phases() == ["asking", "talking"], (self.front.log,))
+            second.say(f'a LOGIN "{other}" "{PASSWORD}"')
+            wait_for("the second, too", 5, lambda: self.phases() == ["asking", "asking"], (self.front.log,))
+        finally:
+            self.redis.thaw()
+        for client in (first, second):
+            self.assertRegex(client.line(), rb"^a OK")
+        self.set_owner("new", other)
+        self.assertIn(b"* BYE", second.everything())
+        self.assertTrue(first.is_open())
+        self.redis.cli("DEL", f"splitmx:login:{alias}")
+        self.assertIn(b"* BYE", first.everything())
+
+
 class Phases(FrontCase):
     """A client goes, in every phase of its login, and nothing of it is left."""
 
