@@ -12,6 +12,7 @@
 #include "admin/origin.h"
 #include "admin/owner.h"
 #include "admin/reading.h"
+#include "admin/rehearsal.h"
 #include "admin/subject.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -41,6 +42,7 @@ struct story {
 	const struct finding *finding;
 	const struct origin *origin; /* NULL: nobody owns it, or it cannot be told */
 	const struct logins *logins; /* NULL: not asked for, or nobody owns it */
+	struct rehearsals_found rehearsed; /* of the account */
 };
 
 /* Somebody wrote an owner that the settings do not have: every map answers with trouble. */
@@ -136,6 +138,8 @@ print_json(const struct story *story)
 		json_object_set_new(root, "change", origin_json(story->origin));
 	if (story->logins != NULL)
 		json_object_set_new(root, "logins", logins_json(story->logins));
+	if (found)
+		json_object_set_new(root, "rehearsed", rehearsals_json(&story->rehearsed));
 	json_object_set_new(root, "maps", maps_json(story));
 	json_object_set_new(root, "map",
 	    json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
@@ -254,6 +258,7 @@ print_words(const struct story *story)
 	print_owner(story);
 	if (story->origin != NULL)
 		origin_print(story->origin);
+	rehearsals_print(&story->rehearsed);
 	print_keys(story->reading);
 	if (story->logins != NULL)
 		logins_print(story->logins);
@@ -402,7 +407,11 @@ tell(struct story *story)
 		story->finding = reading_finding(reading);
 		if (story->finding->verdict == VERDICT_FOUND)
 			rc = look_around(story, &origin, &logins, &fault);
+		if (rc == 0 && story->finding->verdict == VERDICT_FOUND)
+			rc = rehearsals_find(admin->client, story->finding->account,
+			    &story->rehearsed, &fault);
 		code = say(story);
+		rehearsals_found_fini(&story->rehearsed);
 	}
 	logins_fini(&logins);
 	origin_fini(&origin);

@@ -54,6 +54,7 @@ struct destination_settings {
 	const char *name;
 	const char **kick; /* a program and its arguments: %a %u %d %o %%; none: there is no way */
 	size_t kick_count;
+	const char *rehearse; /* a destination where logins are tried, too; NULL: none */
 	struct service_settings *services;
 	size_t service_count;
 	int line;
@@ -150,6 +151,7 @@ struct frontd_settings {
 	int64_t workers, max_connections, max_logins;
 	int64_t max_per_address, max_parked_per_address, max_per_account;
 	int64_t login_timeout_ms, fail_delay_ms, idle_timeout_ms, end_timeout_ms, drain_timeout_ms;
+	int64_t rehearse_interval_ms, rehearse_most;
 	const char *host_name; /* NULL: instance, or the host's */
 	const char *default_domain; /* "" = none */
 	const char *master_separators; /* "" = none */

@@ -45,6 +45,24 @@ check_destination(struct settings *settings, const char *name, int line, const c
 }
 
 static void
+check_rehearse(struct settings *settings, const struct destination_settings *d)
+{
+	static const char setting[] = "destinations.rehearse";
+	int line = settings_line(settings, &d->rehearse);
+
+	if (line <= 0)
+		return;
+	if (settings_line(settings, &d->name) > 0 && strcmp(d->name, d->rehearse) == 0)
+		settings_problem(settings, line, setting,
+		    "is this destination itself: its logins have succeeded already");
+	else
+		check_destination(settings, d->rehearse, line, setting);
+	if (settings_line(settings, &d->services) == 0)
+		settings_problem(settings, line, setting,
+		    "is for destinations with services only: without them nobody logs in");
+}
+
+static void
 check_destinations(struct settings *settings)
 {
 	const struct frontd_settings *f = &settings->frontd;
@@ -52,6 +70,8 @@ check_destinations(struct settings *settings)
 
 	if (line > 0 && strcmp(f->unknown_login, "refuse") != 0)
 		check_destination(settings, f->unknown_login, line, "frontd.unknown_login");
+	for (size_t i = 0; i < settings->destination_count; i++)
+		check_rehearse(settings, &settings->destinations[i]);
 }
 
 /* ---- listeners */

@@ -342,10 +342,13 @@ checked(void *ctx, const struct finding *finding)
 	login->question = NULL;
 	/* Others of the account may have come in meanwhile: then it turns round, and is refused. */
 	if (finding->verdict == VERDICT_FOUND && stands(login, finding) &&
-	    !is_crowded(login, finding->account))
+	    !is_crowded(login, finding->account)) {
+		rehearse_login(login->server->rehearse, login->port->kind,
+		    &login->front->credentials, finding);
 		login_hand_over(login);
-	else
+	} else {
 		login_leave(login);
+	}
 }
 
 void

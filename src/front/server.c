@@ -27,6 +27,7 @@ home_free(struct home **homes, struct home *home)
 		service_leave(&home->services[i]);
 	}
 	kick_free(&home->kick);
+	free(home->rehearse);
 	free(home->name);
 	free(home);
 }
@@ -46,6 +47,7 @@ home_add(struct home **homes, const struct destination_settings *row, struct fau
 	struct home *home = xnew(struct home);
 
 	home->name = xstrdup(row->name);
+	home->rehearse = row->rehearse != NULL ? xstrdup(row->rehearse) : NULL;
 	HASH_ADD_KEYPTR(hh, *homes, home->name, strlen(home->name), home);
 	if (kick_new(row->kick, row->kick_count, &home->kick, fault_r) == -1)
 		return -1;
@@ -445,6 +447,7 @@ server_new(struct loop *loop, struct map *map, struct tls_ticket_root *tickets,
 	server->kicks = kicks_new(loop, KICK_MOST_MS);
 	server->crowd = crowd_new();
 	server->households = households_new();
+	server->rehearse = rehearse_new(server);
 	account_init(&server->account);
 	LIST_INIT(&server->ports);
 	TAILQ_INIT(&server->logins);
@@ -470,6 +473,7 @@ server_free(struct server **server_ref)
 		bridge_stop(TAILQ_FIRST(&server->bridges));
 	while ((port = LIST_FIRST(&server->ports)) != NULL)
 		front_port_free(&port);
+	rehearse_free(&server->rehearse);
 	homes_free(&server->homes);
 	for (size_t i = 0; i < DIALECT_COUNT; i++)
 		offer_free(&server->offers[i]);
@@ -523,6 +527,7 @@ server_drain(struct server *server, server_drained_fn *fn, void *ctx)
 	server->drained_ctx = ctx;
 	LIST_FOREACH (port, &server->ports, entry)
 		front_port_stop(port);
+	rehearse_stop(server->rehearse); /* and no login begins another */
 	for (login = TAILQ_FIRST(&server->logins); login != NULL; login = next) {
 		next = login_after(login);
 		login_drain(login);
@@ -620,5 +625,6 @@ server_status(const struct server *server)
 	json_object_set_new(all, "logins_under_way", json_integer((json_int_t)logins));
 	json_object_set_new(all, "destinations", homes_status(server));
 	json_object_set_new(all, "logins", tally_json(&server->tally));
+	json_object_set_new(all, "rehearsals", rehearse_status(server->rehearse));
 	return all;
 }

@@ -10,6 +10,7 @@
 #include "front/household.h"
 #include "front/kick.h"
 #include "front/port.h"
+#include "front/rehearse.h"
 #include "front/route.h"
 #include "front/sasl.h"
 #include "front/scout.h"
@@ -33,6 +34,7 @@ struct home {
 	char *name;
 	struct service *services[DIALECT_COUNT]; /* NULL: does not serve this protocol */
 	struct scout *scouts[DIALECT_COUNT];
+	char *rehearse; /* the home where its logins are tried, too; NULL: none */
 	struct kick *kick; /* what ends its sessions where nothing else does; NULL: nothing */
 };
 
@@ -52,6 +54,7 @@ struct server {
 	struct kicks *kicks; /* that run; a reload does not lose them */
 	struct seats *seats;
 	struct households *households; /* the sessions of each account */
+	struct rehearse *rehearse;
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
 	struct tls_ticket_root *tickets; /* lent */
 	struct tls_context *tls[DIALECT_COUNT]; /* what listeners show; NULL: no certificates */

@@ -66,6 +66,7 @@ on_live(void *ctx)
 	holders_change_all(map->holders);
 	survey_start(map->survey);
 	preload_start(map->preload);
+	rehearsals_live(map->rehearsals);
 }
 
 static void
@@ -88,6 +89,7 @@ on_lost(void *ctx)
 	preload_stop(map->preload);
 	flights_recall(map);
 	holders_lost(map->holders);
+	rehearsals_lost(map->rehearsals);
 }
 
 static void
@@ -286,6 +288,12 @@ map_domain(struct map *map, struct str domain)
 	return VERDICT_TEMP;
 }
 
+struct rehearsals *
+map_rehearsals(struct map *map)
+{
+	return map->rehearsals;
+}
+
 /* ---- life */
 
 static void
@@ -387,6 +395,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	map->survey = survey_new(map->domains, map->link, settings->redis.prefix);
 	map->preload =
 	    preload_new(loop, map->link, settings->redis.prefix, (uint64_t)settings->cache_preload);
+	map->rehearsals = rehearsals_new(loop, map->link, settings->redis.prefix);
 	map->deadline = timer_new(loop, on_deadline, map);
 	TAILQ_INIT(&map->queued);
 	TAILQ_INIT(&map->sent);
@@ -418,6 +427,7 @@ map_free(struct map **mapp)
 	holders_free(&map->holders);
 	survey_free(&map->survey);
 	preload_free(&map->preload);
+	rehearsals_free(&map->rehearsals);
 	fetch_free(&map->recalled);
 	domains_free(&map->domains);
 	cache_free(&map->cache);

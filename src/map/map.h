@@ -15,6 +15,7 @@
 #include "map/account.h"
 #include "map/claims.h"
 #include "map/finding.h"
+#include "map/rehearsals.h"
 #include "net/loop.h"
 
 #include <jansson.h>
@@ -83,6 +84,9 @@ enum verdict map_domain(struct map *map, struct str domain);
 struct claim *map_claim(struct map *map, const struct account *asked, const struct finding *finding,
     const struct claim_events *events, void *ctx);
 void claim_release(struct claim **claim); /* it is over; at any time, but not in stands_fn */
+
+/* What it knows of passwords elsewhere; lent as long as the map. */
+struct rehearsals *map_rehearsals(struct map *map);
 
 /* For status: session, lease, epoch, cache and counters, alarms; the caller's. */
 json_t *map_status(const struct map *map);

@@ -60,6 +60,7 @@ struct map {
 	struct fetch *recalled; /* of the last recall(), whose finding is lent */
 	struct map_kept kept;
 	struct holders *holders;
+	struct rehearsals *rehearsals;
 
 	struct flight *table; /* by the name that was asked for */
 	struct flights queued; /* to be sent */

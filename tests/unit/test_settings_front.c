@@ -488,6 +488,23 @@ static const struct mistake front_mistakes[] = {
     {"unknown logins go where nobody logs in",
 	"destinations = ( { name = \"a\"; } );\nfrontd = { unknown_login = \"a\"; };\n",
 	"f:2: frontd.unknown_login: destination a has no services: nobody can log in there\n"},
+    {"logins are tried elsewhere, too",
+	"destinations = ( { name = \"a\"; rehearse = \"b\"; services = ( { " WRAPPED "} ); },\n"
+	"{ name = \"b\"; services = ( { " WRAPPED "} ); } );\n",
+	""},
+    {"logins are tried where they were",
+	"destinations = ( { name = \"a\"; rehearse = \"a\"; services = ( { " WRAPPED "} ); } );\n",
+	"f:1: destinations.rehearse: is this destination itself: its logins have succeeded "
+	"already\n"},
+    {"logins are tried nowhere",
+	"destinations = ( { name = \"a\"; rehearse = \"new\"; services = ( { " WRAPPED
+	"} ); } );\n",
+	"f:1: destinations.rehearse: there is no destination new\n"},
+    {"logins are tried where nobody logs in",
+	"destinations = ( { name = \"a\"; rehearse = \"b\"; },\n{ name = \"b\"; } );\n",
+	"f:1: destinations.rehearse: destination b has no services: nobody can log in there\n"
+	"f:1: destinations.rehearse: is for destinations with services only: without them nobody "
+	"logs in\n"},
     {"a destination that was refused is not missing",
 	"destinations = 5;\nfrontd = { unknown_login = \"a\"; };\n",
 	"f:1: destinations: must be a list of groups: ( { ... }, { ... } ), but is a number\n"},
