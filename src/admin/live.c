@@ -25,30 +25,37 @@ static const char *const protocol_names[] = {
     [LISTEN_SINK] = "sink",
 };
 
-/* One finding; fix may be NULL. Counts it, and says it. */
-static void __attribute__((format(printf, 5, 6)))
-say(struct live *live, bool good, const char *what, const char *fix, const char *format, ...)
+void
+live_say(struct live *live, enum live_state state, const char *what, const char *fix,
+    const char *format, ...)
 {
+	static const char *const words[] = {
+	    [LIVE_BAD] = "FAILS", [LIVE_GOOD] = "ok", [LIVE_OPEN] = "open"};
 	struct buf text = BUF_INIT;
 	va_list args;
 
 	va_start(args, format);
 	buf_vaddf(&text, format, args);
 	va_end(args);
-	live->good += good;
-	live->bad += !good;
+	live->good += state == LIVE_GOOD;
+	live->bad += state == LIVE_BAD;
 	if (live->admin->json) {
-		admin_print_json(json_pack("{s:s, s:b, s:o, s:s*}", "check", what, "ok", good,
-		    "detail", admin_json_text(buf_str(&text)), "fix", fix));
+		admin_print_json(json_pack("{s:s, s:o, s:o, s:s*}", "check", what, "ok",
+		    state == LIVE_OPEN ? json_null() : json_boolean(state == LIVE_GOOD), "detail",
+		    admin_json_text(buf_str(&text)), "fix", fix));
 	} else {
-		printf("%-6s %-9s ", good ? "ok" : "FAILS", what);
+		printf("%-6s %-9s ", words[state], what);
 		admin_print_text(stdout, buf_str(&text));
 		putchar('\n');
 		if (fix != NULL)
 			printf("                 fix: %s\n", fix);
+		fflush(stdout); /* some steps take long */
 	}
 	buf_fini(&text);
 }
+
+/* What is good or bad. */
+#define say(live, good, ...) live_say(live, (good) ? LIVE_GOOD : LIVE_BAD, __VA_ARGS__)
 
 void
 live_redis(struct live *live)

@@ -45,6 +45,8 @@ struct service_settings {
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL where not given */
 	const char **pins; /* SHA-256 of a public key, hex; one of them must match */
 	size_t pin_count;
+	const char **who; /* a program and its arguments: %a %u %d %o %%; none: nobody can tell */
+	size_t who_count;
 	const char *login; /* name to log in with: %a %u %d %l %%; "" = as the client says it */
 	int64_t connect_timeout_ms;
 	int line;

@@ -131,6 +131,24 @@ check_login_name(struct settings *settings, const struct service_settings *s)
 		    "%s has no %%a, %%u or %%l: everybody would log in by the same name", s->login);
 }
 
+/* Only splitmx check --live runs it. */
+static void
+check_who(struct settings *settings, const struct service_settings *s)
+{
+	static const char setting[] = "destinations.services.who";
+	int line = settings_line(settings, &s->who);
+
+	check_not_empty(settings, &s->who, s->who_count, setting, "names no command");
+	if (line <= 0 || s->who_count == 0)
+		return;
+	if (!pattern_fits(PATTERN_PATH, s->who[0]))
+		settings_problem(settings, line, setting,
+		    "%s is not an absolute path; no shell looks for it", s->who[0]);
+	for (size_t i = 1; i < s->who_count; i++)
+		check_expansions(settings, s->who[i], settings_line(settings, &s->who[i]), setting,
+		    "audo", "au");
+}
+
 static void
 check_service(struct settings *settings, const struct service_settings *s)
 {
@@ -138,6 +156,7 @@ check_service(struct settings *settings, const struct service_settings *s)
 	check_not_ours(settings, s);
 	check_caller(settings, s);
 	check_login_name(settings, s);
+	check_who(settings, s);
 	if (settings_line(settings, &s->tls) <= 0)
 		return;
 	if (s->tls == TLS_MODE_NONE)

@@ -74,6 +74,57 @@ class Check(AdminCase):
         self.assertIn("HTTP/1.0", bad[2])
 
 
+# What a server may be, and what is said of it.
+HOSTILE = {
+    "it says nothing": (b"\r\n", "it says "),
+    "it is another protocol": (b"220 mx ESMTP\r\n", 'it says "220 mx ESMTP"$'),
+    "it will not": (b"* BYE Not now\r\n", r'it says "\* BYE Not now"$'),
+    "it stops in the middle": (b"* OK [CAPABILITY IMAP4rev1] Ready\r\n", "it has closed|Broken pipe|reset by peer"),
+    "it sends orders to the terminal": (b"\x1b[2J\x07\r\n", r"it says \S*\\x1b\[2J\\x07"),
+    "it never ends a line": (b"* OK " + b"x" * 20000, "a line of more than 16384 bytes"),
+    "it never ends an answer": (b"* CAPABILITY X\r\n" * 1100, "an answer without end"),
+}
+
+
+class Servers(AdminCase):
+    def server(self, name, greeting):
+        peer = Peer(self.lab.path(name), lambda request: greeting)
+        self.addCleanup(peer.stop)
+        return "unix:" + self.lab.path(name)
+
+    def test_whatever_a_server_is_it_is_named(self):
+        addresses = [self.server(f"server{number}", greeting) for number, (greeting, _) in enumerate(HOSTILE.values())]
+        self.settings["destinations"][0]["services"] = [
+            {"protocol": "imap", "addresses": addresses, "tls": "none", "trusted": True, "caller": "none"}]
+        self.write_settings()
+        rows = [r for r in self.tells(UNAVAILABLE, "check", "--live") if r["check"] == "server"]
+        self.assertEqual(len(HOSTILE), len(rows), rows)
+        for (name, (_, said)), address, row in zip(HOSTILE.items(), addresses, rows):
+            with self.subTest(name):
+                self.assertFalse(row["ok"])
+                self.assertTrue(row["detail"].startswith(f"imap at old, {address}: "), row)
+                self.assertRegex(row["detail"], said)
+
+    def test_options_that_mean_nothing_by_themselves(self):
+        for words in (("--login", "ann@floor.org"), ("--live", "--from", "127.0.0.9"), ("--ca-file", "/x"),
+                      ("--live", "--password-file", "/x"), ("--front-name", "x"), ("--postfix", "/x")):
+            with self.subTest(words):
+                self.says(USAGE, "check", *words)
+                self.assertIn(" is for use with --", self.error)
+
+    def test_without_a_password_nobody_logs_in(self):
+        for words in ((), ("--password-file", self.lab.path("nothing")), ("--password-file", self.lab.write("empty", ""))):
+            with self.subTest(words):
+                for path in words[1:]:
+                    if os.path.exists(path):
+                        os.chmod(path, 0o600)
+                argv = self.argv("check", "--live", "--login", "ann@floor.org", *words)
+                done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+                                      env=self.lab.environment, start_new_session=True, timeout=60)  # no terminal
+                self.assertEqual(66, done.returncode, done.stdout + done.stderr)
+                self.assertRegex(done.stderr, "password|No such file")
+
+
 @unittest.skipUnless(shutil.which("postconf"), "Postfix is not installed")
 class Postfix(AdminCase):
     """A configuration directory is enough: no Postfix runs."""

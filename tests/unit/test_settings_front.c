@@ -488,6 +488,15 @@ static const struct mistake front_mistakes[] = {
     {"unknown logins go where nobody logs in",
 	"destinations = ( { name = \"a\"; } );\nfrontd = { unknown_login = \"a\"; };\n",
 	"f:2: frontd.unknown_login: destination a has no services: nobody can log in there\n"},
+    {"who is there", SERVICE(CLEAR "trusted = true; who = ( \"/bin/who\", \"%a %u %d %o %%\" );"),
+	""},
+    {"who without a program", SERVICE(CLEAR "trusted = true; who = ();"),
+	IN_SERVICE "who: names no command\n"},
+    {"who of a shell", SERVICE(CLEAR "trusted = true; who = ( \"doveadm who\" );"),
+	IN_SERVICE "who: doveadm who is not an absolute path; no shell looks for it\n"},
+    {"who of nobody", SERVICE(CLEAR "trusted = true; who = ( \"/bin/who\", \"%l\" );"),
+	IN_SERVICE "who: %l has a '%' that does not begin one of the expansions it may have; a "
+		   "percent sign is %%\n"},
     {"logins are tried elsewhere, too",
 	"destinations = ( { name = \"a\"; rehearse = \"b\"; services = ( { " WRAPPED "} ); },\n"
 	"{ name = \"b\"; services = ( { " WRAPPED "} ); } );\n",
