@@ -42,8 +42,7 @@ reach_trust(struct buf *fix, const struct service_settings *service, const char 
 		buf_addf(fix, "in dovecot.conf: login_trusted_networks = %s", front);
 		break;
 	case SERVICE_CALLER_NONE:
-		buf_add_text(fix, "caller is \"none\": no server can know; see CALLERS in "
-				  "splitmx.conf(5)");
+		buf_add_text(fix, "caller is \"none\": this server is told of nobody");
 		break;
 	}
 }

@@ -27,7 +27,7 @@ struct rehearsal {
 	struct rehearse *rehearse;
 	const struct dialect *dialect;
 	struct service *service; /* the other destination's */
-	char *owner, *account;
+	char *owner, *account, *host; /* ours, which a reload may change meanwhile */
 	struct arena *arena; /* what was copied of the credentials; NULL: wiped, and gone */
 	struct credentials credentials;
 	struct buf login; /* the name there, where it is another one */
@@ -75,6 +75,7 @@ end(struct rehearsal *rehearsal)
 	buf_wipe(&rehearsal->login);
 	free(rehearsal->owner);
 	free(rehearsal->account);
+	free(rehearsal->host);
 	loop_bury(rehearse->server->loop, rehearsal, free);
 }
 
@@ -200,7 +201,7 @@ on_turn(void *ctx, bool is_ours, uint64_t wait_ms)
 	    .login = buf_str(&rehearsal->login),
 	    .caller = &rehearsal->nobody,
 	    .way = rehearsal->service->caller == CALLER_PROXY ? CALLER_PROXY : CALLER_NONE,
-	    .host = server->host,
+	    .host = rehearsal->host,
 	    .start_tls = rehearsal->service->tls_mode == TLS_MODE_STARTTLS,
 	    .is_safe = rehearsal->service->is_safe};
 	rehearsal->since_ms = clock_ms();
@@ -296,6 +297,7 @@ rehearse_login(struct rehearse *rehearse, enum dialect_kind kind,
 	rehearsal->service = service_use(service);
 	rehearsal->owner = xstrndup(finding->owner.ptr, finding->owner.len);
 	rehearsal->account = xstrndup(finding->account.ptr, finding->account.len);
+	rehearsal->host = xstrdup(rehearse->server->host);
 	rehearsal->deadline = timer_new(rehearse->server->loop, on_deadline, rehearsal);
 	timer_start(rehearsal->deadline, ASK_MS);
 	LIST_INSERT_HEAD(&rehearse->rehearsals, rehearsal, entry);
