@@ -30,7 +30,12 @@ class Frontd(Policyd):
         super().__init__(lab, everything, name=name, redis=redis, start=start, binary="splitmx-frontd", **options)
 
     def services(self, dovecot):
-        """What this home serves: its Dovecot's protocols, and its Postfix's submission if it has one (.submission)."""
+        """What this home serves: its Dovecot's protocols, and its Postfix's submission if it has one (.submission).
+
+        A home that has a service of its own (lab.load.Backend) is reached as that says.
+        """
+        if getattr(dovecot, "service", None):
+            return [dovecot.service]
         ports = getattr(dovecot, "ports", None) or {"imap": dovecot.imap_port}
         callers = {"imap": "id", "pop3": "xclient", "sieve": "xclient"}
         services = [{"protocol": protocol, "addresses": [f"inet:127.0.0.1:{port}"], "tls": "none", "trusted": True,
