@@ -11,7 +11,8 @@ from .policyd import Policyd
 class Frontd(Policyd):
     """The login front. homes: destination -> its Dovecot; listeners: protocol and TLS mode -> port."""
 
-    def __init__(self, lab, homes, name="frontd", redis=None, settings=None, listen=None, start=True, **options):
+    def __init__(self, lab, homes, name="frontd", redis=None, settings=None, listen=None, start=True,
+                 binary="splitmx-frontd", **options):
         self.homes = homes
         self.ports = {}
         front = {"workers": 1, "drain_timeout": 1000, "fail_delay": 100, "listen": []}
@@ -27,7 +28,7 @@ class Frontd(Policyd):
                 everything.setdefault(key, {}).update(value)
             else:
                 everything[key] = value
-        super().__init__(lab, everything, name=name, redis=redis, start=start, binary="splitmx-frontd", **options)
+        super().__init__(lab, everything, name=name, redis=redis, start=start, binary=binary, **options)
 
     def services(self, dovecot):
         """What this home serves: its Dovecot's protocols, and its Postfix's submission if it has one (.submission).

@@ -16,7 +16,7 @@ import time
 
 from .core import BUILD, Failure, Process, tail
 
-TOOL = os.path.join(BUILD, "tests", "bench", "front_load")
+TOOL = os.path.join(os.environ.get("SPLITMX_PLAIN", BUILD), "tests", "bench", "front_load")
 
 
 def words(port, tls, options):

@@ -1,0 +1,42 @@
+"""What the kernel knows of a process: its CPU time, its memory, its descriptors, its children."""
+
+import os
+
+
+def tree(pid):
+    """This process and all below it."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [pid] + [p for child in f.read().split() for p in tree(int(child))]
+
+
+def cpu_s(pids):
+    """Seconds of CPU that these processes have used, all their threads, system calls included.
+
+    schedstat has what utime + stime of stat has, in nanoseconds instead of ticks.
+    """
+    total = 0
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def pss_kib(pids):
+    """Memory, what is shared counted in parts (proc(5), smaps_rollup)."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+    return total
+
+
+def files(pid):
+    """What its descriptors lead to, one name for each."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return found
