@@ -10,6 +10,9 @@
  * stood when they were last renewed, or shortened by an acknowledgement: that is
  * what writers wait for. A lease that is given up because a new session has
  * missed something is no such end: the claims are asked about in that session.
+ *
+ * What ends is ended at a pace: an account of a thousand sessions is told so a few at
+ * a time, and those of others, which wait for the same loop, notice nothing.
  */
 #include "map/holders.h"
 
@@ -21,7 +24,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { ASK_MOST = 256 }; /* in one turn, where memory answers at once */
+enum {
+	ASK_MOST = 256, /* in one turn, where memory answers at once */
+	END_MOST = 8, /* before a pause, in which the loop is for others */
+	END_PAUSE_MS = 1,
+};
 
 struct holders {
 	struct map *map;
@@ -31,6 +38,8 @@ struct holders {
 	struct timer *believing; /* until nobody can be believed any more */
 	uint64_t believed_ms; /* when that is */
 	uint64_t acknowledged;
+	uint64_t ended; /* of those that were ever ended, how many before the last pause */
+	bool put_off; /* some answer came when enough had been ended: it is asked for again */
 };
 
 /* ---- barriers */
@@ -69,11 +78,26 @@ settle(struct holders *holders)
 
 /* ---- asking again */
 
+static uint64_t
+ended_ever(const struct holders *holders)
+{
+	struct claims_counters counters;
+
+	claims_count(holders->claims, &counters);
+	return counters.ended;
+}
+
+static bool
+has_ended_enough(const struct holders *holders)
+{
+	return ended_ever(holders) - holders->ended >= END_MOST;
+}
+
 static void
 ask_soon(struct holders *holders)
 {
 	if (!timer_is_running(holders->asking))
-		timer_start(holders->asking, 0);
+		timer_start(holders->asking, has_ended_enough(holders) ? END_PAUSE_MS : 0);
 }
 
 static void
@@ -81,8 +105,12 @@ answer(struct holders *holders, struct claim *claim, const struct finding *findi
 {
 	struct finding doubt = {.verdict = VERDICT_TEMP};
 
-	if (finding->source == SOURCE_GRACE || !link_is_live(holders->map->link))
+	if (finding->source == SOURCE_GRACE || !link_is_live(holders->map->link)) {
 		finding = &doubt;
+	} else if (has_ended_enough(holders)) {
+		finding = &doubt;
+		holders->put_off = true;
+	}
 	claims_answer(holders->claims, claim, finding);
 }
 
@@ -118,11 +146,15 @@ on_asking(void *ctx)
 	struct claim *claim;
 	int asked = 0;
 
+	holders->ended = ended_ever(holders);
+	if (holders->put_off)
+		claims_again(holders->claims);
+	holders->put_off = false;
 	while (asked++ < ASK_MOST && link_is_live(holders->map->link) &&
-	       (claim = claims_next(holders->claims)) != NULL)
+	       !has_ended_enough(holders) && (claim = claims_next(holders->claims)) != NULL)
 		ask_one(holders, claim);
 	settle(holders);
-	if (asked > ASK_MOST)
+	if (asked > ASK_MOST || has_ended_enough(holders))
 		ask_soon(holders);
 }
 

@@ -74,6 +74,17 @@ class Claims(Scripted):
         wait_for("its acknowledgement", 5, lambda: self.acknowledged(waiting), [self.drive.log])
         self.assertTrue(self.drive.ends.empty(), "bob's was asked about, and stands")
 
+    def test_a_crowd_of_one_account_ends_to_the_last_one(self):
+        """A few at a time (holders.c): who was put off is asked about again."""
+        self.begin()
+        for _ in range(50):
+            self.drive.claim("ann@example.org")
+        bob = self.drive.claim("bob@example.org")
+        self.flip(ANN, "new")
+        self.confirm("ann@example.org")
+        self.assertEqual(self.drive.claims(), {bob: "old"})
+        self.assertEqual(50, self.drive.status()["claims"]["ended"])
+
     def test_holds_end_what_they_are_meant_for(self):
         self.begin()
         session, delivery = self.drive.claim("ann@example.org", "all"), self.drive.claim("ann@example.org", "mail")
