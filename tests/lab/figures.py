@@ -23,11 +23,14 @@ def cpu_s(pids):
 
 
 def pss_kib(pids):
-    """Memory, what is shared counted in parts (proc(5), smaps_rollup)."""
+    """Their own memory, what they share with each other counted in parts (proc(5), smaps_rollup).
+
+    Without the pages of files: how much of a library is theirs depends on who else on this machine uses it just now.
+    """
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-            total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+            total += sum(int(line.split()[1]) for line in f if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return total
 
 
