@@ -183,9 +183,7 @@ talk_from(const struct talk *talk)
 void
 talk_address(const struct talk *talk, struct sockaddr_storage *own_r)
 {
-	struct sockaddr_storage peer;
-
-	conn_addresses(talk->conn, &peer, own_r);
+	conn_own_address(talk->conn, own_r);
 }
 
 const char *
