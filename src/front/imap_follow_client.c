@@ -3,6 +3,7 @@
  */
 #include "base/mem.h"
 #include "front/imap_follow_inside.h"
+#include "front/imap_id.h"
 
 /*
  * What would end the authenticated state, or hide where commands end, or belongs
@@ -135,6 +136,31 @@ refused_of(struct str word)
 	return NULL;
 }
 
+/*
+ * What a client says of itself passes, without the names by which fronts tell who
+ * is calling. Literals are for more than anybody has to say here.
+ */
+static bool
+pass_id(struct imap_follow *follow, struct str tag, struct str args, struct buf *in,
+    struct buf *to_backend)
+{
+	struct client_id *id = client_id_new();
+	unsigned ttl;
+	bool is_id =
+	    imap_space(&args) && str_find(args, '\r') == args.len && imap_id_read(args, id, &ttl);
+
+	if (is_id) {
+		buf_add_str(to_backend, tag);
+		buf_add_text(to_backend, " ID ");
+		client_id_say(id, NULL, to_backend);
+		buf_add_text(to_backend, "\r\n");
+		follow->searched = 0;
+		buf_consume(in, str_find(buf_str(in), '\n') + 1);
+	}
+	client_id_free(&id);
+	return is_id;
+}
+
 /* Enough of a line to know its command, and all of it unless it is very long. */
 static bool
 has_command(struct imap_follow *follow, struct str all, struct str *line_r, bool *is_whole_r)
@@ -155,7 +181,7 @@ begin_command(struct imap_follow *follow, struct buf *in, struct buf *to_backend
 {
 	struct str all = buf_str(in), line, tag, word, rest;
 	const struct refused *refused;
-	bool is_whole;
+	bool is_whole, was_last;
 
 	if (follow->follow.phase != FOLLOW_RUNNING || !has_command(follow, all, &line, &is_whole))
 		return false;
@@ -165,6 +191,13 @@ begin_command(struct imap_follow *follow, struct buf *in, struct buf *to_backend
 		return refuse(follow, tag, refused->answer, in, to_client);
 	if (!imap_tags_add(&follow->tags, tag))
 		return false;
+	if (str_is_nocase(word, "ID")) {
+		if (is_whole && pass_id(follow, tag, rest, in, to_backend))
+			return true;
+		imap_tags_remove(&follow->tags, tag, &was_last);
+		return refuse(follow, tag, STR(" BAD ID wants a list of quoted strings"), in,
+		    to_client);
+	}
 	follow->searched = 0;
 	follow->has_logout |= str_is_nocase(word, "LOGOUT");
 	follow->client = CLIENT_LINE;

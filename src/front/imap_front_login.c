@@ -5,6 +5,7 @@
  */
 #include "front/imap_front_inside.h"
 
+#include "front/imap_id.h"
 #include "front/in_hand.h"
 #include "front/sasl_inside.h"
 
@@ -154,61 +155,6 @@ imap_front_sasl_line(struct imap_front *front, struct str line, struct buf *out)
 
 /* ---- ID */
 
-/* A string as it is in "in", without escapes: ID's are short, and no secrets. */
-static bool
-take_field(struct str *rest, char *room, size_t most, struct str *text_r, bool *is_nil_r)
-{
-	struct imap_string string;
-	struct str atom = str_make(rest->ptr, str_find(*rest, ' '));
-
-	if (atom.len > 0 && atom.ptr[atom.len - 1] == ')')
-		atom.len--;
-	*is_nil_r = str_is_nocase(atom, "NIL");
-	*text_r = STR("");
-	if (*is_nil_r) {
-		*rest = str_from(*rest, atom.len);
-		return true;
-	}
-	if (!imap_string(rest, &string) || string.raw.len > 2 * most)
-		return false;
-	*text_r = str_make(room, imap_string_copy(&string, room));
-	return true;
-}
-
-/* A front before us counts down, so that two that send to each other come to an end. */
-static void
-note_ttl(struct str name, struct str value, unsigned *ttl)
-{
-	uint64_t hops;
-
-	if (str_is_nocase(name, "x-proxy-ttl") && str_number(value, 1000, &hops))
-		*ttl = hops > 0 ? (unsigned)hops : 1; /* 1 cannot be spent either */
-}
-
-/* "(" string nstring ... ")": RFC 2971, section 4. */
-static bool
-take_fields(struct client_id *id, struct str rest, unsigned *ttl)
-{
-	char names[2 * CLIENT_ID_NAME_MOST], values[2 * CLIENT_ID_VALUE_MOST];
-	struct str name, value;
-	bool is_nil;
-
-	if (rest.len == 0 || rest.ptr[0] != '(')
-		return false;
-	rest = str_from(rest, 1);
-	while (!str_is(rest, ")")) {
-		if (!take_field(&rest, names, CLIENT_ID_NAME_MOST, &name, &is_nil) || is_nil ||
-		    !imap_space(&rest) ||
-		    !take_field(&rest, values, CLIENT_ID_VALUE_MOST, &value, &is_nil) ||
-		    !client_id_add(id, name, value, is_nil))
-			return false;
-		note_ttl(name, value, ttl);
-		if (!imap_space(&rest) && !str_is(rest, ")"))
-			return false;
-	}
-	return true;
-}
-
 /* The last one counts, if it is one. */
 enum front_step
 imap_front_identify(struct imap_front *front, const struct imap_call *call)
@@ -216,8 +162,7 @@ imap_front_identify(struct imap_front *front, const struct imap_call *call)
 	struct client_id *id = client_id_new();
 	struct str rest = call->args;
 
-	if (!imap_space(&rest) ||
-	    (!str_is_nocase(rest, "NIL") && !take_fields(id, rest, &front->front.ttl))) {
+	if (!imap_space(&rest) || !imap_id_read(rest, id, &front->front.ttl)) {
 		client_id_free(&id);
 		return imap_front_mistake(front, call, STR("BAD This is no list of RFC 2971"));
 	}

@@ -122,7 +122,22 @@ static const struct row {
     {"LOGOUT", {C("a LOGOUT\r\n"), B("* BYE\r\na OK\r\n")}, STR("a LOGOUT\r\n"),
 	STR("* BYE\r\na OK\r\n"), FOLLOW_RUNNING, false},
 
+    {"what a client says of itself, and not of its way",
+	{C("a ID (\"name\" \"x\" \"X-Originating-IP\" \"192.0.2.1\" \"os\" NIL)\r\nb id nil\n"
+	   "c Id (\"x-proxy-ttl\" \"9\" \"x-session-id\" \"a\\\"b\")\r\n"),
+	    B("* ID NIL\r\na OK\r\nb OK\r\nc OK\r\n")},
+	STR("a ID (\"name\" \"x\" \"os\" NIL)\r\nb ID NIL\r\nc ID NIL\r\n"),
+	STR("* ID NIL\r\na OK\r\nb OK\r\nc OK\r\n"), FOLLOW_RUNNING, false},
+
     /* what does not pass */
+    {"ID that is no list of quoted strings",
+	{C("a ID\r\nb ID x\r\nc ID (\"a\" {1+}\r\nb)\r\nd ID (\"x\" \"y\"\r\n"
+	   "e ID {15}\r\nf ID (\"x\ry\" \"z\")\r\ng NOOP\r\n")},
+	STR("g NOOP\r\n"),
+	STR("a BAD ID wants a list of quoted strings\r\nb BAD ID wants a list of quoted strings\r\n"
+	    "c BAD ID wants a list of quoted strings\r\nd BAD ID wants a list of quoted strings\r\n"
+	    "e BAD ID wants a list of quoted strings\r\nf BAD ID wants a list of quoted strings\r\n"),
+	FOLLOW_RUNNING, true},
     {"commands that would end the authenticated state, or hide boundaries",
 	{C("a LOGIN x y\r\nb AUTHENTICATE PLAIN\r\nc STARTTLS\r\nd compress DEFLATE\r\n"
 	   "e Unauthenticate\r\nf NOOP\r\n")},
