@@ -1,5 +1,6 @@
 """What the kernel knows of a process: its CPU time, its memory, its descriptors, its children."""
 
+import glob
 import os
 
 
@@ -35,11 +36,11 @@ def pss_kib(pids):
 
 
 def files(pid):
-    """What its descriptors lead to, one name for each."""
+    """What its descriptors lead to, one name for each; threads that write files have tables of their own."""
     found = []
-    for number in os.listdir(f"/proc/{pid}/fd"):
+    for descriptor in glob.glob(f"/proc/{pid}/task/*/fd/*"):
         try:
-            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+            found.append(os.readlink(descriptor))
         except FileNotFoundError:
             pass  # closed meanwhile
     return found

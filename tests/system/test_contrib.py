@@ -111,7 +111,7 @@ class DovecotTest(Case):
 
     def test_every_line_is_loaded(self):
         alone = self.lab.write("alone.conf", f"protocols = imap pop3 sieve\n!include {self.included}\n")
-        loaded = self.lab.run(["doveconf", "-c", alone])
+        loaded = self.lab.run(["doveconf", "-P", "-c", alone])
         self.assertEqual("", loaded.stderr)
         settings, ours = dovecot_settings(loaded.stdout), dovecot_settings(self.lines)
         self.assertGreater(len(ours), 15)
