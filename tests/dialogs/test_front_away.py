@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 from mapdrive import FakeRedis
 
+from lab.black_hole import black_hole
 from lab.callers import CALLERS
 from lab.case import LabCase
 from lab.core import wait_for
@@ -133,17 +134,8 @@ class FromTheStart(Away):
         self.never_there("refused", f"redis://127.0.0.1:{self.lab.port()}")
 
     def test_A12_black_holed(self):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(0)
-            full = [socket.socket() for _ in range(3)]
-            for one in full:  # the queue takes one or two of them, and drops every SYN from then on
-                one.setblocking(False)
-                one.connect_ex(listener.getsockname())
-            time.sleep(0.1)
-            self.never_there("hole", f"redis://127.0.0.1:{listener.getsockname()[1]}")
-            for one in full:
-                one.close()
+        with black_hole() as port:
+            self.never_there("hole", f"redis://127.0.0.1:{port}")
 
 
 class Troubles(Away):

@@ -2,13 +2,13 @@
 
 import os
 import re
-import socket
 import threading
 import time
 from types import SimpleNamespace
 
 from mapdrive import FakeRedis
 
+from lab.black_hole import black_hole
 from lab.case import LabCase
 from lab.core import wait_for
 from lab.policyd import Policyd
@@ -97,17 +97,8 @@ class FromTheStart(Away):
         self.never_there("refused", f"redis://127.0.0.1:{self.lab.port()}")
 
     def test_A12_black_holed(self):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(0)
-            full = [socket.socket() for _ in range(3)]
-            for one in full:  # the queue takes one or two of them, and drops every SYN from then on
-                one.setblocking(False)
-                one.connect_ex(listener.getsockname())
-            time.sleep(0.1)
-            self.never_there("hole", f"redis://127.0.0.1:{listener.getsockname()[1]}")
-            for one in full:
-                one.close()
+        with black_hole() as port:
+            self.never_there("hole", f"redis://127.0.0.1:{port}")
 
     def test_A12_without_a_list_of_domains_nothing_is_foreign(self):
         self.begin("nolist", f"redis://127.0.0.1:{self.lab.port()}")
