@@ -79,7 +79,15 @@ class Metrics(PolicydCase):
         self.assertEqual(1, openmetrics.value(numbers, "splitmx_map_epoch"))
         self.assertLess(0, openmetrics.value(numbers, "splitmx_map_round_trip_seconds"))
         self.assertLess(openmetrics.value(numbers, "splitmx_map_round_trip_seconds"), 15)
-        self.assertLess(0, openmetrics.value(numbers, "splitmx_map_questions", "_total"))
+
+    def test_questions_to_the_map_are_counted(self):
+        def asked():  # a client belongs to either worker
+            return sum(openmetrics.value(self.numbers(w), "splitmx_map_questions", "_total") for w in (0, 1))
+
+        before = asked()
+        with self.policyd.socketmap() as client:
+            client.ask("transport", "ann@example.org")
+        self.assertEqual(before + 1, asked())
 
     def test_C21_no_account_and_no_address_is_in_it(self):
         with self.policyd.socketmap() as client:
