@@ -73,6 +73,18 @@ struct server {
 	void *drained_ctx;
 };
 
+/*
+ * server_homes.c: the destinations of these settings. -1 and *fault_r for what
+ * cannot be; check adds each such one to the settings' problems.
+ */
+int homes_new(const struct settings *settings, struct home **homes_r, struct fault *fault_r);
+void homes_free(struct home **homes);
+void homes_check(struct settings *settings);
+
+/* In the place of the former ones; what was known of their services stays known. */
+void server_take_homes(struct server *server, struct home **homes);
+void server_drop_homes(struct server *server);
+
 /* The home of an owner; NULL: there is no such destination. */
 struct home *server_home(const struct server *server, struct str owner);
 
@@ -91,6 +103,9 @@ void server_learn(struct server *server, struct service *service, const struct o
 
 /* Run the owner's command that ends the account's sessions there; false: it has none. */
 bool server_run_kick(struct server *server, struct str account, struct str owner);
+
+/* server_settings.c: what a reload has built, at the end of the server. */
+void server_drop_settings(struct server *server);
 
 /* A client finds no room: say so to the operator, though not for each. */
 void server_crowded(struct server *server, const struct front_port *port);
