@@ -1,8 +1,8 @@
 /*
  * login_inside.h - what the parts of a login share                    (driver)
  *
- * login.c has its life and its client, login_route.c whom it belongs to,
- * login_lead.c its way to the backend.
+ * login.c lets it in, login_talk.c speaks with its client, login_route.c knows whom
+ * it belongs to, login_lead.c its way to the backend, login_end.c how it ends.
  */
 #ifndef FRONT_LOGIN_INSIDE_H
 #define FRONT_LOGIN_INSIDE_H
@@ -76,12 +76,21 @@ struct login {
 	struct buf refusal_text;
 };
 
+/* login.c */
 void login_enter(struct login *login, enum login_phase phase);
+const char *login_phase_name(const struct login *login);
 
-/* The client goes; the login does when nothing of it is left at a backend. */
-void login_end(struct login *login, enum login_end why);
+/* login_talk.c */
+void login_begin_tls(struct login *login); /* before the first word */
+void login_shaken(struct login *login); /* TLS stands */
+void login_greet(struct login *login);
 void login_go_on(struct login *login); /* the front machine reads what is there */
+void login_on_pause(void *ctx); /* its timer has ended: it is time to say something */
+
+/* login_end.c: the client goes; the login does when nothing of it is left at a backend. */
+void login_end(struct login *login, enum login_end why);
 void login_await_end(struct login *login); /* of the backend that was left; not for ever */
+void login_on_deadline(void *ctx); /* its timer has ended */
 
 /* login_route.c */
 void login_route(struct login *login); /* the credentials are there */
