@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fuzz_follow(&dialect_pop3, data, size);
+	static const struct fuzz_sides sides = {.dialect = &dialect_pop3};
+
+	fuzz_follow(&sides, data, size);
 	return 0;
 }

@@ -17,6 +17,11 @@ enum {
 	UNSAFE = 2, /* the leg is clear, and nobody said that this is well */
 	XCLIENT = 4, /* caller = xclient */
 	OTHER_NAME = 8, /* the login name is rewritten */
+	TELL_ID = 16, /* caller = id */
+	CLIENT_ID = 32, /* the client has said which program it is */
+	SIX = 64, /* it comes by IPv6 */
+	ODD_HELLO = 128, /* what it calls itself is no plain name */
+	NOBODY = 256, /* it has no address, and said no EHLO */
 };
 
 /* clang-format off */
@@ -50,29 +55,55 @@ struct house {
 	const struct back_row *row;
 	struct back_task task;
 	struct caller caller;
+	struct client_id *id;
 	struct back *back;
 	struct fault fault;
 	struct buf in, out;
 };
 
 static inline void
+house_call(struct house *house, unsigned how)
+{
+	house->caller = (struct caller){.client_ip = "192.0.2.7",
+	    .client_port = 51022,
+	    .local_ip = "198.51.100.1",
+	    .local_port = 995,
+	    .session = "0123456789abcdef",
+	    .ttl = 4};
+	house->task.hello = STR("pc.test");
+	if (how & SIX) {
+		house->caller.client_ip = "2001:db8::7";
+		house->caller.local_ip = "::ffff:203.0.113.9";
+	}
+	if (how & NOBODY) {
+		house->caller.client_ip = "unknown";
+		house->caller.client_port = 0;
+		house->task.hello = STR("");
+	}
+	if (how & ODD_HELLO)
+		house->task.hello = STR("my=pc+");
+	if (how & CLIENT_ID) {
+		house->id = client_id_new();
+		assert_true(client_id_add(house->id, STR("name"), STR("mutt"), false));
+		house->task.id = house->id;
+	}
+}
+
+static inline void
 house_init(struct house *house, const struct dialect *dialect, unsigned how,
     const struct credentials *credentials)
 {
-	*house = (struct house){.row = &dialect->back,
-	    .caller = {.client_ip = "192.0.2.7",
-		.client_port = 51022,
-		.local_ip = "198.51.100.1",
-		.local_port = 995,
-		.session = "0123456789abcdef",
-		.ttl = 4}};
+	*house = (struct house){.row = &dialect->back};
 	house->task = (struct back_task){.credentials = credentials,
 	    .login = how & OTHER_NAME ? STR("ann@old") : STR(""),
 	    .caller = &house->caller,
-	    .way = how & XCLIENT ? CALLER_XCLIENT : CALLER_NONE,
+	    .way = how & XCLIENT   ? CALLER_XCLIENT
+		   : how & TELL_ID ? CALLER_ID
+				   : CALLER_NONE,
 	    .host = "mx.test",
 	    .start_tls = how & START_TLS,
 	    .is_safe = !(how & UNSAFE)};
+	house_call(house, how);
 	house->back = house->row->new (&house->task);
 }
 
@@ -80,6 +111,7 @@ static inline void
 house_fini(struct house *house)
 {
 	house->row->free(house->back);
+	client_id_free(&house->id);
 	buf_fini(&house->in);
 	buf_fini(&house->out);
 }
@@ -92,6 +124,20 @@ house_note(struct house *house, const char *what, struct str text)
 		buf_add_byte(&house->out, ' ');
 	buf_add_str(&house->out, text);
 	buf_add_byte(&house->out, '>');
+}
+
+/* What came before the answer, and is to be passed on, stands before a bar. */
+static inline void
+house_note_accepted(struct house *house)
+{
+	struct buf text = BUF_INIT;
+
+	buf_add_str(&text, house->back->untagged);
+	if (buf_len(&text) > 0)
+		buf_add_byte(&text, '|');
+	buf_add_str(&text, house->back->text);
+	house_note(house, "accepted", buf_str(&text));
+	buf_fini(&text);
 }
 
 static inline enum back_step
@@ -114,8 +160,7 @@ house_feed(struct house *house, struct str piece)
 			house->row->respond(house->back, STR("Y2xpZW50"), &house->out);
 			break;
 		case BACK_ACCEPTED:
-			assert_int_equal(house->back->untagged.len, 0);
-			house_note(house, "accepted", house->back->text);
+			house_note_accepted(house);
 			return step;
 		case BACK_REFUSED:
 			house_note(house, house->back->refusal == REFUSAL_WRONG ? "wrong" : "later",
@@ -163,12 +208,12 @@ house_hold_all(const struct dialect *dialect, const struct back_row_case *rows, 
 	}
 }
 
-/* Behind OK to STARTTLS nothing may come in clear: however little it is. */
+/* Behind OK to STARTTLS nothing may come in clear, sensible or not, however little it is. */
 static inline void
 house_goes_on_in_clear(const struct dialect *dialect, const struct credentials *credentials,
-    const char *greeting, const char *ok, const char *hears)
+    const char *greeting, const char *ok, const char *next, const char *hears)
 {
-	static const struct str behind[] = {STR("+OK\r\n"), STR("O"), STR("\0")};
+	const struct str behind[] = {str_of(next), str_make(next, 1), STR("\0")};
 
 	for (size_t i = 0; i < ARRAY_LEN(behind); i++) {
 		struct buf bytes = BUF_INIT;
@@ -187,23 +232,25 @@ house_goes_on_in_clear(const struct dialect *dialect, const struct credentials *
 	}
 }
 
-static inline void
+/* A flood is broken off before much of it is held; how many bytes it had by then. */
+static inline size_t
 house_flood(const struct dialect *dialect, const struct credentials *credentials, const char *begin,
     const char *more)
 {
 	enum back_step step = BACK_WAIT;
 	struct house house;
-	size_t held = 0;
+	size_t held = 0, said = 0;
 
 	house_init(&house, dialect, 0, credentials);
 	house_feed(&house, str_of(begin));
-	for (size_t said = 0; said < 1000000 && step == BACK_WAIT; said += strlen(more)) {
+	for (; said < 1000000 && step == BACK_WAIT; said += strlen(more)) {
 		step = house_feed(&house, str_of(more));
 		held = buf_len(&house.in) > held ? buf_len(&house.in) : held;
 	}
 	if (step != BACK_BROKEN || held > 32 * 1024)
 		fail_msg("\"%s\" and \"%s\": step %d, %zu held", begin, more, (int)step, held);
 	house_fini(&house);
+	return said;
 }
 
 /* What a machine says to leave, behind what it has said already. */
@@ -218,7 +265,8 @@ house_quits(const struct dialect *dialect, const struct credentials *credentials
 	buf_clear(&house.out);
 	house.row->quit(house.back, &house.out);
 	assert_string_equal(buf_cstr(&house.out), quits);
-	assert_int_equal(house_feed(&house, STR("")), BACK_BROKEN); /* it is over */
+	if (quits[0] != '\0') /* else nothing can be said now: the end of the stream says it */
+		assert_int_equal(house_feed(&house, STR("")), BACK_BROKEN); /* it is over */
 	house_fini(&house);
 }
 

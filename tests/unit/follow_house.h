@@ -2,8 +2,8 @@
  * follow_house.h - a session between two sides
  *
  * A row is what both sides say, in turns, and what each of them hears in the end. Each
- * turn is fed whole, byte by byte, and cut at every place; what is to pass unseen is moved
- * by the machine, or by a driver beside it.
+ * turn is fed whole, byte by byte, and cut at every place, alone and with all others; what
+ * is to pass unseen is moved by the machine, or by a driver beside it.
  */
 #ifndef TESTS_FOLLOW_HOUSE_H
 #define TESTS_FOLLOW_HOUSE_H
@@ -13,7 +13,7 @@
 #include "front/dialect.h"
 #include "unit.h"
 
-enum { TURNS_MOST = 16 };
+enum { TURNS_MOST = 16, WHOLE = 1, SINGLY = 2 };
 
 /* clang-format off */
 #define C(bytes) {'C', STR(bytes)} /* the client says */
@@ -39,11 +39,25 @@ struct session {
 	bool is_driven; /* the driver moves what passes unseen */
 };
 
+/* A backend that has announced this word before the login; NULL: none. */
+static inline void
+session_init_with(struct session *session, const struct dialect *dialect, const char *word)
+{
+	struct offer *offer = offer_new();
+
+	*session = (struct session){.row = &dialect->follow};
+	session->follow = session->row->new ();
+	if (word != NULL)
+		assert_true(offer_add(offer, str_of(word), STR("")));
+	if (session->row->learn != NULL)
+		session->row->learn(session->follow, offer);
+	offer_free(&offer);
+}
+
 static inline void
 session_init(struct session *session, const struct dialect *dialect)
 {
-	*session = (struct session){.row = &dialect->follow};
-	session->follow = session->row->new ();
+	session_init_with(session, dialect, NULL);
 }
 
 static inline void
@@ -98,6 +112,14 @@ session_say(struct session *session, enum side side, struct str bytes)
 }
 
 static inline void
+session_say_many(struct session *session, enum side side, char byte, size_t n)
+{
+	while (n-- > 0)
+		buf_add_byte(&session->in[side], byte);
+	session_pump(session);
+}
+
+static inline void
 session_end(struct session *session)
 {
 	session->row->end(session->follow, BYE_MOVED, &session->out[SIDE_CLIENT],
@@ -137,28 +159,43 @@ session_check(struct session *session, const struct follow_row_case *row, size_t
 		    is_idle ? "idle" : "busy");
 }
 
+/* All turns, the one given cut in this way; TURNS_MOST: each of them is. */
 static inline void
-session_hold_all(const struct dialect *dialect, const struct follow_row_case *rows, size_t count)
+session_hold(const struct dialect *dialect, const char *word, const struct follow_row_case *row,
+    size_t cut_turn, size_t way)
 {
-	for (size_t i = 0; i < count; i++) {
-		size_t longest = 0;
+	for (int driven = 0; driven <= 1; driven++) {
+		struct session session;
 
-		for (const struct turn *turn = rows[i].turns; turn->who != '\0'; turn++)
-			longest = turn->bytes.len > longest ? turn->bytes.len : longest;
-		for (struct cuts cuts = {.len = longest}; cuts_next(&cuts);) {
-			for (int driven = 0; driven <= 1; driven++) {
-				struct session session;
+		session_init_with(&session, dialect, word);
+		session.is_driven = driven;
+		for (size_t i = 0; i < TURNS_MOST && row->turns[i].who != '\0'; i++)
+			session_turn(&session, &row->turns[i],
+			    i == cut_turn || cut_turn == TURNS_MOST ? way : WHOLE);
+		session_check(&session, row, way);
+		session_fini(&session);
+	}
+}
 
-				session_init(&session, dialect);
-				session.is_driven = driven;
-				for (const struct turn *turn = rows[i].turns; turn->who != '\0';
-				     turn++)
-					session_turn(&session, turn, cuts.way);
-				session_check(&session, &rows[i], cuts.way);
-				session_fini(&session);
-			}
+static inline void
+session_hold_row(const struct dialect *dialect, const char *word, const struct follow_row_case *row)
+{
+	session_hold(dialect, word, row, TURNS_MOST, WHOLE);
+	session_hold(dialect, word, row, TURNS_MOST, SINGLY);
+	for (size_t turn = 0; turn < TURNS_MOST; turn++) {
+		for (struct cuts cuts = {.len = row->turns[turn].bytes.len}; cuts_next(&cuts);) {
+			session_hold(dialect, word, row, turn, cuts.way);
+			session_hold(dialect, word, row, TURNS_MOST, cuts.way);
 		}
 	}
+}
+
+static inline void
+session_hold_all(const struct dialect *dialect, const char *word,
+    const struct follow_row_case *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		session_hold_row(dialect, word, &rows[i]);
 }
 
 #endif

@@ -23,7 +23,7 @@ enum {
 
 struct front_play {
 	const struct dialect *dialect;
-	struct str success, later; /* the backend's words */
+	struct str untagged, success, later; /* the backend's words */
 	void (*offer_fn)(struct offer *offer); /* what all backends have */
 };
 
@@ -86,7 +86,7 @@ house_fini(struct house *house)
 static inline void
 house_accept(struct house *house)
 {
-	house->row->accept(house->front, STR(""), house->play->success, &house->out);
+	house->row->accept(house->front, house->play->untagged, house->play->success, &house->out);
 	house->is_in = true;
 }
 
@@ -152,6 +152,25 @@ house_feed(struct house *house, struct str piece)
 	return FRONT_WAIT;
 }
 
+/* What is known of the client, for the backend; and what stays for the session. */
+static inline void
+house_tell_rest(struct house *house)
+{
+	const struct front *front = house->front;
+
+	if (house->row->id != NULL && house->row->id(front) != NULL) {
+		buf_add_text(&house->out, "<id ");
+		client_id_say(house->row->id(front), NULL, &house->out);
+		buf_add_byte(&house->out, '>');
+	}
+	if (front->hello.len > 0)
+		buf_addf(&house->out, "<hello %.*s>", STR_FMT(front->hello));
+	if (front->ttl != 0)
+		buf_addf(&house->out, "<ttl %u>", front->ttl);
+	if (house->is_in && buf_len(&house->in) > 0)
+		buf_addf(&house->out, "<left %.*s>", STR_FMT(buf_str(&house->in)));
+}
+
 static inline void
 house_hold(const struct front_play *play, const struct front_row_case *row, struct cuts *cuts)
 {
@@ -163,8 +182,7 @@ house_hold(const struct front_play *play, const struct front_row_case *row, stru
 		n = cuts_piece(cuts, at);
 		step = house_feed(&house, str_make(row->says.ptr + at, n));
 	}
-	if (house.is_in && buf_len(&house.in) > 0)
-		buf_addf(&house.out, "<left %.*s>", STR_FMT(buf_str(&house.in)));
+	house_tell_rest(&house);
 	if (!str_eq(buf_str(&house.out), row->sees))
 		fail_msg("%s, way %zu: %s", row->name, cuts->way, buf_cstr(&house.out));
 	house_fini(&house);
@@ -194,6 +212,8 @@ house_wipes(const struct front_play *play, const char *says)
 	       FRONT_SAID)
 		;
 	assert_int_equal(step, FRONT_LOGIN);
+	assert_int_equal(house.row->next(house.front, &house.terms, &house.in, &house.out),
+	    FRONT_WAIT); /* whatever has come behind it */
 	secret = house.front->credentials.secret;
 	assert_true(str_is(secret, "bad"));
 	house.row->refuse(house.front, &house.terms, REFUSAL_WRONG, STR(""), &house.out);
@@ -202,23 +222,25 @@ house_wipes(const struct front_play *play, const char *says)
 	house_fini(&house);
 }
 
-/* Whether a flood comes to an end before so many bytes are held. */
-static inline void
-house_flood(const struct front_play *play, unsigned how, const char *begin, const char *more,
-    size_t held_most)
+/* A flood comes to an end, with these words, before so many bytes are held; its length by then. */
+static inline size_t
+house_flood(const struct front_play *play, const char *begin, const char *more, size_t held_most,
+    const char *last)
 {
 	enum front_step step = FRONT_WAIT;
 	struct house house;
+	size_t said = 0;
 
-	house_init(&house, play, how);
+	house_init(&house, play, NO_GREETING);
 	house_feed(&house, str_of(begin));
-	for (size_t said = 0; said < 1000000 && step == FRONT_WAIT; said += strlen(more)) {
+	for (; said < 1000000 && step == FRONT_WAIT; said += strlen(more)) {
 		step = house_feed(&house, str_of(more));
 		assert_true(step == FRONT_END || buf_len(&house.in) <= held_most);
 	}
-	if (step != FRONT_END)
+	if (step != FRONT_END || strstr(buf_cstr(&house.out), last) == NULL)
 		fail_msg("no end of \"%s\" and \"%s\"", begin, more);
 	house_fini(&house);
+	return said;
 }
 
 #endif

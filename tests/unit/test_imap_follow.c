@@ -1,51 +1,21 @@
 /*
  * test_imap_follow.c - an IMAP session that passes
  *
- * Each row is a session: what both sides say, in turns, and what each of them
- * hears in the end. A turn is fed whole, byte by byte, and cut at every place; what
- * is to pass unseen is moved by the machine, or by a driver beside it. Long, because half
- * of it is rows.
+ * Long, because half of it is rows.
  */
 #include "front/imap_follow.h"
 
-#include "base/mem.h"
-#include "cuts.h"
+#include "follow_house.h"
+#include "front/imap.h"
 #include "front/imap_follow_inside.h"
-#include "unit.h"
 
 #include <stdio.h>
 
-enum { TURNS_MOST = 16 };
-
-#define C(bytes)                                                                                   \
-	{                                                                                          \
-		'C', STR(bytes)                                                                    \
-	} /* the client says */
-#define B(bytes)                                                                                   \
-	{                                                                                          \
-		'B', STR(bytes)                                                                    \
-	} /* the backend says */
-#define END                                                                                        \
-	{                                                                                          \
-		'E',                                                                               \
-		{                                                                                  \
-			"", 0                                                                      \
-		}                                                                                  \
-	} /* the session is to end */
 #define BYE "* BYE [UNAVAILABLE] This mailbox is being moved, connect again.\r\n"
 #define LOST "* BYE Too many errors.\r\n"
 #define OUT "q LOGOUT\r\n"
 
-static const struct row {
-	const char *name;
-	struct turn {
-		char who; /* NUL: no more */
-		struct str bytes;
-	} turns[TURNS_MOST];
-	struct str to_backend, to_client;
-	enum follow_phase phase;
-	bool is_busy; /* not idle, at the end */
-} rows[] = {
+static const struct follow_row_case rows[] = {
     /* what passes */
     {"nothing", {{0}}, STR(""), STR(""), FOLLOW_RUNNING, false},
     {"a command", {C("a NOOP\r\n"), B("a OK\r\n")}, STR("a NOOP\r\n"), STR("a OK\r\n"),
@@ -249,170 +219,36 @@ static const struct row {
 	STR("* BYE\r\n"), FOLLOW_ENDING, true},
 };
 
-/* ---- a session */
-
-struct session {
-	struct follow *follow;
-	struct buf in[SIDE_COUNT], out[SIDE_COUNT]; /* by whom it comes from, and goes to */
-	bool has_driver; /* that moves what is unseen */
-};
-
-/* Whatever the machine does not have to see. */
-static bool
-move(struct session *session, enum side from)
-{
-	uint64_t *unseen = &session->follow->unseen[from];
-	struct str bytes = buf_str(&session->in[from]);
-	size_t n = bytes.len < *unseen ? bytes.len : (size_t)*unseen;
-
-	if (!session->has_driver || n == 0)
-		return false;
-	buf_add(&session->out[!from], bytes.ptr, n);
-	buf_consume(&session->in[from], n);
-	*unseen -= n;
-	return true;
-}
-
-static void
-pump(struct session *session)
-{
-	bool moved;
-
-	do {
-		moved = false;
-		for (int from = 0; from < SIDE_COUNT; from++) {
-			moved |= move(session, (enum side)from);
-			moved |= imap_follow_pass(session->follow, (enum side)from,
-			    &session->in[from], &session->out[!from], &session->out[from]);
-		}
-	} while (moved);
-}
-
-static void
-take_turn(struct session *session, const struct turn *turn, size_t at, size_t n)
-{
-	if (turn->who == 'E')
-		imap_follow_end(session->follow, BYE_MOVED, &session->out[SIDE_CLIENT],
-		    &session->out[SIDE_BACKEND]);
-	else
-		buf_add(&session->in[turn->who == 'C' ? SIDE_CLIENT : SIDE_BACKEND],
-		    turn->bytes.ptr + at, n);
-	pump(session);
-}
-
-static void
-check(const struct session *session, const struct row *row, size_t turn, size_t way)
-{
-	if (!str_eq(buf_str(&session->out[SIDE_BACKEND]), row->to_backend) ||
-	    !str_eq(buf_str(&session->out[SIDE_CLIENT]), row->to_client) ||
-	    session->follow->phase != row->phase ||
-	    (row->phase == FOLLOW_RUNNING && imap_follow_is_idle(session->follow) == row->is_busy))
-		fail_msg("%s, turn %zu, way %zu: phase %d, to the backend:\n%.*s\nto the client:\n"
-			 "%.*s",
-		    row->name, turn, way, session->follow->phase,
-		    STR_FMT(buf_str(&session->out[SIDE_BACKEND])),
-		    STR_FMT(buf_str(&session->out[SIDE_CLIENT])));
-}
-
-/* All turns, the one given cut in this way; turn TURNS_MOST: all of them are. */
-static void
-hold(const struct row *row, size_t cut_turn, size_t way, bool has_driver)
-{
-	struct session session = {.follow = imap_follow_new(), .has_driver = has_driver};
-
-	for (size_t i = 0; i < TURNS_MOST && row->turns[i].who != '\0'; i++) {
-		const struct turn *turn = &row->turns[i];
-		struct cuts cuts = {
-		    turn->bytes.len, i == cut_turn || cut_turn == TURNS_MOST ? way : 1};
-
-		for (size_t at = 0, n; at < turn->bytes.len; at += n) {
-			n = cuts_piece(&cuts, at);
-			take_turn(&session, turn, at, n);
-		}
-		if (turn->who == 'E')
-			take_turn(&session, turn, 0, 0);
-	}
-	check(&session, row, cut_turn, way);
-	imap_follow_free(session.follow);
-	for (int i = 0; i < SIDE_COUNT; i++) {
-		buf_fini(&session.in[i]);
-		buf_fini(&session.out[i]);
-	}
-}
-
 static void
 sessions_pass_however_they_are_cut(void **state)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		for (size_t turn = 0; turn < TURNS_MOST; turn++) {
-			for (struct cuts cuts = {.len = rows[i].turns[turn].bytes.len};
-			     cuts_next(&cuts);) {
-				hold(&rows[i], turn, cuts.way, false);
-				hold(&rows[i], turn, cuts.way, true);
-			}
-		}
-		hold(&rows[i], TURNS_MOST, 2, false);
-		hold(&rows[i], TURNS_MOST, 2, true);
-	}
+	session_hold_all(&dialect_imap, NULL, rows, ARRAY_LEN(rows));
 }
 
 /* ---- long ones */
-
-static void
-add_many(struct buf *buf, char c, size_t n)
-{
-	while (n-- > 0)
-		buf_add_byte(buf, c);
-}
-
-static void
-session_init(struct session *session)
-{
-	*session = (struct session){.follow = imap_follow_new()};
-}
-
-static void
-session_fini(struct session *session)
-{
-	imap_follow_free(session->follow);
-	for (int i = 0; i < SIDE_COUNT; i++) {
-		buf_fini(&session->in[i]);
-		buf_fini(&session->out[i]);
-	}
-}
-
-static void
-say(struct session *session, enum side who, const char *text)
-{
-	buf_add_text(&session->in[who], text);
-	pump(session);
-}
 
 static void
 long_lines_pass_in_pieces(void **state)
 {
 	struct session session;
 
-	session_init(&session);
-	say(&session, SIDE_CLIENT, "a UID FETCH ");
-	add_many(&session.in[SIDE_CLIENT], '1', 8000);
-	pump(&session);
+	session_init(&session, &dialect_imap);
+	session_say(&session, SIDE_CLIENT, STR("a UID FETCH "));
+	session_say_many(&session, SIDE_CLIENT, '1', 8000);
 	assert_int_equal(buf_len(&session.out[SIDE_BACKEND]), 0); /* it could still be dropped */
-	add_many(&session.in[SIDE_CLIENT], '1', 300000);
-	pump(&session);
+	session_say_many(&session, SIDE_CLIENT, '1', 300000);
 	assert_in_range(buf_len(&session.out[SIDE_BACKEND]), 307900, 308012);
 	assert_in_range(buf_len(&session.in[SIDE_CLIENT]), 0, 64);
-	assert_false(imap_follow_is_idle(session.follow));
-	say(&session, SIDE_CLIENT, " {3+}\r\nb X\r\nb NOOP\r\n");
+	assert_false(session.row->is_idle(session.follow));
+	session_say(&session, SIDE_CLIENT, STR(" {3+}\r\nb X\r\nb NOOP\r\n"));
 	assert_int_equal(buf_len(&session.in[SIDE_CLIENT]), 0);
-	say(&session, SIDE_BACKEND, "* 1 FETCH (");
-	add_many(&session.in[SIDE_BACKEND], 'x', 300000);
-	pump(&session);
+	session_say(&session, SIDE_BACKEND, STR("* 1 FETCH ("));
+	session_say_many(&session, SIDE_BACKEND, 'x', 300000);
 	assert_in_range(buf_len(&session.out[SIDE_CLIENT]), 299900, 300011);
-	say(&session, SIDE_BACKEND, " {4}\r\na OK)\r\na OK\r\n");
-	assert_false(imap_follow_is_idle(session.follow));
-	say(&session, SIDE_BACKEND, "b OK\r\n");
-	assert_true(imap_follow_is_idle(session.follow));
+	session_say(&session, SIDE_BACKEND, STR(" {4}\r\na OK)\r\na OK\r\n"));
+	assert_false(session.row->is_idle(session.follow));
+	session_say(&session, SIDE_BACKEND, STR("b OK\r\n"));
+	assert_true(session.row->is_idle(session.follow));
 	assert_int_equal(session.follow->phase, FOLLOW_RUNNING);
 	session_fini(&session);
 }
@@ -424,26 +260,23 @@ C5_what_has_to_be_held_has_a_limit(void **state)
 	struct session session;
 
 	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
-		session_init(&session);
-		say(&session, SIDE_BACKEND, begins[i]);
-		add_many(&session.in[SIDE_BACKEND], 'x', FOLLOW_HELD_MOST + 1);
-		pump(&session);
+		session_init(&session, &dialect_imap);
+		session_say(&session, SIDE_BACKEND, str_of(begins[i]));
+		session_say_many(&session, SIDE_BACKEND, 'x', FOLLOW_HELD_MOST + 1);
 		assert_int_equal(session.follow->phase, FOLLOW_OVER);
 		session_fini(&session);
 	}
-	session_init(&session);
-	add_many(&session.in[SIDE_CLIENT], '(', 1000000);
-	pump(&session);
+	session_init(&session, &dialect_imap);
+	session_say_many(&session, SIDE_CLIENT, '(', 1000000);
 	assert_string_equal(buf_cstr(&session.out[SIDE_CLIENT]), "* BAD This is no command\r\n");
 	assert_in_range(buf_len(&session.in[SIDE_CLIENT]), 0, 64);
-	say(&session, SIDE_CLIENT, "\r\na NOOP\r\n");
+	session_say(&session, SIDE_CLIENT, STR("\r\na NOOP\r\n"));
 	assert_string_equal(buf_cstr(&session.out[SIDE_BACKEND]), "a NOOP\r\n");
 	session_fini(&session);
-	session_init(&session);
-	say(&session, SIDE_CLIENT, "a IDLE\r\n");
-	say(&session, SIDE_BACKEND, "+\r\n");
-	add_many(&session.in[SIDE_CLIENT], 'D', FOLLOW_HELD_MOST);
-	pump(&session);
+	session_init(&session, &dialect_imap);
+	session_say(&session, SIDE_CLIENT, STR("a IDLE\r\n"));
+	session_say(&session, SIDE_BACKEND, STR("+\r\n"));
+	session_say_many(&session, SIDE_CLIENT, 'D', FOLLOW_HELD_MOST);
 	assert_int_equal(session.follow->phase, FOLLOW_OVER);
 	session_fini(&session);
 }
@@ -453,12 +286,11 @@ a_long_refused_line_is_dropped_to_its_end(void **state)
 {
 	struct session session;
 
-	session_init(&session);
-	say(&session, SIDE_CLIENT, "a LOGIN ");
-	add_many(&session.in[SIDE_CLIENT], 'x', 100000);
-	pump(&session);
-	add_many(&session.in[SIDE_CLIENT], 'x', 100000);
-	say(&session, SIDE_CLIENT, " {9+}\r\nb NOOP\r\n\r\r\nc NOOP\r\n");
+	session_init(&session, &dialect_imap);
+	session_say(&session, SIDE_CLIENT, STR("a LOGIN "));
+	session_say_many(&session, SIDE_CLIENT, 'x', 100000);
+	session_say_many(&session, SIDE_CLIENT, 'x', 100000);
+	session_say(&session, SIDE_CLIENT, STR(" {9+}\r\nb NOOP\r\n\r\r\nc NOOP\r\n"));
 	assert_string_equal(buf_cstr(&session.out[SIDE_BACKEND]), "c NOOP\r\n");
 	assert_string_equal(buf_cstr(&session.out[SIDE_CLIENT]), "a BAD Already logged in\r\n");
 	session_fini(&session);
@@ -469,16 +301,15 @@ D5_a_long_line_that_has_begun_is_completed(void **state)
 {
 	struct session session;
 
-	session_init(&session);
-	say(&session, SIDE_CLIENT, "a UID FETCH ");
-	add_many(&session.in[SIDE_CLIENT], '1', 9000);
-	pump(&session);
-	imap_follow_end(session.follow, BYE_SHUTDOWN, &session.out[SIDE_CLIENT],
+	session_init(&session, &dialect_imap);
+	session_say(&session, SIDE_CLIENT, STR("a UID FETCH "));
+	session_say_many(&session, SIDE_CLIENT, '1', 9000);
+	session.row->end(session.follow, BYE_SHUTDOWN, &session.out[SIDE_CLIENT],
 	    &session.out[SIDE_BACKEND]);
 	assert_int_equal(session.follow->phase, FOLLOW_ENDING);
-	say(&session, SIDE_CLIENT, "\r\nb NOOP\r\n");
+	session_say(&session, SIDE_CLIENT, STR("\r\nb NOOP\r\n"));
 	assert_int_equal(buf_len(&session.in[SIDE_CLIENT]), strlen("b NOOP\r\n"));
-	say(&session, SIDE_BACKEND, "a OK\r\n");
+	session_say(&session, SIDE_BACKEND, STR("a OK\r\n"));
 	assert_int_equal(session.follow->phase, FOLLOW_LEAVING);
 	assert_string_equal(buf_cstr(&session.out[SIDE_CLIENT]),
 	    "a OK\r\n* BYE [UNAVAILABLE] Shutting down, connect again.\r\n");
@@ -491,17 +322,17 @@ D4_large_literals_are_counted_and_not_seen(void **state)
 {
 	struct session session;
 
-	session_init(&session);
-	say(&session, SIDE_CLIENT, "a FETCH 1 BODY[]\r\nb APPEND x {5000000000+}\r\n");
+	session_init(&session, &dialect_imap);
+	session_say(&session, SIDE_CLIENT, STR("a FETCH 1 BODY[]\r\nb APPEND x {5000000000+}\r\n"));
 	assert_int_equal(session.follow->unseen[SIDE_CLIENT], 5000000000);
-	say(&session, SIDE_BACKEND, "* 1 FETCH (BODY[] {4294967296}\r\nabc");
+	session_say(&session, SIDE_BACKEND, STR("* 1 FETCH (BODY[] {4294967296}\r\nabc"));
 	assert_int_equal(session.follow->unseen[SIDE_BACKEND], 4294967293);
 	session.follow->unseen[SIDE_BACKEND] = 0;
-	say(&session, SIDE_BACKEND, ")\r\na OK\r\n");
+	session_say(&session, SIDE_BACKEND, STR(")\r\na OK\r\n"));
 	session.follow->unseen[SIDE_CLIENT] = 0;
-	say(&session, SIDE_CLIENT, "\r\n");
-	say(&session, SIDE_BACKEND, "b OK\r\n");
-	assert_true(imap_follow_is_idle(session.follow));
+	session_say(&session, SIDE_CLIENT, STR("\r\n"));
+	session_say(&session, SIDE_BACKEND, STR("b OK\r\n"));
+	assert_true(session.row->is_idle(session.follow));
 	session_fini(&session);
 }
 
@@ -512,20 +343,20 @@ too_many_commands_wait(void **state)
 	struct session session;
 	size_t passed, answered;
 
-	session_init(&session);
+	session_init(&session, &dialect_imap);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(text, sizeof(text), "%d NOOP\r\n", i);
 		buf_add_text(&session.in[SIDE_CLIENT], text);
 	}
-	pump(&session);
+	session_pump(&session);
 	passed = buf_len(&session.out[SIDE_BACKEND]);
 	assert_in_range(passed, 300, 1000);
 	for (answered = 0; answered < 1000; answered++) {
 		snprintf(text, sizeof(text), "%zu OK\r\n", answered);
-		say(&session, SIDE_BACKEND, text);
+		session_say(&session, SIDE_BACKEND, str_of(text));
 	}
 	assert_int_equal(buf_len(&session.in[SIDE_CLIENT]), 0);
-	assert_true(imap_follow_is_idle(session.follow));
+	assert_true(session.row->is_idle(session.follow));
 	assert_int_equal(session.follow->phase, FOLLOW_RUNNING);
 	session_fini(&session);
 }

@@ -1,23 +1,25 @@
 /*
  * test_imap_front.c - IMAP with a client, until its credentials are there
  *
- * Each row is what a client says and what it then sees. The rest of the house is
- * played here, and what it is asked stands in the transcript in angle brackets:
- * the password decides what becomes of a login. Long, because half of it is rows.
+ * Long, because more than half of it is rows.
  */
 #include "front/imap_front.h"
 
-#include "base/mem.h"
-#include "cuts.h"
 #include "front/imap.h"
-#include "front/sasl.h"
-#include "unit.h"
+#include "front_house.h"
 
-enum {
-	CLEAR = 1, /* no TLS yet, and no login without */
-	NO_PASSWORDS = 2, /* only tokens and SCRAM */
-	NO_GREETING = 4,
-};
+static void
+offer_words(struct offer *offer)
+{
+	assert_true(offer_add(offer, STR("IDLE"), STR("")));
+	assert_true(offer_add(offer, STR("AUTH=GSSAPI"), STR("")));
+	assert_true(offer_add(offer, STR("LITERAL+"), STR("")));
+	assert_true(offer_add(offer, STR("COMPRESS=DEFLATE"), STR("")));
+}
+
+static const struct front_play play = {&dialect_imap, STR("* OK [ALERT] be nice\r\n"),
+    STR("OK [CAPABILITY IMAP4rev1 AUTH=PLAIN COMPRESS=DEFLATE IDLE UNAUTHENTICATE] In"),
+    STR("NO [UNAVAILABLE] not now"), offer_words};
 
 #define CAPS "CAPABILITY IMAP4rev1 LITERAL- SASL-IR ID"
 #define MECHANISMS                                                                                 \
@@ -26,11 +28,7 @@ enum {
 #define ID_ANSWER "* ID (\"name\" \"splitmx\")\r\n"
 #define WRONG "NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"
 
-static const struct {
-	const char *name;
-	unsigned how;
-	struct str says, sees;
-} rows[] = {
+static const struct front_row_case rows[] = {
     {"greeting", 0, STR(""), STR("* OK [" CAPS MECHANISMS " IDLE] mx.test is ready\r\n")},
     {"greeting without TLS", CLEAR, STR(""),
 	STR("* OK [" CAPS " STARTTLS LOGINDISABLED IDLE] mx.test is ready\r\n")},
@@ -209,159 +207,10 @@ static const struct {
 	STR("a BAD It has no arguments\r\n")},
 };
 
-/* ---- the rest of the house */
-
-static const enum token_place places[] = {TOKEN_FIELD, TOKEN_CLAIM};
-static const char *const claims[] = {"email"};
-static const struct sasl_rules sasl_rules = {places, 2, claims, 1};
-
-struct house {
-	struct front *front;
-	struct arenas *arenas;
-	struct arena *arena;
-	struct offer *offer;
-	struct front_terms terms;
-	unsigned challenges;
-	bool is_in;
-	struct buf in, out;
-};
-
-static void
-house_init(struct house *house, unsigned how)
-{
-	unsigned all = (1U << MECHANISM_COUNT) - 1;
-
-	*house = (struct house){.arenas = arenas_new(1), .offer = offer_new()};
-	house->arena = arena_borrow(house->arenas);
-	house->front = imap_front_new(house->arena);
-	assert_true(offer_add(house->offer, STR("IDLE"), STR("")));
-	assert_true(offer_add(house->offer, STR("AUTH=GSSAPI"), STR("")));
-	assert_true(offer_add(house->offer, STR("LITERAL+"), STR("")));
-	assert_true(offer_add(house->offer, STR("COMPRESS=DEFLATE"), STR("")));
-	house->terms = (struct front_terms){.host = "mx.test",
-	    .offer = house->offer,
-	    .mechanisms = how & NO_PASSWORDS ? MECHANISM_BIT(MECHANISM_SCRAM_SHA_1) : all,
-	    .is_tls = !(how & CLEAR),
-	    .may_start_tls = how & CLEAR,
-	    .may_login = !(how & CLEAR),
-	    .sasl = &sasl_rules};
-	if (!(how & NO_GREETING))
-		imap_front_greet(house->front, &house->terms, &house->out);
-}
-
-static void
-house_fini(struct house *house)
-{
-	imap_front_free(house->front);
-	arena_return(&house->arena);
-	arenas_free(&house->arenas);
-	offer_free(&house->offer);
-	buf_fini(&house->in);
-	buf_fini(&house->out);
-}
-
-static void
-accept_it(struct house *house)
-{
-	imap_front_accept(house->front, STR("* OK [ALERT] be nice\r\n"),
-	    STR("OK [CAPABILITY IMAP4rev1 AUTH=PLAIN COMPRESS=DEFLATE IDLE UNAUTHENTICATE] In"),
-	    &house->out);
-	house->is_in = true;
-}
-
-static void
-decide(struct house *house)
-{
-	const struct credentials *got = &house->front->credentials;
-
-	buf_addf(&house->out, "<%s %.*s %.*s %.*s>", mechanism_names[got->mechanism],
-	    STR_FMT(got->authzid), STR_FMT(got->authcid), STR_FMT(got->secret));
-	if (str_is(got->secret, "good"))
-		accept_it(house);
-	else if (str_is(got->secret, "later"))
-		imap_front_refuse(house->front, &house->terms, REFUSAL_LATER,
-		    STR("NO [UNAVAILABLE] not now"), &house->out);
-	else if (mechanism_is_passed(got->mechanism))
-		imap_front_challenge(house->front, STR("c2VydmVy"), &house->out);
-	else
-		imap_front_refuse(house->front, &house->terms, REFUSAL_WRONG, STR(""), &house->out);
-}
-
-static enum front_step
-feed(struct house *house, struct str piece)
-{
-	enum front_step step;
-
-	buf_add_str(&house->in, piece);
-	while (!house->is_in) {
-		step = imap_front_next(house->front, &house->terms, &house->in, &house->out);
-		switch (step) {
-		case FRONT_WAIT:
-			return step;
-		case FRONT_SAID:
-			break;
-		case FRONT_TLS:
-			buf_add_text(&house->out, "<tls>");
-			house->terms.is_tls = house->terms.may_login = true;
-			house->terms.may_start_tls = false;
-			imap_front_tls(house->front, &house->terms, &house->out);
-			break;
-		case FRONT_LOGIN:
-			decide(house);
-			break;
-		case FRONT_RESPONSE:
-			buf_addf(&house->out, "<response %.*s>", STR_FMT(house->front->response));
-			if (++house->challenges == 2)
-				accept_it(house);
-			else
-				imap_front_challenge(house->front, STR("c2VydmVy"), &house->out);
-			break;
-		case FRONT_END:
-			buf_add_text(&house->out, "<end>");
-			return step;
-		}
-	}
-	return FRONT_WAIT;
-}
-
-static void
-tell_rest(struct house *house)
-{
-	const struct client_id *id = imap_front_id(house->front);
-
-	if (id != NULL) {
-		buf_add_text(&house->out, "<id ");
-		client_id_say(id, NULL, &house->out);
-		buf_add_text(&house->out, ">");
-	}
-	if (house->front->ttl != 0)
-		buf_addf(&house->out, "<ttl %u>", house->front->ttl);
-	if (house->is_in && buf_len(&house->in) > 0)
-		buf_addf(&house->out, "<left %.*s>", STR_FMT(buf_str(&house->in)));
-}
-
 static void
 dialogues_are_held_however_they_are_cut(void **state)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct str says = rows[i].says;
-
-		for (struct cuts cuts = {.len = says.len}; cuts_next(&cuts);) {
-			enum front_step step = FRONT_WAIT;
-			struct house house;
-
-			house_init(&house, rows[i].how);
-			for (size_t at = 0, n; at < says.len && step != FRONT_END; at += n) {
-				n = cuts_piece(&cuts, at);
-				step = feed(&house, str_make(says.ptr + at, n));
-			}
-			tell_rest(&house);
-			if (!str_eq(buf_str(&house.out), rows[i].sees))
-				fail_msg("%s, way %zu: %s", rows[i].name, cuts.way,
-				    buf_cstr(&house.out));
-			house_fini(&house);
-		}
-	}
+	house_hold_all(&play, rows, ARRAY_LEN(rows));
 }
 
 /* ---- STARTTLS: here it counts what comes together */
@@ -371,12 +220,12 @@ STARTTLS_begins_anew(void **state)
 {
 	struct house house;
 
-	house_init(&house, CLEAR | NO_GREETING);
-	feed(&house,
+	house_init(&house, &play, CLEAR | NO_GREETING);
+	house_feed(&house,
 	    STR("a ID (\"name\" \"someone in between\" \"x-proxy-ttl\" \"1\")\r\nb STARTTLS\r\n"));
-	assert_null(imap_front_id(house.front));
+	assert_null(house.row->id(house.front));
 	assert_int_equal(house.front->ttl, 0);
-	feed(&house, STR("c CAPABILITY\r\nd STARTTLS\r\ne LOGIN ann good\r\n"));
+	house_feed(&house, STR("c CAPABILITY\r\nd STARTTLS\r\ne LOGIN ann good\r\n"));
 	assert_string_equal(buf_cstr(&house.out),
 	    ID_ANSWER "a OK Pleased to meet you\r\nb OK Begin TLS now\r\n<tls>"
 		      "* " CAPS MECHANISMS " IDLE\r\nc OK That is all\r\n"
@@ -394,11 +243,11 @@ C1_what_stands_behind_STARTTLS_is_never_run(void **state)
 		struct house house;
 		struct buf bytes = BUF_INIT;
 
-		house_init(&house, CLEAR | NO_GREETING);
+		house_init(&house, &play, CLEAR | NO_GREETING);
 		buf_add_text(&bytes, "a STARTTLS\r\n");
 		buf_add_str(&bytes, behind[i]);
-		assert_int_equal(feed(&house, buf_str(&bytes)), FRONT_END);
-		assert_int_equal(feed(&house, STR("c LOGIN ann good\r\n")), FRONT_END);
+		assert_int_equal(house_feed(&house, buf_str(&bytes)), FRONT_END);
+		assert_int_equal(house_feed(&house, STR("c LOGIN ann good\r\n")), FRONT_END);
 		assert_string_equal(buf_cstr(&house.out), "a BAD Nothing may follow before TLS\r\n"
 							  "* BYE Too many errors.\r\n<end><end>");
 		house_fini(&house);
@@ -423,22 +272,10 @@ C5_what_has_no_end_comes_to_one(void **state)
 	    {"", "{1+}\r\n"},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
-		enum front_step step = FRONT_WAIT;
-		struct house house;
-		size_t said = 0;
-
-		house_init(&house, NO_GREETING);
-		feed(&house, str_of(floods[i].begin));
-		for (; said < 1000000 && step != FRONT_END; said += strlen(floods[i].more)) {
-			step = feed(&house, str_of(floods[i].more));
-			/* As a connection would: what waits fits into its buffer. */
-			assert_in_range(buf_len(&house.in), 0, dialect_imap.in_max_bytes - 1);
-		}
-		assert_int_equal(step, FRONT_END);
-		assert_in_range(said, 0, 32768);
-		house_fini(&house);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(floods); i++)
+		assert_in_range(house_flood(&play, floods[i].begin, floods[i].more,
+				    dialect_imap.in_max_bytes - 1, "* BYE Too many errors.\r\n"),
+		    0, 32768);
 }
 
 /* ---- what the driver says on its own */
@@ -449,7 +286,7 @@ a_line_above_the_limit_is_only_for_AUTHENTICATE(void **state)
 	struct buf line = BUF_INIT;
 	struct house house;
 
-	house_init(&house, NO_GREETING);
+	house_init(&house, &play, NO_GREETING);
 	buf_add_text(&line, "a LOGIN ann ");
 	while (buf_len(&line) < 8193)
 		buf_add_byte(&line, 'x');
@@ -457,7 +294,7 @@ a_line_above_the_limit_is_only_for_AUTHENTICATE(void **state)
 	while (buf_len(&line) < 8195 + 12000)
 		buf_add_byte(&line, 'A');
 	buf_add_text(&line, "\r\nc NOOP\r\n");
-	feed(&house, buf_str(&line));
+	house_feed(&house, buf_str(&line));
 	assert_string_equal(buf_cstr(&house.out),
 	    "a BAD The line is too long\r\nb BAD This is not what the mechanism wants\r\n"
 	    "c OK Nothing done\r\n");
@@ -471,13 +308,13 @@ waiting_and_leaving_are_untagged(void **state)
 {
 	struct house house;
 
-	house_init(&house, NO_GREETING);
-	imap_front_wait(house.front, &house.out);
-	imap_front_bye(house.front, BYE_WAITED, &house.out);
+	house_init(&house, &play, NO_GREETING);
+	house.row->wait(house.front, &house.out);
+	house.row->bye(house.front, BYE_WAITED, &house.out);
 	assert_string_equal(buf_cstr(&house.out),
 	    "* OK This mailbox is being moved, please wait\r\n"
 	    "* BYE [UNAVAILABLE] This mailbox is being moved, try again later.\r\n");
-	assert_int_equal(feed(&house, STR("a NOOP\r\n")), FRONT_END);
+	assert_int_equal(house_feed(&house, STR("a NOOP\r\n")), FRONT_END);
 	house_fini(&house);
 }
 
@@ -486,13 +323,13 @@ what_the_backend_says_passes_filtered(void **state)
 {
 	struct house house;
 
-	house_init(&house, NO_GREETING);
+	house_init(&house, &play, NO_GREETING);
 	buf_add_text(&house.in, "tag7 LOGIN ann x\r\n");
-	assert_int_equal(imap_front_next(house.front, &house.terms, &house.in, &house.out),
+	assert_int_equal(house.row->next(house.front, &house.terms, &house.in, &house.out),
 	    FRONT_LOGIN);
-	assert_int_equal(imap_front_next(house.front, &house.terms, &house.in, &house.out),
+	assert_int_equal(house.row->next(house.front, &house.terms, &house.in, &house.out),
 	    FRONT_WAIT);
-	imap_front_accept(house.front,
+	house.row->accept(house.front,
 	    STR("* CAPABILITY IMAP4rev1 STARTTLS IDLE\r\n* OK [capability AUTH=X A] x\r\n"),
 	    STR("OK Logged in"), &house.out);
 	assert_string_equal(buf_cstr(&house.out),
@@ -501,21 +338,12 @@ what_the_backend_says_passes_filtered(void **state)
 }
 
 static void
-C22_a_refused_login_leaves_nothing_in_the_arena(void **state)
+C22_nothing_of_a_refused_login_stays(void **state)
 {
-	struct house house;
-	const char *secret;
-
-	house_init(&house, NO_GREETING);
-	buf_add_text(&house.in, "a LOGIN ann hunter2\r\n");
-	assert_int_equal(imap_front_next(house.front, &house.terms, &house.in, &house.out),
-	    FRONT_LOGIN);
-	secret = house.front->credentials.secret.ptr;
-	assert_memory_equal(secret, "hunter2", 7);
-	imap_front_refuse(house.front, &house.terms, REFUSAL_WRONG, STR(""), &house.out);
-	assert_memory_equal(secret, "\0\0\0\0\0\0\0", 7);
-	assert_int_equal(house.front->credentials.secret.len, 0);
-	house_fini(&house);
+	house_wipes(&play, "a LOGIN ann bad\r\n");
+	house_wipes(&play, "a LOGIN {3+}\r\nann {3+}\r\nbad\r\nb NOOP\r\n");
+	house_wipes(&play, "a AUTHENTICATE PLAIN AGFubgBiYWQ=\r\n");
+	house_wipes(&play, "a AUTHENTICATE LOGIN\r\nYW5u\r\nYmFk\r\n");
 }
 
 int
@@ -529,7 +357,7 @@ main(void)
 	    cmocka_unit_test(a_line_above_the_limit_is_only_for_AUTHENTICATE),
 	    cmocka_unit_test(waiting_and_leaving_are_untagged),
 	    cmocka_unit_test(what_the_backend_says_passes_filtered),
-	    cmocka_unit_test(C22_a_refused_login_leaves_nothing_in_the_arena),
+	    cmocka_unit_test(C22_nothing_of_a_refused_login_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,8 @@ C2_capabilities_are_read_behind_TLS(void **state)
 static void
 C2_whoever_talks_on_in_clear_is_unsafe(void **state)
 {
-	house_goes_on_in_clear(&dialect_pop3, &password, HELLO, "+OK go\r\n", "STLS\r\n<broken>");
+	house_goes_on_in_clear(&dialect_pop3, &password, HELLO, "+OK go\r\n", "+OK\r\n",
+	    "STLS\r\n<broken>");
 }
 
 /* ---- lengths */

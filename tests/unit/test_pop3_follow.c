@@ -125,7 +125,7 @@ static const struct follow_row_case rows[] = {
 static void
 D5_sessions_pass_however_they_are_cut(void **state)
 {
-	session_hold_all(&dialect_pop3, rows, ARRAY_LEN(rows));
+	session_hold_all(&dialect_pop3, NULL, rows, ARRAY_LEN(rows));
 }
 
 static void

@@ -20,7 +20,7 @@ offer_words(struct offer *offer)
 }
 
 static const struct front_play play = {
-    &dialect_pop3, STR("+OK In"), STR("-ERR [SYS/TEMP] not now"), offer_words};
+    &dialect_pop3, STR(""), STR("+OK In"), STR("-ERR [SYS/TEMP] not now"), offer_words};
 
 #define HELLO "+OK mx.test is ready\r\n"
 #define CAPS "+OK What there is\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
@@ -182,9 +182,9 @@ C5_what_has_no_end_comes_to_one(void **state)
 	    "", "USER ", "USER ann\r\nPASS ", "AUTH PLAIN ", "AUTH PLAIN\r\n", "CAPA"};
 
 	for (size_t i = 0; i < ARRAY_LEN(begins); i++)
-		house_flood(&play, NO_GREETING, begins[i], "x", dialect_pop3.in_max_bytes);
-	house_flood(&play, NO_GREETING, "", "(\r\n", dialect_pop3.in_max_bytes);
-	house_flood(&play, NO_GREETING, "", "AUTH PLAIN\r\n*\r\n", dialect_pop3.in_max_bytes);
+		house_flood(&play, begins[i], "x", dialect_pop3.in_max_bytes, "-ERR ");
+	house_flood(&play, "", "(\r\n", dialect_pop3.in_max_bytes, "-ERR ");
+	house_flood(&play, "", "AUTH PLAIN\r\n*\r\n", dialect_pop3.in_max_bytes, "-ERR ");
 }
 
 static void

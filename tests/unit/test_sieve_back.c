@@ -134,7 +134,7 @@ static void
 C2_whoever_talks_on_in_clear_is_unsafe(void **state)
 {
 	house_goes_on_in_clear(&dialect_sieve, &password, HELLO("PLAIN", "\"STARTTLS\"\r\n"),
-	    "OK \"go\"\r\n", "STARTTLS\r\n<broken>");
+	    "OK \"go\"\r\n", "OK\r\n", "STARTTLS\r\n<broken>");
 }
 
 static void

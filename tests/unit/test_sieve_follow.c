@@ -133,7 +133,7 @@ static const struct follow_row_case rows[] = {
 static void
 C4_C15_D5_sessions_pass_however_they_are_cut(void **state)
 {
-	session_hold_all(&dialect_sieve, rows, ARRAY_LEN(rows));
+	session_hold_all(&dialect_sieve, NULL, rows, ARRAY_LEN(rows));
 }
 
 static void
