@@ -1,8 +1,8 @@
 /*
  * back_sasl.h - what a backend can do with SASL                         (pure)
  *
- * For POP3 and ManageSieve, where the mechanisms are the value of one capability:
- * "SASL", "PLAIN SCRAM-SHA-1".
+ * What is announced is read for POP3 and ManageSieve, where the mechanisms are the value
+ * of one capability: "SASL", "PLAIN SCRAM-SHA-1".
  */
 #ifndef FRONT_BACK_SASL_H
 #define FRONT_BACK_SASL_H

@@ -3,8 +3,8 @@
  */
 #include "front/imap_back.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "front/back.h"
 #include "front/imap_back_inside.h"
 #include "front/imap_caps.h"
 
@@ -16,17 +16,6 @@ static struct imap_back *
 imap_back_of(struct back *back)
 {
 	return (struct imap_back *)back;
-}
-
-/* What a backend says after a password was sent is in no fault: it could repeat it. */
-static enum back_step
-broken(struct fault *fault_r, enum verdict verdict, const char *why, struct str line)
-{
-	if (line.len > 0)
-		fault_set(fault_r, verdict, "%s: %s", why, log_quote(line));
-	else
-		fault_set(fault_r, verdict, "%s", why);
-	return BACK_BROKEN;
 }
 
 /* "OK", "OK text": whether a word stands at the beginning. */
@@ -45,13 +34,11 @@ note_capabilities(struct imap_back *back, struct str text, struct fault *fault_r
 
 	if (!imap_caps_find(text, &list))
 		return BACK_WAIT;
-	offer_free(&back->back.offer);
-	back->back.offer = offer_new();
+	back_forget_offer(&back->back);
 	back->has_offer = true;
 	while (imap_caps_next(&list, &word)) {
 		if (!offer_add(back->back.offer, word, STR("")))
-			return broken(fault_r, VERDICT_PERM, "the backend announces too much",
-			    STR(""));
+			return back_unable(fault_r, "the backend announces too much");
 	}
 	return BACK_WAIT;
 }
@@ -70,8 +57,7 @@ static enum back_step
 ask_tls(struct imap_back *back, struct buf *out, struct fault *fault_r)
 {
 	if (back->has_offer && !offer_has(back->back.offer, "STARTTLS"))
-		return broken(fault_r, VERDICT_PERM, "the backend does not offer STARTTLS",
-		    STR(""));
+		return back_unable(fault_r, "the backend does not offer STARTTLS");
 	back->phase = IMAP_BACK_STARTTLS;
 	buf_add_text(out, TAG_STARTTLS " STARTTLS\r\n");
 	return BACK_WAIT;
@@ -83,12 +69,13 @@ take_greeting(struct imap_back *back, struct str line, struct buf *out, struct f
 	struct str text = str_starts(line, "* ") ? str_from(line, 2) : STR("");
 
 	if (is_word(text, "PREAUTH"))
-		return broken(fault_r, VERDICT_PERM,
+		return back_broken(fault_r, VERDICT_PERM,
 		    "the backend takes us for somebody who is logged in", line);
 	if (is_word(text, "BYE"))
-		return broken(fault_r, VERDICT_TEMP, "the backend does not want to talk", line);
+		return back_broken(fault_r, VERDICT_TEMP, "the backend does not want to talk",
+		    line);
 	if (!is_word(text, "OK"))
-		return broken(fault_r, VERDICT_PERM, "no IMAP greeting", line);
+		return back_broken(fault_r, VERDICT_PERM, "no IMAP greeting", line);
 	if (note_capabilities(back, text, fault_r) == BACK_BROKEN)
 		return BACK_BROKEN;
 	if (back->back.task->start_tls)
@@ -104,7 +91,7 @@ take_untagged(struct imap_back *back, struct str line, struct fault *fault_r)
 	struct str text = str_from(line, 2);
 
 	if (is_word(text, "BYE"))
-		return broken(fault_r, VERDICT_TEMP, "the backend ended the conversation",
+		return back_broken(fault_r, VERDICT_TEMP, "the backend ended the conversation",
 		    back->phase < IMAP_BACK_LOGIN ? line : STR(""));
 	if (back->phase != IMAP_BACK_LOGIN)
 		return note_capabilities(back, text, fault_r);
@@ -113,8 +100,8 @@ take_untagged(struct imap_back *back, struct str line, struct fault *fault_r)
 	buf_add_str(&back->untagged, line);
 	buf_add_text(&back->untagged, "\r\n");
 	if (back->untagged.failed)
-		return broken(fault_r, VERDICT_TEMP, "the backend says too much during the login",
-		    STR(""));
+		return back_broken(fault_r, VERDICT_TEMP,
+		    "the backend says too much during the login", STR(""));
 	return BACK_WAIT;
 }
 
@@ -124,10 +111,10 @@ static enum back_step
 take_tls(struct imap_back *back, struct str text, bool is_last, struct fault *fault_r)
 {
 	if (!is_word(text, "OK"))
-		return broken(fault_r, VERDICT_PERM, "the backend refuses STARTTLS", text);
+		return back_broken(fault_r, VERDICT_PERM, "the backend refuses STARTTLS", text);
 	if (!is_last)
-		return broken(fault_r, VERDICT_PERM,
-		    "unsafe: the backend goes on in clear behind its OK to STARTTLS", STR(""));
+		return back_unable(fault_r,
+		    "unsafe: the backend goes on in clear behind its OK to STARTTLS");
 	back->phase = IMAP_BACK_SHAKING;
 	return BACK_TLS;
 }
@@ -158,8 +145,8 @@ take_id(struct imap_back *back, struct str text, struct fault *fault_r)
 {
 	back->awaits_id = false;
 	if (!is_word(text, "OK") && back->back.task->way == CALLER_ID)
-		return broken(fault_r, VERDICT_PERM,
-		    "the backend does not take ID, by which it is to learn who calls", STR(""));
+		return back_unable(fault_r,
+		    "the backend does not take ID, by which it is to learn who calls");
 	return back->has_logged_in ? accepted(back) : BACK_WAIT;
 }
 
@@ -177,14 +164,15 @@ take_answer(struct imap_back *back, struct str line, bool is_last, struct buf *o
 	if (back->phase == IMAP_BACK_CAPABILITY && str_is(tag, TAG_CAPABILITY)) {
 		if (is_word(text, "OK") && back->has_offer)
 			return imap_back_log_in(back, out, fault_r);
-		return broken(fault_r, VERDICT_PERM, "the backend does not tell what it can", text);
+		return back_broken(fault_r, VERDICT_PERM, "the backend does not tell what it can",
+		    text);
 	}
 	if (back->phase == IMAP_BACK_LOGIN && back->awaits_id && str_is(tag, TAG_ID))
 		return take_id(back, text, fault_r);
 	if (back->phase == IMAP_BACK_LOGIN && !back->has_logged_in && str_is(tag, TAG_LOGIN))
 		return take_login(back, text);
 odd:
-	return broken(fault_r, VERDICT_PERM, "the backend answers what was not asked",
+	return back_broken(fault_r, VERDICT_PERM, "the backend answers what was not asked",
 	    back->phase < IMAP_BACK_LOGIN ? line : STR(""));
 }
 
@@ -216,7 +204,7 @@ next_line(struct imap_back *back, struct buf *in, struct buf *out, bool *more_r,
 	*more_r = false;
 	/* Another protocol may have no lines at all. */
 	if (back->phase == IMAP_BACK_GREETING && all.len > 0 && all.ptr[0] != '*')
-		return broken(fault_r, VERDICT_PERM, "no IMAP greeting",
+		return back_broken(fault_r, VERDICT_PERM, "no IMAP greeting",
 		    str_make(all.ptr, str_find(all, '\n')));
 	switch (imap_scan_server(&back->scan, all, &line, &taken)) {
 	case IMAP_SCAN_WAIT:
@@ -226,8 +214,8 @@ next_line(struct imap_back *back, struct buf *in, struct buf *out, bool *more_r,
 	case IMAP_SCAN_LITERAL:
 	case IMAP_SCAN_TOO_LARGE:
 	case IMAP_SCAN_LOST:
-		return broken(fault_r, VERDICT_PERM,
-		    "the backend says too much at a time before the login stands", STR(""));
+		return back_unable(fault_r,
+		    "the backend says too much at a time before the login stands");
 	}
 	imap_scan_over(&back->scan);
 	step = take_line(back, line, taken == all.len, out, fault_r);
@@ -248,7 +236,7 @@ imap_back_next(struct back *base, struct buf *in, struct buf *out, struct fault 
 	case IMAP_BACK_ANSWER:
 		return BACK_WAIT;
 	case IMAP_BACK_OVER:
-		return broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
+		return back_broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
 	case IMAP_BACK_GREETING:
 	case IMAP_BACK_STARTTLS:
 	case IMAP_BACK_CAPABILITY:
@@ -293,8 +281,7 @@ imap_back_tls(struct back *base, struct buf *out)
 {
 	struct imap_back *back = imap_back_of(base);
 
-	offer_free(&back->back.offer);
-	back->back.offer = offer_new();
+	back_forget_offer(&back->back);
 	back->has_offer = false;
 	back->is_tls = true;
 	ask_capabilities(back, out);

@@ -4,9 +4,9 @@
 #include "front/imap_back_inside.h"
 
 #include "base/mem.h"
+#include "front/back.h"
+#include "front/back_sasl.h"
 #include "front/sasl.h"
-
-#include <sodium.h>
 
 static bool
 has(const struct imap_back *back, const char *word)
@@ -14,20 +14,7 @@ has(const struct imap_back *back, const char *word)
 	return offer_has(back->back.offer, word);
 }
 
-static enum back_step
-broken(struct fault *fault_r, const char *why)
-{
-	fault_set(fault_r, VERDICT_PERM, "%s", why);
-	return BACK_BROKEN;
-}
-
 /* ---- what can be said in which way */
-
-static struct str
-name_of(const struct back_task *task)
-{
-	return task->login.len > 0 ? task->login : task->credentials->authcid;
-}
 
 /* Without waiting for the backend's leave. RFC 7888, sections 4 and 5. */
 static bool
@@ -51,7 +38,7 @@ choose_for_password(struct imap_back *back)
 	bool as_other = task->credentials->authzid.len > 0;
 	bool by_plain = has(back, "AUTH=PLAIN");
 	bool by_login = !has(back, "LOGINDISABLED") && !as_other;
-	bool at_once = can_say_at_once(back, name_of(task)) &&
+	bool at_once = can_say_at_once(back, back_name(task)) &&
 		       can_say_at_once(back, task->credentials->secret);
 
 	if (by_plain && (has(back, "SASL-IR") || !by_login || !at_once))
@@ -66,18 +53,12 @@ choose_for_password(struct imap_back *back)
 }
 
 static bool
-is_password(enum mechanism mechanism)
-{
-	return mechanism == MECHANISM_PLAIN || mechanism == MECHANISM_LOGIN;
-}
-
-static bool
 choose(struct imap_back *back)
 {
 	enum mechanism mechanism = back->back.task->credentials->mechanism;
 	char word[32] = "AUTH=";
 
-	if (is_password(mechanism))
+	if (back_sasl_is_password(mechanism))
 		return choose_for_password(back);
 	must(strlen(word) + strlen(mechanism_names[mechanism]) < sizeof(word));
 	memcpy(word + strlen(word), mechanism_names[mechanism],
@@ -88,25 +69,12 @@ choose(struct imap_back *back)
 
 /* ---- saying it */
 
-static void
-say_base64(struct buf *out, struct str bytes)
-{
-	size_t len = sodium_base64_ENCODED_LEN(bytes.len, sodium_base64_VARIANT_ORIGINAL);
-	char *room = buf_room(out, len);
-
-	if (room == NULL)
-		return;
-	sodium_bin2base64(room, len, (const unsigned char *)bytes.ptr, bytes.len,
-	    sodium_base64_VARIANT_ORIGINAL);
-	buf_added(out, len - 1); /* without its NUL */
-}
-
 /* LOGIN's strings, as far as can be said before the backend asks for more. */
 static void
 say_strings(struct imap_back *back, struct buf *out)
 {
 	const struct back_task *task = back->back.task;
-	struct str strings[] = {name_of(task), task->credentials->secret};
+	struct str strings[] = {back_name(task), task->credentials->secret};
 
 	for (; back->strings < ARRAY_LEN(strings); back->strings++) {
 		struct str text = strings[back->strings];
@@ -163,7 +131,8 @@ say_login(struct imap_back *back, struct buf *out)
 		return;
 	case IMAP_WAY_SASL:
 		say_mechanism(back,
-		    mechanism_names[is_password(mechanism) ? MECHANISM_PLAIN : mechanism], out);
+		    mechanism_names[back_sasl_is_password(mechanism) ? MECHANISM_PLAIN : mechanism],
+		    out);
 		return;
 	case IMAP_WAY_SASL_LOGIN:
 		say_mechanism(back, mechanism_names[MECHANISM_LOGIN], out);
@@ -210,15 +179,15 @@ imap_back_log_in(struct imap_back *back, struct buf *out, struct fault *fault_r)
 		return BACK_ACCEPTED;
 	}
 	if (!is_safe && !mechanism_is_passed(task->credentials->mechanism))
-		return broken(fault_r, "the connection is not safe enough for a password");
+		return back_unable(fault_r, "the connection is not safe enough for a password");
 	if (!choose(back)) {
-		if (is_password(task->credentials->mechanism) &&
+		if (back_sasl_is_password(task->credentials->mechanism) &&
 		    task->credentials->authzid.len == 0)
-			return broken(fault_r, "the backend announces no way to log in");
+			return back_unable(fault_r, "the backend announces no way to log in");
 		return cannot(back);
 	}
 	if (!say_id(back, out))
-		return broken(fault_r,
+		return back_unable(fault_r,
 		    "the backend does not announce ID, by which it is to learn who calls");
 	back->phase = IMAP_BACK_LOGIN;
 	say_login(back, out);
@@ -238,8 +207,8 @@ go_on_sasl(struct imap_back *back, struct str text, struct buf *out, struct faul
 		buf_add_text(out, "\r\n");
 		return BACK_WAIT;
 	}
-	if (is_password(task->credentials->mechanism))
-		return broken(fault_r, "the backend asks for more than PLAIN has");
+	if (back_sasl_is_password(task->credentials->mechanism))
+		return back_unable(fault_r, "the backend asks for more than PLAIN has");
 	buf_clear(&back->text);
 	buf_add_str(&back->text, text);
 	back->back.text = buf_str(&back->text);
@@ -253,7 +222,7 @@ imap_back_go_on(struct imap_back *back, struct str text, struct buf *out, struct
 	const struct back_task *task = back->back.task;
 
 	if (back->phase != IMAP_BACK_LOGIN || ++back->rounds > SASL_ROUNDS_MOST)
-		return broken(fault_r, "the backend asks where nothing is to be asked");
+		return back_unable(fault_r, "the backend asks where nothing is to be asked");
 	switch (back->way) {
 	case IMAP_WAY_LOGIN:
 		if (!back->has_promised)
@@ -265,11 +234,11 @@ imap_back_go_on(struct imap_back *back, struct str text, struct buf *out, struct
 	case IMAP_WAY_SASL_LOGIN:
 		if (back->rounds > 2)
 			break;
-		say_base64(out, back->rounds == 1 ? name_of(task) : task->credentials->secret);
-		buf_add_text(out, "\r\n");
+		back_say_base64(back->rounds == 1 ? back_name(task) : task->credentials->secret,
+		    out);
 		return BACK_WAIT;
 	}
-	return broken(fault_r, "the backend asks for more than the login has");
+	return back_unable(fault_r, "the backend asks for more than the login has");
 }
 
 /* ---- what it refuses */

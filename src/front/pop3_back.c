@@ -3,8 +3,8 @@
  */
 #include "front/pop3_back.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "front/back.h"
 #include "front/back_sasl.h"
 #include "front/pop3_back_inside.h"
 #include "front/sasl.h"
@@ -15,16 +15,6 @@ static struct pop3_back *
 pop3_back_of(struct back *back)
 {
 	return (struct pop3_back *)back;
-}
-
-enum back_step
-pop3_back_broken(struct fault *fault_r, enum verdict verdict, const char *why, struct str line)
-{
-	if (line.len > 0)
-		fault_set(fault_r, verdict, "%s: %s", why, log_quote(line));
-	else
-		fault_set(fault_r, verdict, "%s", why);
-	return BACK_BROKEN;
 }
 
 /* ---- what it can do */
@@ -44,8 +34,8 @@ take_capa(struct pop3_back *back, struct str line, struct buf *out, struct fault
 	if (pop3_is_err(line))
 		return pop3_back_log_in(back, out, fault_r);
 	if (!pop3_is_ok(line))
-		return pop3_back_broken(fault_r, VERDICT_PERM,
-		    "the backend does not tell what it can", line);
+		return back_broken(fault_r, VERDICT_PERM, "the backend does not tell what it can",
+		    line);
 	back->has_capa = true;
 	back->phase = POP3_BACK_LIST;
 	return BACK_WAIT;
@@ -64,8 +54,7 @@ take_capability(struct pop3_back *back, struct str line, struct buf *out, struct
 	value = word.len < line.len ? str_from(line, word.len + 1) : STR("");
 	if (++back->words > OFFER_WORDS_MOST ||
 	    (word.len > 0 && !offer_add(back->back.offer, word, value)))
-		return pop3_back_broken(fault_r, VERDICT_PERM, "the backend announces too much",
-		    STR(""));
+		return back_unable(fault_r, "the backend announces too much");
 	back->takes_xclient |= str_is_nocase(word, "XCLIENT");
 	return BACK_WAIT;
 }
@@ -77,10 +66,10 @@ static enum back_step
 take_greeting(struct pop3_back *back, struct str line, struct buf *out, struct fault *fault_r)
 {
 	if (pop3_is_err(line))
-		return pop3_back_broken(fault_r, VERDICT_TEMP, "the backend does not want to talk",
+		return back_broken(fault_r, VERDICT_TEMP, "the backend does not want to talk",
 		    line);
 	if (!pop3_is_ok(line))
-		return pop3_back_broken(fault_r, VERDICT_PERM, "no POP3 greeting", line);
+		return back_broken(fault_r, VERDICT_PERM, "no POP3 greeting", line);
 	back->takes_xclient = str_starts(line, "+OK [XCLIENT]");
 	if (!back->back.task->start_tls)
 		return ask_capa(back, out);
@@ -93,10 +82,10 @@ static enum back_step
 take_stls(struct pop3_back *back, struct str line, bool is_last, struct fault *fault_r)
 {
 	if (!pop3_is_ok(line))
-		return pop3_back_broken(fault_r, VERDICT_PERM, "the backend refuses STLS", line);
+		return back_broken(fault_r, VERDICT_PERM, "the backend refuses STLS", line);
 	if (!is_last)
-		return pop3_back_broken(fault_r, VERDICT_PERM,
-		    "unsafe: the backend goes on in clear behind its +OK to STLS", STR(""));
+		return back_unable(fault_r,
+		    "unsafe: the backend goes on in clear behind its +OK to STLS");
 	back->phase = POP3_BACK_SHAKING;
 	return BACK_TLS;
 }
@@ -141,14 +130,14 @@ next_line(struct pop3_back *back, struct buf *in, struct buf *out, bool *more_r,
 	/* Another protocol may have no lines at all. */
 	if (back->phase == POP3_BACK_GREETING && all.len > 0 && all.ptr[0] != '+' &&
 	    all.ptr[0] != '-')
-		return pop3_back_broken(fault_r, VERDICT_PERM, "no POP3 greeting",
+		return back_broken(fault_r, VERDICT_PERM, "no POP3 greeting",
 		    str_make(all.ptr, str_find(all, '\n')));
 	switch (line_next(&back->lines, in, &line)) {
 	case LINE_WAIT:
 		return BACK_WAIT;
 	case LINE_TOO_LONG:
-		return pop3_back_broken(fault_r, VERDICT_PERM,
-		    "the backend says too much at a time before the login stands", STR(""));
+		return back_unable(fault_r,
+		    "the backend says too much at a time before the login stands");
 	case LINE_HERE:
 		break;
 	}
@@ -167,7 +156,7 @@ pop3_back_next(struct back *base, struct buf *in, struct buf *out, struct fault 
 	if (back->phase == POP3_BACK_SHAKING || back->phase == POP3_BACK_ANSWER)
 		return BACK_WAIT;
 	if (back->phase == POP3_BACK_OVER)
-		return pop3_back_broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
+		return back_broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
 	while (more)
 		step = next_line(back, in, out, &more, fault_r);
 	if (step == BACK_BROKEN)

@@ -51,10 +51,6 @@ pop3_is_err(struct str line)
 	return str_starts(line, "-ERR") && (line.len == 4 || line.ptr[4] == ' ');
 }
 
-/* Always BACK_BROKEN; an empty line is not quoted. */
-enum back_step pop3_back_broken(struct fault *fault_r, enum verdict verdict, const char *why,
-    struct str line);
-
 /* It is known what it can: say who is calling, and the login. */
 enum back_step pop3_back_log_in(struct pop3_back *back, struct buf *out, struct fault *fault_r);
 

@@ -4,24 +4,13 @@
 #include "front/pop3_back_inside.h"
 
 #include "base/mem.h"
+#include "front/back.h"
 #include "front/back_sasl.h"
 #include "front/sasl.h"
 
 enum { LINE_MOST = 255 }; /* of a command, with its end: RFC 5034, section 4 */
 
-static enum back_step
-broken(struct fault *fault_r, const char *why)
-{
-	return pop3_back_broken(fault_r, VERDICT_PERM, why, STR(""));
-}
-
 /* ---- in which way */
-
-static struct str
-name_of(const struct back_task *task)
-{
-	return task->login.len > 0 ? task->login : task->credentials->authcid;
-}
 
 /* Nothing in it can end a line. */
 static bool
@@ -46,7 +35,7 @@ choose(struct pop3_back *back)
 		return true;
 	return back_sasl_is_password(credentials->mechanism) && credentials->authzid.len == 0 &&
 	       (!back->has_capa || offer_has(back->back.offer, "USER")) &&
-	       is_one_line(name_of(task)) && is_one_line(credentials->secret);
+	       is_one_line(back_name(task)) && is_one_line(credentials->secret);
 }
 
 /* It is no wrong password, and it will not be better later: RFC 3206, section 4. */
@@ -107,7 +96,7 @@ say_login(struct pop3_back *back, struct buf *out)
 		say_sasl(back, out);
 		return;
 	}
-	say_command("USER", name_of(back->back.task), out);
+	say_command("USER", back_name(back->back.task), out);
 	if (pipelines(back))
 		say_pass(back, out);
 }
@@ -140,17 +129,18 @@ pop3_back_log_in(struct pop3_back *back, struct buf *out, struct fault *fault_r)
 	}
 	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
-		return broken(fault_r, "the connection is not safe enough for a password");
+		return back_unable(fault_r, "the connection is not safe enough for a password");
 	if (!choose(back)) {
 		if (back_sasl_is_password(mechanism) && task->credentials->authzid.len == 0)
-			return broken(fault_r, "the backend announces no way to log in");
+			return back_unable(fault_r, "the backend announces no way to log in");
 		return cannot(back);
 	}
 	back->phase = first_phase(back);
 	if (task->way == CALLER_XCLIENT) {
 		if (!back->takes_xclient)
-			return broken(fault_r, "the backend does not announce XCLIENT, by which "
-					       "it is to learn who calls");
+			return back_unable(fault_r,
+			    "the backend does not announce XCLIENT, by which "
+			    "it is to learn who calls");
 		say_xclient(back, out);
 		if (!pipelines(back))
 			return BACK_WAIT;
@@ -212,14 +202,14 @@ refuse(struct pop3_back *back, struct str line)
 static enum back_step
 odd(struct fault *fault_r)
 {
-	return broken(fault_r, "the backend answers what was not asked");
+	return back_unable(fault_r, "the backend answers what was not asked");
 }
 
 static enum back_step
 take_xclient(struct pop3_back *back, struct str line, struct buf *out, struct fault *fault_r)
 {
 	if (!pop3_is_ok(line))
-		return broken(fault_r,
+		return back_unable(fault_r,
 		    "the backend does not take XCLIENT, by which it is to learn who calls");
 	back->phase = first_phase(back);
 	if (!back->has_said_login)
@@ -257,7 +247,7 @@ go_on(struct pop3_back *back, struct str text, struct buf *out, struct fault *fa
 	const struct back_task *task = back->back.task;
 
 	if (++back->rounds > SASL_ROUNDS_MOST)
-		return broken(fault_r, "the backend asks again and again");
+		return back_unable(fault_r, "the backend asks again and again");
 	if (!back->has_started) {
 		back->has_started = true;
 		sasl_say(task->credentials, task->login, out);
@@ -265,9 +255,9 @@ go_on(struct pop3_back *back, struct str text, struct buf *out, struct fault *fa
 		return BACK_WAIT;
 	}
 	if (back_sasl_is_password(task->credentials->mechanism))
-		return broken(fault_r, "the backend asks for more than PLAIN has");
+		return back_unable(fault_r, "the backend asks for more than PLAIN has");
 	if (!back_sasl_is_base64(text))
-		return broken(fault_r, "the backend asks in what is no base64");
+		return back_unable(fault_r, "the backend asks in what is no base64");
 	buf_clear(&back->text);
 	buf_add_str(&back->text, text);
 	back->back.text = buf_str(&back->text);
@@ -285,7 +275,7 @@ take_sasl(struct pop3_back *back, struct str line, struct buf *out, struct fault
 	if (!pop3_is_ok(line))
 		return odd(fault_r);
 	if (!back->has_started)
-		return broken(fault_r, "the backend lets in whoever has said nothing yet");
+		return back_unable(fault_r, "the backend lets in whoever has said nothing yet");
 	return accepted(back, line);
 }
 

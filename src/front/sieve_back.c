@@ -3,8 +3,8 @@
  */
 #include "front/sieve_back.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "front/back.h"
 #include "front/back_sasl.h"
 #include "front/sasl.h"
 #include "front/sieve_lex.h"
@@ -43,17 +43,6 @@ static struct sieve_back *
 sieve_back_of(struct back *back)
 {
 	return (struct sieve_back *)back;
-}
-
-/* What a backend says after a password was sent is in no fault: it could repeat it. */
-static enum back_step
-broken(struct fault *fault_r, enum verdict verdict, const char *why, struct str line)
-{
-	if (line.len > 0)
-		fault_set(fault_r, verdict, "%s: %s", why, log_quote(line));
-	else
-		fault_set(fault_r, verdict, "%s", why);
-	return BACK_BROKEN;
 }
 
 static enum answer
@@ -137,22 +126,19 @@ log_in(struct sieve_back *back, struct buf *out, struct fault *fault_r)
 	}
 	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
-		return broken(fault_r, VERDICT_PERM,
-		    "the connection is not safe enough for a password", STR(""));
+		return back_unable(fault_r, "the connection is not safe enough for a password");
 	if (!back_sasl_has(back->back.offer, mechanism)) {
 		if (!back_sasl_is_password(mechanism))
 			return cannot(back);
-		return broken(fault_r, VERDICT_PERM, "the backend announces no way to log in",
-		    STR(""));
+		return back_unable(fault_r, "the backend announces no way to log in");
 	}
 	if (task->way != CALLER_XCLIENT) {
 		say_login(back, out);
 		return BACK_WAIT;
 	}
 	if (!offer_has(back->back.offer, "XCLIENT"))
-		return broken(fault_r, VERDICT_PERM,
-		    "the backend does not announce XCLIENT, by which it is to learn who calls",
-		    STR(""));
+		return back_unable(fault_r,
+		    "the backend does not announce XCLIENT, by which it is to learn who calls");
 	say_xclient(back, out);
 	return BACK_WAIT;
 }
@@ -188,20 +174,20 @@ take_greeting(struct sieve_back *back, struct str line, struct buf *out, struct 
 	switch (answer_of(line)) {
 	case ANSWER_DATA:
 		if (++back->words > OFFER_WORDS_MOST || !add_capability(back->back.offer, line))
-			return broken(fault_r, VERDICT_PERM,
+			return back_broken(fault_r, VERDICT_PERM,
 			    "no capability of ManageSieve, or too many", line);
 		return BACK_WAIT;
 	case ANSWER_OK:
 		break;
 	case ANSWER_NO:
 	case ANSWER_BYE:
-		return broken(fault_r, VERDICT_TEMP, "the backend does not want to talk", line);
+		return back_broken(fault_r, VERDICT_TEMP, "the backend does not want to talk",
+		    line);
 	}
 	if (!back->back.task->start_tls || back->is_tls)
 		return log_in(back, out, fault_r);
 	if (!offer_has(back->back.offer, "STARTTLS"))
-		return broken(fault_r, VERDICT_PERM, "the backend does not offer STARTTLS",
-		    STR(""));
+		return back_unable(fault_r, "the backend does not offer STARTTLS");
 	back->phase = SIEVE_BACK_STARTTLS;
 	buf_add_text(out, "STARTTLS\r\n");
 	return BACK_WAIT;
@@ -211,10 +197,10 @@ static enum back_step
 take_tls(struct sieve_back *back, struct str line, bool is_last, struct fault *fault_r)
 {
 	if (answer_of(line) != ANSWER_OK)
-		return broken(fault_r, VERDICT_PERM, "the backend refuses STARTTLS", line);
+		return back_broken(fault_r, VERDICT_PERM, "the backend refuses STARTTLS", line);
 	if (!is_last)
-		return broken(fault_r, VERDICT_PERM,
-		    "unsafe: the backend goes on in clear behind its OK to STARTTLS", STR(""));
+		return back_unable(fault_r,
+		    "unsafe: the backend goes on in clear behind its OK to STARTTLS");
 	back->phase = SIEVE_BACK_SHAKING;
 	return BACK_TLS;
 }
@@ -223,7 +209,7 @@ static enum back_step
 take_xclient(struct sieve_back *back, struct str line, struct buf *out, struct fault *fault_r)
 {
 	if (answer_of(line) != ANSWER_OK)
-		return broken(fault_r, VERDICT_PERM,
+		return back_broken(fault_r, VERDICT_PERM,
 		    "the backend does not take XCLIENT, by which it is to learn who calls", line);
 	say_login(back, out);
 	return BACK_WAIT;
@@ -283,12 +269,10 @@ take_challenge(struct sieve_back *back, struct str line, struct fault *fault_r)
 	struct sieve_string string;
 
 	if (!sieve_string(&line, &string) || line.len > 0 || !back_sasl_is_base64(string.raw))
-		return broken(fault_r, VERDICT_PERM, "the backend answers what was not asked",
-		    STR(""));
+		return back_unable(fault_r, "the backend answers what was not asked");
 	if (back_sasl_is_password(back->back.task->credentials->mechanism) ||
 	    ++back->rounds > SASL_ROUNDS_MOST)
-		return broken(fault_r, VERDICT_PERM,
-		    "the backend asks for more than the mechanism has", STR(""));
+		return back_unable(fault_r, "the backend asks for more than the mechanism has");
 	keep_text(back, string.raw);
 	back->phase = SIEVE_BACK_ANSWER;
 	return BACK_CHALLENGE;
@@ -310,7 +294,7 @@ take_login(struct sieve_back *back, struct str line, struct fault *fault_r)
 	case ANSWER_BYE:
 		break;
 	}
-	return broken(fault_r, VERDICT_TEMP, "the backend ended the conversation", STR(""));
+	return back_broken(fault_r, VERDICT_TEMP, "the backend ended the conversation", STR(""));
 }
 
 /* ---- reading */
@@ -349,14 +333,14 @@ next_line(struct sieve_back *back, struct buf *in, struct buf *out, bool *more_r
 	/* Another protocol may have no lines at all. */
 	if (back->phase == SIEVE_BACK_GREETING && all.len > 0 &&
 	    memchr("\"{OoNnBb", all.ptr[0], 8) == NULL)
-		return broken(fault_r, VERDICT_PERM, "no greeting of ManageSieve",
+		return back_broken(fault_r, VERDICT_PERM, "no greeting of ManageSieve",
 		    str_make(all.ptr, str_find(all, '\n')));
 	switch (sieve_scan(&back->scan, all, &line, &taken)) {
 	case SIEVE_SCAN_WAIT:
 		return BACK_WAIT;
 	case SIEVE_SCAN_LOST:
-		return broken(fault_r, VERDICT_PERM,
-		    "the backend says too much at a time before the login stands", STR(""));
+		return back_unable(fault_r,
+		    "the backend says too much at a time before the login stands");
 	case SIEVE_SCAN_WHOLE:
 		break;
 	}
@@ -377,7 +361,7 @@ sieve_back_next(struct back *base, struct buf *in, struct buf *out, struct fault
 	if (back->phase == SIEVE_BACK_SHAKING || back->phase == SIEVE_BACK_ANSWER)
 		return BACK_WAIT;
 	if (back->phase == SIEVE_BACK_OVER)
-		return broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
+		return back_broken(fault_r, VERDICT_TEMP, "the login is over", STR(""));
 	while (more)
 		step = next_line(back, in, out, &more, fault_r);
 	if (step == BACK_BROKEN)
@@ -415,8 +399,7 @@ sieve_back_tls(struct back *base, struct buf *out)
 {
 	struct sieve_back *back = sieve_back_of(base);
 
-	offer_free(&back->back.offer);
-	back->back.offer = offer_new();
+	back_forget_offer(&back->back);
 	back->words = 0;
 	back->is_tls = true;
 	back->phase = SIEVE_BACK_GREETING;

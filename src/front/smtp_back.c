@@ -3,8 +3,8 @@
  */
 #include "front/smtp_back.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "front/back.h"
 #include "front/smtp_back_inside.h"
 #include "front/smtp_lex.h"
 
@@ -21,15 +21,13 @@ smtp_back_of(struct back *back)
 	return (struct smtp_back *)back;
 }
 
-/* What a backend says after a password was sent is in no fault: it could repeat it. */
+/* With the reply in hand, as long as it cannot repeat a password. */
 static enum back_step
 broken(struct smtp_back *back, enum verdict verdict, const char *why, struct fault *fault_r)
 {
-	if (back->code != 0 && back->phase < SMTP_BACK_AUTH)
-		fault_set(fault_r, verdict, "%s: %s", why, log_quote(buf_str(&back->reply)));
-	else
-		fault_set(fault_r, verdict, "%s", why);
-	return BACK_BROKEN;
+	bool is_told = back->code != 0 && back->phase < SMTP_BACK_AUTH;
+
+	return back_broken(fault_r, verdict, why, is_told ? buf_str(&back->reply) : STR(""));
 }
 
 /* A refusal that is about no login. 4yz may be another one tomorrow: RFC 5321, 4.2.1. */
@@ -55,8 +53,7 @@ say_hello(struct smtp_back *back, struct buf *out)
 {
 	const struct back_task *task = back->back.task;
 
-	offer_free(&back->back.offer);
-	back->back.offer = offer_new();
+	back_forget_offer(&back->back);
 	buf_add_text(out, "EHLO ");
 	if (back->says_client)
 		buf_add_str(out, task->hello);

@@ -6,6 +6,8 @@
 #include "front/smtp_back_inside.h"
 
 #include "base/mem.h"
+#include "front/back.h"
+#include "front/back_sasl.h"
 #include "front/sasl.h"
 #include "front/smtp_lex.h"
 
@@ -16,19 +18,6 @@
  * first alone: Postfix has its larger limit (smtpd_sasl_response_limit) only for responses.
  */
 enum { AUTH_LINE_MOST = 512 };
-
-static enum back_step
-broken(struct fault *fault_r, const char *why)
-{
-	fault_set(fault_r, VERDICT_PERM, "%s", why);
-	return BACK_BROKEN;
-}
-
-static bool
-is_password(enum mechanism mechanism)
-{
-	return mechanism == MECHANISM_PLAIN || mechanism == MECHANISM_LOGIN;
-}
 
 static bool
 offers(const struct smtp_back *back, const char *name)
@@ -46,20 +35,6 @@ offers(const struct smtp_back *back, const char *name)
 }
 
 /* ---- saying it */
-
-static void
-say_base64(struct buf *out, struct str bytes)
-{
-	size_t len = sodium_base64_ENCODED_LEN(bytes.len, sodium_base64_VARIANT_ORIGINAL);
-	char *room = buf_room(out, len);
-
-	if (room == NULL)
-		return;
-	sodium_bin2base64(room, len, (const unsigned char *)bytes.ptr, bytes.len,
-	    sodium_base64_VARIANT_ORIGINAL);
-	buf_added(out, len - 1); /* without its NUL */
-	buf_add_text(out, "\r\n");
-}
 
 static void
 say_initial(struct smtp_back *back, struct buf *out)
@@ -112,15 +87,15 @@ smtp_back_log_in(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 	}
 	mechanism = task->credentials->mechanism;
 	if (!task->is_safe && !back->is_tls && !mechanism_is_passed(mechanism))
-		return broken(fault_r, "the connection is not safe enough for a password");
-	if (!is_password(mechanism))
+		return back_unable(fault_r, "the connection is not safe enough for a password");
+	if (!back_sasl_is_password(mechanism))
 		return offers(back, mechanism_names[mechanism])
 			   ? say_auth(back, mechanism_names[mechanism], out)
 			   : cannot(back);
 	if (offers(back, mechanism_names[MECHANISM_PLAIN]))
 		return say_auth(back, mechanism_names[MECHANISM_PLAIN], out);
 	if (!offers(back, mechanism_names[MECHANISM_LOGIN]))
-		return broken(fault_r, "the backend announces no way to log in");
+		return back_unable(fault_r, "the backend announces no way to log in");
 	if (task->credentials->authzid.len > 0)
 		return cannot(back);
 	back->by_words = true;
@@ -149,16 +124,15 @@ go_on(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 	struct str text = str_from(buf_str(&back->reply), 3);
 
 	if (++back->rounds > SASL_ROUNDS_MOST)
-		return broken(fault_r, "the backend asks for ever");
+		return back_unable(fault_r, "the backend asks for ever");
 	if (back->by_words) {
 		if (back->rounds > 2)
-			return broken(fault_r, "the backend asks for more than LOGIN has");
+			return back_unable(fault_r, "the backend asks for more than LOGIN has");
 		if (back->rounds == 2) {
 			back->has_started = true;
-			say_base64(out, task->credentials->secret);
+			back_say_base64(task->credentials->secret, out);
 		} else {
-			say_base64(out,
-			    task->login.len > 0 ? task->login : task->credentials->authcid);
+			back_say_base64(back_name(task), out);
 		}
 		return BACK_WAIT;
 	}
@@ -166,12 +140,12 @@ go_on(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 		say_initial(back, out);
 		return BACK_WAIT;
 	}
-	if (is_password(task->credentials->mechanism))
-		return broken(fault_r, "the backend asks for more than PLAIN has");
+	if (back_sasl_is_password(task->credentials->mechanism))
+		return back_unable(fault_r, "the backend asks for more than PLAIN has");
 	if (text.len > 0)
 		text = str_from(text, 1);
 	if (!is_base64(text))
-		return broken(fault_r, "the backend asks what is no base64");
+		return back_unable(fault_r, "the backend asks what is no base64");
 	back->back.text = text;
 	back->phase = SMTP_BACK_ANSWER;
 	return BACK_CHALLENGE;
@@ -214,7 +188,7 @@ smtp_back_went(struct smtp_back *back, struct buf *out, struct fault *fault_r)
 	if (back->code / 100 == 4 || back->code / 100 == 5)
 		return refuse(back);
 	if (back->code != 235)
-		return broken(fault_r, "the backend answers what was not asked");
+		return back_unable(fault_r, "the backend answers what was not asked");
 	back->back.text = buf_str(&back->reply);
 	return BACK_ACCEPTED;
 }
