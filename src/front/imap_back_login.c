@@ -86,7 +86,7 @@ say_strings(struct imap_back *back, struct buf *out)
 		}
 		buf_add_byte(out, ' ');
 		if (imap_can_quote(text)) {
-			imap_say_quoted(out, text);
+			lex_say_quoted(out, text);
 			continue;
 		}
 		if (!can_send_literal(back, text)) {

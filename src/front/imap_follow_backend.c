@@ -191,7 +191,7 @@ pass_data(struct run *run)
 {
 	struct imap_follow *follow = run->follow;
 	struct str rest = str_from(buf_str(run->in), run->at);
-	struct imap_literal literal;
+	struct lex_literal literal;
 	bool is_whole;
 	size_t n = imap_follow_part(rest, &is_whole), here;
 
@@ -200,12 +200,12 @@ pass_data(struct run *run)
 		return false;
 	follow->backend = BACKEND_START;
 	switch (imap_promise(imap_follow_without_end(str_make(rest.ptr, n)), &literal)) {
-	case IMAP_NO_LITERAL:
+	case LEX_NO_LITERAL:
 		return follow->follow.phase == FOLLOW_RUNNING;
-	case IMAP_LITERAL_HUGE:
+	case LEX_LITERAL_HUGE:
 		follow->backend = BACKEND_DATA; /* nothing can be said any more */
 		return lose(run);
-	case IMAP_LITERAL:
+	case LEX_LITERAL:
 		break;
 	}
 	if (!literal.waits) /* only clients have those */

@@ -27,17 +27,17 @@ static void
 end_line(struct imap_follow *follow, struct str line, bool is_idle, struct buf *to_client)
 {
 	struct imap_quotes quotes = follow->quotes;
-	struct imap_literal literal;
+	struct lex_literal literal;
 
 	follow->quotes = (struct imap_quotes){false, false};
 	follow->client = is_idle ? CLIENT_IDLE_ASKS : CLIENT_START;
 	switch (imap_promise(line, &literal)) {
-	case IMAP_NO_LITERAL:
+	case LEX_NO_LITERAL:
 		return;
-	case IMAP_LITERAL_HUGE:
+	case LEX_LITERAL_HUGE:
 		imap_follow_lose(follow, to_client);
 		return;
-	case IMAP_LITERAL:
+	case LEX_LITERAL:
 		break;
 	}
 	if (literal.waits) { /* the backend says whether it is one */
@@ -78,7 +78,7 @@ static bool
 drop_line(struct imap_follow *follow, struct buf *in, struct buf *to_client)
 {
 	struct str all = buf_str(in);
-	struct imap_literal literal;
+	struct lex_literal literal;
 	bool is_whole;
 	size_t n;
 
@@ -92,15 +92,15 @@ drop_line(struct imap_follow *follow, struct buf *in, struct buf *to_client)
 	if (is_whole) {
 		follow->client = CLIENT_START;
 		switch (imap_promise(imap_follow_without_end(str_make(all.ptr, n)), &literal)) {
-		case IMAP_NO_LITERAL:
+		case LEX_NO_LITERAL:
 			break;
-		case IMAP_LITERAL:
+		case LEX_LITERAL:
 			if (literal.waits)
 				break; /* it has its answer: nothing comes */
 			follow->client = CLIENT_REFUSED;
 			follow->refused = literal.size;
 			break;
-		case IMAP_LITERAL_HUGE:
+		case LEX_LITERAL_HUGE:
 			imap_follow_lose(follow, to_client);
 			return false;
 		}

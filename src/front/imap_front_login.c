@@ -39,13 +39,13 @@ refusal(enum refusal refusal)
 
 /* Into the arena, and nowhere else. */
 static bool
-take_string(struct arena *arena, const struct imap_string *string, struct str *text_r)
+take_string(struct arena *arena, const struct lex_string *string, struct str *text_r)
 {
 	char *room = arena_room(arena, string->raw.len);
 
 	if (room == NULL)
 		return false;
-	*text_r = str_make(room, imap_string_copy(string, room));
+	*text_r = str_make(room, lex_string_copy(string, room));
 	return true;
 }
 
@@ -54,7 +54,7 @@ imap_front_login(struct imap_front *front, const struct imap_call *call)
 {
 	struct credentials *credentials = &front->front.credentials;
 	struct str rest = call->args;
-	struct imap_string name, password;
+	struct lex_string name, password;
 	struct fault fault;
 
 	if (!imap_space(&rest) || !imap_astring(&rest, &name) || !imap_space(&rest) ||

@@ -9,7 +9,7 @@
 static bool
 take_field(struct str *rest, char *room, size_t most, struct str *text_r, bool *is_nil_r)
 {
-	struct imap_string string;
+	struct lex_string string;
 	struct str atom = str_make(rest->ptr, str_find(*rest, ' '));
 
 	if (atom.len > 0 && atom.ptr[atom.len - 1] == ')')
@@ -20,9 +20,9 @@ take_field(struct str *rest, char *room, size_t most, struct str *text_r, bool *
 		*rest = str_from(*rest, atom.len);
 		return true;
 	}
-	if (!imap_string(rest, &string) || string.raw.len > 2 * most)
+	if (!lex_string(rest, &string) || string.raw.len > 2 * most)
 		return false;
-	*text_r = str_make(room, imap_string_copy(&string, room));
+	*text_r = str_make(room, lex_string_copy(&string, room));
 	return true;
 }
 

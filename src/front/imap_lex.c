@@ -1,11 +1,9 @@
 /*
- * imap_lex.c - the words, strings and literals of IMAP                  (pure)
+ * imap_lex.c - the words and lines of IMAP                              (pure)
  */
 #include "front/imap_lex.h"
 
 #include "base/mem.h"
-
-enum { NUMBER_DIGITS_MOST = 20, QUOTED_MOST = 1024 };
 
 /* RFC 9051: ATOM-CHAR. */
 static bool
@@ -55,12 +53,6 @@ imap_head(struct str line, struct str *tag_r, struct str *word_r, struct str *re
 	return true;
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Not behind a space or parenthesis, with "~" in between for a literal8. */
 static bool
 is_loose(struct str line, size_t brace)
@@ -70,26 +62,14 @@ is_loose(struct str line, size_t brace)
 	return brace == 0 || (line.ptr[brace - 1] != ' ' && line.ptr[brace - 1] != '(');
 }
 
-enum imap_promise
-imap_promise(struct str line, struct imap_literal *literal_r)
+enum lex_promise
+imap_promise(struct str line, struct lex_literal *literal_r)
 {
-	size_t end = line.len, digits;
+	enum lex_promise promise = lex_promise(line, UINT64_MAX - 1, literal_r);
 
-	if (end == 0 || line.ptr[--end] != '}')
-		return IMAP_NO_LITERAL;
-	literal_r->waits = end == 0 || line.ptr[end - 1] != '+';
-	if (!literal_r->waits)
-		end--;
-	for (digits = 0; digits < end && is_digit(line.ptr[end - digits - 1]); digits++)
-		if (digits == NUMBER_DIGITS_MOST)
-			return IMAP_LITERAL_HUGE;
-	if (digits == 0 || digits == end || line.ptr[end - digits - 1] != '{')
-		return IMAP_NO_LITERAL;
-	if (!str_number(str_make(line.ptr + end - digits, digits), UINT64_MAX - 1,
-		&literal_r->size))
-		return IMAP_LITERAL_HUGE;
-	literal_r->is_loose = is_loose(line, end - digits - 1);
-	return IMAP_LITERAL;
+	if (promise == LEX_LITERAL)
+		literal_r->is_loose = is_loose(line, literal_r->at);
+	return promise;
 }
 
 void
@@ -145,7 +125,7 @@ is_data(struct str line)
 
 /* WHOLE: it comes, or has been asked for. */
 static enum imap_scan_result
-is_to_come(const struct imap_scan *scan, bool server, const struct imap_literal *literal)
+is_to_come(const struct imap_scan *scan, bool server, const struct lex_literal *literal)
 {
 	bool fits = literal->size <= scan->literals_most - scan->literals;
 
@@ -159,7 +139,7 @@ is_to_come(const struct imap_scan *scan, bool server, const struct imap_literal 
 /* The literal at the end of a line, "used" bytes with its end, that is the rest of "line". */
 static enum imap_scan_result
 scan_literal(struct imap_scan *scan, struct str line, size_t used, bool server,
-    const struct imap_literal *literal)
+    const struct lex_literal *literal)
 {
 	enum imap_scan_result result = is_to_come(scan, server, literal);
 
@@ -180,8 +160,8 @@ static enum imap_scan_result
 scan_line(struct imap_scan *scan, struct str in, bool server, size_t *end_r, bool *more_r)
 {
 	struct str line = str_from(in, scan->seen);
-	struct imap_literal literal = {0};
-	enum imap_promise promise;
+	struct lex_literal literal = {0};
+	enum lex_promise promise;
 	size_t len = scan->searched + str_find(str_from(line, scan->searched), '\n');
 	size_t used = len + 1;
 
@@ -194,11 +174,11 @@ scan_line(struct imap_scan *scan, struct str in, bool server, size_t *end_r, boo
 		return IMAP_SCAN_WAIT;
 	if (len > 0 && line.ptr[len - 1] == '\r')
 		len--;
-	promise = server && !is_data(in) ? IMAP_NO_LITERAL
+	promise = server && !is_data(in) ? LEX_NO_LITERAL
 					 : imap_promise(str_make(line.ptr, len), &literal);
-	if (promise == IMAP_NO_LITERAL)
+	if (promise == LEX_NO_LITERAL)
 		return IMAP_SCAN_WHOLE;
-	if (promise == IMAP_LITERAL_HUGE)
+	if (promise == LEX_LITERAL_HUGE)
 		literal.size = UINT64_MAX;
 	*more_r = true;
 	return scan_literal(scan, line, used, server, &literal);
@@ -258,78 +238,18 @@ imap_atom(struct str *rest, struct str *atom_r)
 	return len > 0;
 }
 
-static bool
-take_quoted(struct str *rest, struct imap_string *string_r)
-{
-	size_t at = 1;
-
-	for (; at < rest->len && rest->ptr[at] != '"'; at++) {
-		if (rest->ptr[at] == '\\')
-			at++;
-		if (at == rest->len || memchr("\r\n", rest->ptr[at], 3) != NULL)
-			return false;
-	}
-	if (at >= rest->len)
-		return false;
-	*string_r = (struct imap_string){str_make(rest->ptr + 1, at - 1), true};
-	*rest = str_from(*rest, at + 1);
-	return true;
-}
-
-static bool
-take_literal(struct str *rest, struct imap_string *string_r)
-{
-	size_t end = str_find(*rest, '\n'), len;
-	struct imap_literal literal;
-
-	if (end == rest->len)
-		return false;
-	len = end > 0 && rest->ptr[end - 1] == '\r' ? end - 1 : end;
-	if (len != str_find(*rest, '}') + 1 ||
-	    imap_promise(str_make(rest->ptr, len), &literal) != IMAP_LITERAL ||
-	    literal.size > rest->len - end - 1)
-		return false;
-	*string_r = (struct imap_string){str_make(rest->ptr + end + 1, literal.size), false};
-	*rest = str_from(*rest, end + 1 + literal.size);
-	return true;
-}
-
 bool
-imap_string(struct str *rest, struct imap_string *string_r)
-{
-	if (rest->len == 0)
-		return false;
-	if (rest->ptr[0] == '"')
-		return take_quoted(rest, string_r);
-	return rest->ptr[0] == '{' && take_literal(rest, string_r);
-}
-
-bool
-imap_astring(struct str *rest, struct imap_string *string_r)
+imap_astring(struct str *rest, struct lex_string *string_r)
 {
 	size_t len = 0;
 
 	while (len < rest->len && is_astring_char(rest->ptr[len]))
 		len++;
 	if (len == 0)
-		return imap_string(rest, string_r);
-	*string_r = (struct imap_string){str_make(rest->ptr, len), false};
+		return lex_string(rest, string_r);
+	*string_r = (struct lex_string){str_make(rest->ptr, len), false};
 	*rest = str_from(*rest, len);
 	return true;
-}
-
-size_t
-imap_string_copy(const struct imap_string *string, char *room)
-{
-	struct str raw = string->raw;
-	size_t len = 0;
-
-	for (size_t at = 0; at < raw.len; at++) {
-		if (string->is_quoted && raw.ptr[at] == '\\')
-			at++;
-		room[len++] = raw.ptr[at];
-	}
-	return len;
 }
 
 /* ---- saying */
@@ -341,17 +261,5 @@ imap_can_quote(struct str text)
 		if ((unsigned char)text.ptr[i] < 0x20 || (unsigned char)text.ptr[i] >= 0x7f)
 			return false;
 	}
-	return text.len <= QUOTED_MOST;
-}
-
-void
-imap_say_quoted(struct buf *out, struct str text)
-{
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '"' || text.ptr[i] == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, text.ptr[i]);
-	}
-	buf_add_byte(out, '"');
+	return text.len <= LEX_QUOTED_MOST;
 }

@@ -1,5 +1,5 @@
 /*
- * imap_lex.h - the words, strings and literals of IMAP                  (pure)
+ * imap_lex.h - the words and lines of IMAP                              (pure)
  *
  * RFC 9051 and 3501, section 4 and "Formal Syntax". Two uses: whole commands
  * before login, put together within limits and then taken apart; and, behind the
@@ -11,8 +11,8 @@
 #ifndef FRONT_IMAP_LEX_H
 #define FRONT_IMAP_LEX_H
 
-#include "base/buf.h"
 #include "base/str.h"
+#include "front/lex.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,20 +34,11 @@ bool imap_head(struct str line, struct str *tag_r, struct str *word_r, struct st
 /* A tag, as far as it is one; for who answers what imap_head() did not like. */
 struct str imap_tag(struct str line);
 
-struct imap_literal {
-	uint64_t size;
-	bool waits; /* synchronizing: the bytes come when they were asked for */
-	bool is_loose; /* not behind a space or parenthesis: others may see no literal */
-};
-
-enum imap_promise {
-	IMAP_NO_LITERAL,
-	IMAP_LITERAL,
-	IMAP_LITERAL_HUGE, /* a number that is none, or beyond 64 bits */
-};
-
-/* What a line, or its last IMAP_PROMISE_MOST bytes, without CR LF, promises at its end. */
-enum imap_promise imap_promise(struct str line, struct imap_literal *literal_r);
+/*
+ * What a line, or its last IMAP_PROMISE_MOST bytes, without CR LF, promises at its end; a
+ * size has 64 bits.
+ */
+enum lex_promise imap_promise(struct str line, struct lex_literal *literal_r);
 
 /* Whether a quoted string is open behind the pieces of a line that were seen. */
 struct imap_quotes {
@@ -93,23 +84,13 @@ void imap_scan_over(struct imap_scan *scan);
 
 /* ---- arguments; each takes what it finds off "rest", or says false */
 
-struct imap_string {
-	struct str raw;
-	bool is_quoted; /* raw has its escapes still */
-};
-
 bool imap_space(struct str *rest);
 bool imap_atom(struct str *rest, struct str *atom_r); /* RFC 9051: atom; strictly */
-bool imap_string(struct str *rest, struct imap_string *string_r); /* quoted or literal */
-bool imap_astring(struct str *rest, struct imap_string *string_r);
-
-/* The bytes themselves, at most raw.len of them; returns how many. */
-size_t imap_string_copy(const struct imap_string *string, char *room);
+bool imap_astring(struct str *rest, struct lex_string *string_r);
 
 /* ---- saying */
 
 /* 7 bits, no control characters, not too long: "text" in quotes will do. */
 bool imap_can_quote(struct str text);
-void imap_say_quoted(struct buf *out, struct str text);
 
 #endif

@@ -149,19 +149,19 @@ log_in(struct sieve_back *back, struct buf *out, struct fault *fault_r)
 static bool
 add_capability(struct offer *offer, struct str line)
 {
-	struct sieve_string name, value = {.is_quoted = false};
+	struct lex_string name, value = {.is_quoted = false};
 	struct buf text = BUF_INIT;
 	size_t name_len;
 	bool added;
 
-	if (!sieve_string(&line, &name))
+	if (!lex_string(&line, &name))
 		return false;
-	if (sieve_space(&line) && line.len > 0 && !sieve_string(&line, &value))
+	if (sieve_space(&line) && line.len > 0 && !lex_string(&line, &value))
 		return false;
-	sieve_string_add(&name, &text);
+	lex_string_add(&name, &text);
 	name_len = buf_len(&text);
 	if (value.raw.len > 0)
-		sieve_string_add(&value, &text);
+		lex_string_add(&value, &text);
 	added = line.len == 0 && offer_add(offer, str_make(buf_str(&text).ptr, name_len),
 				     str_from(buf_str(&text), name_len));
 	buf_fini(&text);
@@ -266,9 +266,9 @@ refuse(struct sieve_back *back, struct str line)
 static enum back_step
 take_challenge(struct sieve_back *back, struct str line, struct fault *fault_r)
 {
-	struct sieve_string string;
+	struct lex_string string;
 
-	if (!sieve_string(&line, &string) || line.len > 0 || !back_sasl_is_base64(string.raw))
+	if (!lex_string(&line, &string) || line.len > 0 || !back_sasl_is_base64(string.raw))
 		return back_unable(fault_r, "the backend answers what was not asked");
 	if (back_sasl_is_password(back->back.task->credentials->mechanism) ||
 	    ++back->rounds > SASL_ROUNDS_MOST)

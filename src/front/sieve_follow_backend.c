@@ -19,11 +19,11 @@ static bool
 is_hidden(struct str line)
 {
 	struct buf name = BUF_INIT;
-	struct sieve_string string;
+	struct lex_string string;
 	bool is_hidden = false;
 
-	if (sieve_string(&line, &string)) {
-		sieve_string_add(&string, &name);
+	if (lex_string(&line, &string)) {
+		lex_string_add(&string, &name);
 		is_hidden = sieve_follow_is_refused(buf_str(&name));
 	}
 	buf_fini(&name);
@@ -84,18 +84,18 @@ look(struct str line, enum backend_place *place_r, bool *is_bye_r)
 static void
 end_line(struct sieve_follow *follow, struct str line, struct buf *to_client)
 {
-	struct sieve_literal literal;
+	struct lex_literal literal;
 
 	switch (sieve_promise(line, &literal)) {
-	case SIEVE_LITERAL_HUGE:
+	case LEX_LITERAL_HUGE:
 		follow->follow.phase = FOLLOW_OVER;
 		return;
-	case SIEVE_LITERAL:
+	case LEX_LITERAL:
 		if (literal.is_loose)
 			break;
 		follow->follow.unseen[SIDE_BACKEND] = literal.size;
 		return;
-	case SIEVE_NO_LITERAL:
+	case LEX_NO_LITERAL:
 		break;
 	}
 	if (follow->backend != BACKEND_DATA)

@@ -23,7 +23,7 @@ kind_of(struct str line, enum sieve_form form)
 /* Of a command that passes: with its literal in the form that is a client's. */
 static void
 forward(struct sieve_follow *follow, struct str line, enum sieve_form form,
-    const struct sieve_literal *literal, struct buf *to_backend)
+    const struct lex_literal *literal, struct buf *to_backend)
 {
 	if (form != SIEVE_FORM_LITERAL) {
 		buf_add_str(to_backend, line);
@@ -38,7 +38,7 @@ forward(struct sieve_follow *follow, struct str line, enum sieve_form form,
 }
 
 static void
-drop(struct sieve_follow *follow, enum sieve_form form, const struct sieve_literal *literal)
+drop(struct sieve_follow *follow, enum sieve_form form, const struct lex_literal *literal)
 {
 	follow->client = form == SIEVE_FORM_LITERAL ? CLIENT_DROP : CLIENT_START;
 	follow->dropped = form == SIEVE_FORM_LITERAL ? literal->size : 0;
@@ -48,7 +48,7 @@ static void
 begin_command(struct sieve_follow *follow, struct str line, struct buf *to_backend,
     struct buf *to_client)
 {
-	struct sieve_literal literal;
+	struct lex_literal literal;
 	enum sieve_form form = sieve_form(line, &literal);
 	enum kind kind = kind_of(line, form);
 
@@ -71,7 +71,7 @@ go_on(struct sieve_follow *follow, struct str line, struct buf *to_backend, stru
 {
 	struct str rest = line;
 	bool has_gap = sieve_space(&rest);
-	struct sieve_literal literal;
+	struct lex_literal literal;
 	enum sieve_form form = sieve_form(rest, &literal);
 	bool is_odd = form == SIEVE_FORM_ODD || (rest.len > 0 && !has_gap);
 

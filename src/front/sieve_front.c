@@ -166,14 +166,14 @@ noop(struct sieve_front *front, const struct call *call)
 {
 	struct str rest = call->args;
 	struct buf tag = BUF_INIT;
-	struct sieve_string string;
+	struct lex_string string;
 
 	if (rest.len == 0)
 		return in_hand_say(call->out, STR("OK \"Nothing done\""));
-	if (!sieve_string(&rest, &string) || rest.len > 0)
+	if (!lex_string(&rest, &string) || rest.len > 0)
 		return in_hand_mistake(&front->front, call->out,
 		    STR("NO \"NOOP wants a string, or nothing\""));
-	sieve_string_add(&string, &tag);
+	lex_string_add(&string, &tag);
 	buf_add_text(call->out, "OK (TAG ");
 	sieve_say_string(call->out, buf_str(&tag), false);
 	buf_fini(&tag);
@@ -241,16 +241,16 @@ static enum front_step
 authenticate(struct sieve_front *front, const struct call *call)
 {
 	struct str rest = call->args;
-	struct sieve_string name, initial = {.is_quoted = false};
+	struct lex_string name, initial = {.is_quoted = false};
 	enum mechanism mechanism;
 	bool has_initial;
 	struct fault fault;
 
-	if (!sieve_string(&rest, &name))
+	if (!lex_string(&rest, &name))
 		return in_hand_mistake(&front->front, call->out,
 		    STR("NO \"AUTHENTICATE wants a mechanism\""));
 	has_initial = sieve_space(&rest) && rest.len > 0;
-	if ((has_initial && !sieve_string(&rest, &initial)) || rest.len > 0)
+	if ((has_initial && !lex_string(&rest, &initial)) || rest.len > 0)
 		return in_hand_mistake(&front->front, call->out, STR("NO \"Odd arguments\""));
 	if (!call->terms->may_login)
 		return in_hand_mistake(&front->front, call->out, refusal(REFUSAL_UNSAFE));
@@ -268,10 +268,10 @@ authenticate(struct sieve_front *front, const struct call *call)
 static enum front_step
 take_response(struct sieve_front *front, struct str line, struct buf *out)
 {
-	struct sieve_string string;
+	struct lex_string string;
 	struct fault fault;
 
-	if (!sieve_string(&line, &string) || line.len > 0)
+	if (!lex_string(&line, &string) || line.len > 0)
 		return give_up(front, STR("NO \"This is no string\""), out);
 	return went(front, sasl_line(&front->sasl, string.raw, &front->front.credentials, &fault),
 	    out);

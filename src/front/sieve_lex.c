@@ -1,11 +1,9 @@
 /*
- * sieve_lex.c - the words, strings and literals of ManageSieve          (pure)
+ * sieve_lex.c - the words and lines of ManageSieve                      (pure)
  */
 #include "front/sieve_lex.h"
 
 #include "base/mem.h"
-
-enum { NUMBER_DIGITS_MOST = 20, QUOTED_MOST = 1024 };
 
 /* RFC 5804: ATOM-CHAR. */
 static bool
@@ -14,64 +12,29 @@ is_atom_char(char c)
 	return c > 0x20 && c < 0x7f && memchr("()\"\\{", c, 5) == NULL;
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* ---- lines */
 
-enum sieve_promise
-sieve_promise(struct str line, struct sieve_literal *literal_r)
+enum lex_promise
+sieve_promise(struct str line, struct lex_literal *literal_r)
 {
-	size_t end = line.len, digits;
+	enum lex_promise promise = lex_promise(line, UINT32_MAX, literal_r);
+	char before;
 
-	if (end == 0 || line.ptr[--end] != '}')
-		return SIEVE_NO_LITERAL;
-	if (end > 0 && line.ptr[end - 1] == '+')
-		end--;
-	for (digits = 0; digits < end && is_digit(line.ptr[end - digits - 1]); digits++)
-		if (digits == NUMBER_DIGITS_MOST)
-			return SIEVE_LITERAL_HUGE;
-	if (digits == 0 || digits == end || line.ptr[end - digits - 1] != '{')
-		return SIEVE_NO_LITERAL;
-	if (!str_number(str_make(line.ptr + end - digits, digits), UINT32_MAX, &literal_r->size))
-		return SIEVE_LITERAL_HUGE;
-	literal_r->at = end - digits - 1;
-	literal_r->is_loose = literal_r->at > 0 && line.ptr[literal_r->at - 1] != ' ' &&
-			      line.ptr[literal_r->at - 1] != '(';
-	return SIEVE_LITERAL;
-}
-
-static bool
-take_quoted(struct str *rest, struct sieve_string *string_r)
-{
-	size_t at = 1;
-
-	if (rest->len == 0 || rest->ptr[0] != '"')
-		return false;
-	for (; at < rest->len && rest->ptr[at] != '"'; at++) {
-		if (rest->ptr[at] == '\\')
-			at++;
-		if (at == rest->len || memchr("\r\n", rest->ptr[at], 3) != NULL)
-			return false;
-	}
-	if (at >= rest->len)
-		return false;
-	*string_r = (struct sieve_string){str_make(rest->ptr + 1, at - 1), true};
-	*rest = str_from(*rest, at + 1);
-	return true;
+	if (promise != LEX_LITERAL)
+		return promise;
+	before = literal_r->at > 0 ? line.ptr[literal_r->at - 1] : ' ';
+	literal_r->is_loose = before != ' ' && before != '(';
+	return promise;
 }
 
 static bool
 are_arguments(struct str rest)
 {
-	struct sieve_string string;
+	struct lex_string string;
 	struct str word;
 
 	while (rest.len > 0) {
-		if (!sieve_word(&rest, &word) && !take_quoted(&rest, &string))
+		if (!sieve_word(&rest, &word) && !lex_quoted(&rest, &string))
 			return false;
 		if (rest.len > 0 && !sieve_space(&rest))
 			return false;
@@ -80,16 +43,16 @@ are_arguments(struct str rest)
 }
 
 enum sieve_form
-sieve_form(struct str line, struct sieve_literal *literal_r)
+sieve_form(struct str line, struct lex_literal *literal_r)
 {
 	switch (sieve_promise(line, literal_r)) {
-	case SIEVE_NO_LITERAL:
+	case LEX_NO_LITERAL:
 		return are_arguments(line) ? SIEVE_FORM_WHOLE : SIEVE_FORM_ODD;
-	case SIEVE_LITERAL:
+	case LEX_LITERAL:
 		if (!literal_r->is_loose && are_arguments(str_make(line.ptr, literal_r->at)))
 			return SIEVE_FORM_LITERAL;
 		break;
-	case SIEVE_LITERAL_HUGE:
+	case LEX_LITERAL_HUGE:
 		break;
 	}
 	return SIEVE_FORM_LOST;
@@ -116,8 +79,8 @@ scan_line(struct sieve_scan *scan, struct str in, size_t *end_r, bool *more_r)
 	struct str line = str_from(in, scan->seen);
 	size_t len = scan->searched + str_find(str_from(line, scan->searched), '\n');
 	size_t used = len + 1;
-	struct sieve_literal literal;
-	enum sieve_promise promise;
+	struct lex_literal literal;
+	enum lex_promise promise;
 
 	*more_r = false;
 	*end_r = scan->seen + used;
@@ -129,9 +92,9 @@ scan_line(struct sieve_scan *scan, struct str in, size_t *end_r, bool *more_r)
 	if (len > 0 && line.ptr[len - 1] == '\r')
 		len--;
 	promise = sieve_promise(str_make(line.ptr, len), &literal);
-	if (promise == SIEVE_NO_LITERAL || (promise == SIEVE_LITERAL && literal.is_loose))
+	if (promise == LEX_NO_LITERAL || (promise == LEX_LITERAL && literal.is_loose))
 		return SIEVE_SCAN_WHOLE;
-	if (promise == SIEVE_LITERAL_HUGE || literal.size > scan->literals_most - scan->literals)
+	if (promise == LEX_LITERAL_HUGE || literal.size > scan->literals_most - scan->literals)
 		return SIEVE_SCAN_LOST;
 	if (line.len - used < literal.size)
 		return SIEVE_SCAN_WAIT;
@@ -187,41 +150,6 @@ sieve_word(struct str *rest, struct str *word_r)
 	return len > 0;
 }
 
-static bool
-take_literal(struct str *rest, struct sieve_string *string_r)
-{
-	size_t end = str_find(*rest, '\n'), len;
-	struct sieve_literal literal;
-
-	if (end == rest->len)
-		return false;
-	len = end > 0 && rest->ptr[end - 1] == '\r' ? end - 1 : end;
-	if (sieve_promise(str_make(rest->ptr, len), &literal) != SIEVE_LITERAL || literal.at > 0 ||
-	    literal.size > rest->len - end - 1)
-		return false;
-	*string_r = (struct sieve_string){str_make(rest->ptr + end + 1, literal.size), false};
-	*rest = str_from(*rest, end + 1 + literal.size);
-	return true;
-}
-
-bool
-sieve_string(struct str *rest, struct sieve_string *string_r)
-{
-	return take_quoted(rest, string_r) || take_literal(rest, string_r);
-}
-
-void
-sieve_string_add(const struct sieve_string *string, struct buf *out)
-{
-	struct str raw = string->raw;
-
-	for (size_t at = 0; at < raw.len; at++) {
-		if (string->is_quoted && raw.ptr[at] == '\\')
-			at++;
-		buf_add_byte(out, raw.ptr[at]);
-	}
-}
-
 /* ---- saying */
 
 static bool
@@ -231,7 +159,7 @@ can_quote(struct str text)
 		if (memchr("\r\n", text.ptr[i], 3) != NULL)
 			return false;
 	}
-	return text.len <= QUOTED_MOST;
+	return text.len <= LEX_QUOTED_MOST;
 }
 
 void
@@ -242,11 +170,5 @@ sieve_say_string(struct buf *out, struct str text, bool to_server)
 		buf_add_str(out, text);
 		return;
 	}
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '"' || text.ptr[i] == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, text.ptr[i]);
-	}
-	buf_add_byte(out, '"');
+	lex_say_quoted(out, text);
 }

@@ -1,5 +1,5 @@
 /*
- * sieve_lex.h - the words, strings and literals of ManageSieve          (pure)
+ * sieve_lex.h - the words and lines of ManageSieve                      (pure)
  *
  * RFC 5804, section 4. No literal waits for leave: a client's is "{n+}", a server's "{n}",
  * and what was promised follows at once. Both forms are read from either side. Two uses:
@@ -9,8 +9,8 @@
 #ifndef FRONT_SIEVE_LEX_H
 #define FRONT_SIEVE_LEX_H
 
-#include "base/buf.h"
 #include "base/str.h"
+#include "front/lex.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,20 +23,11 @@ enum {
 
 /* ---- lines */
 
-struct sieve_literal {
-	uint64_t size;
-	size_t at; /* where "{" is in the line */
-	bool is_loose; /* not behind a space or parenthesis: it is none */
-};
-
-enum sieve_promise {
-	SIEVE_NO_LITERAL,
-	SIEVE_LITERAL,
-	SIEVE_LITERAL_HUGE, /* no number, or beyond 32 bits */
-};
-
-/* What a line, or its last SIEVE_PROMISE_MOST bytes, without CR LF, promises at its end. */
-enum sieve_promise sieve_promise(struct str line, struct sieve_literal *literal_r);
+/*
+ * What a line, or its last SIEVE_PROMISE_MOST bytes, without CR LF, promises at its end; a
+ * size has 32 bits.
+ */
+enum lex_promise sieve_promise(struct str line, struct lex_literal *literal_r);
 
 /* A line of a client, or what follows a literal in it. */
 enum sieve_form {
@@ -46,7 +37,7 @@ enum sieve_form {
 	SIEVE_FORM_LOST, /* that, and who knows whether a literal follows */
 };
 
-enum sieve_form sieve_form(struct str line, struct sieve_literal *literal_r);
+enum sieve_form sieve_form(struct str line, struct lex_literal *literal_r);
 
 /* ---- whole commands and answers, with their literals */
 
@@ -77,17 +68,8 @@ void sieve_scan_over(struct sieve_scan *scan);
 
 /* ---- arguments; each takes what it finds off "rest", or says false */
 
-struct sieve_string {
-	struct str raw;
-	bool is_quoted; /* raw has its escapes still */
-};
-
 bool sieve_space(struct str *rest); /* one, or several */
 bool sieve_word(struct str *rest, struct str *word_r);
-bool sieve_string(struct str *rest, struct sieve_string *string_r); /* quoted or literal */
-
-/* The bytes themselves, appended. */
-void sieve_string_add(const struct sieve_string *string, struct buf *out);
 
 /* ---- saying */
 

@@ -71,48 +71,48 @@ tags_and_words_have_a_limit(void **state)
 
 static const struct {
 	struct str line;
-	enum imap_promise promise;
+	enum lex_promise promise;
 	uint64_t size;
 	bool waits, is_loose;
 } promises[] = {
-    {STR("a LOGIN {5}"), IMAP_LITERAL, 5, true, false},
-    {STR("a LOGIN {5+}"), IMAP_LITERAL, 5, false, false},
-    {STR("a APPEND x ~{5}"), IMAP_LITERAL, 5, true, false},
-    {STR("a APPEND x (~{5+}"), IMAP_LITERAL, 5, false, false},
-    {STR("a ID ({0}"), IMAP_LITERAL, 0, true, false},
-    {STR("x{5+}"), IMAP_LITERAL, 5, false, true},
-    {STR("x~{5+}"), IMAP_LITERAL, 5, false, true},
-    {STR("~{5+}"), IMAP_LITERAL, 5, false, true},
-    {STR("{5+}"), IMAP_LITERAL, 5, false, true},
-    {STR(" {18446744073709551614}"), IMAP_LITERAL, UINT64_MAX - 1, true, false},
-    {STR(" {18446744073709551615}"), IMAP_LITERAL_HUGE, 0, false, false},
-    {STR(" {99999999999999999999}"), IMAP_LITERAL_HUGE, 0, false, false},
-    {STR(" {000000000000000000005}"), IMAP_LITERAL_HUGE, 0, false, false},
-    {STR("000000000000000000005+}"), IMAP_LITERAL_HUGE, 0, false, false},
-    {STR(" {00000000000000000005}"), IMAP_LITERAL, 5, true, false},
-    {STR(""), IMAP_NO_LITERAL, 0, false, false},
-    {STR("}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("+}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{+}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{-1}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{5-}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{5} "), IMAP_NO_LITERAL, 0, false, false},
-    {STR("5}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("x5}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("{x5}"), IMAP_NO_LITERAL, 0, false, false},
-    {STR("\"{5}\""), IMAP_NO_LITERAL, 0, false, false},
+    {STR("a LOGIN {5}"), LEX_LITERAL, 5, true, false},
+    {STR("a LOGIN {5+}"), LEX_LITERAL, 5, false, false},
+    {STR("a APPEND x ~{5}"), LEX_LITERAL, 5, true, false},
+    {STR("a APPEND x (~{5+}"), LEX_LITERAL, 5, false, false},
+    {STR("a ID ({0}"), LEX_LITERAL, 0, true, false},
+    {STR("x{5+}"), LEX_LITERAL, 5, false, true},
+    {STR("x~{5+}"), LEX_LITERAL, 5, false, true},
+    {STR("~{5+}"), LEX_LITERAL, 5, false, true},
+    {STR("{5+}"), LEX_LITERAL, 5, false, true},
+    {STR(" {18446744073709551614}"), LEX_LITERAL, UINT64_MAX - 1, true, false},
+    {STR(" {18446744073709551615}"), LEX_LITERAL_HUGE, 0, false, false},
+    {STR(" {99999999999999999999}"), LEX_LITERAL_HUGE, 0, false, false},
+    {STR(" {000000000000000000005}"), LEX_LITERAL_HUGE, 0, false, false},
+    {STR("000000000000000000005+}"), LEX_LITERAL_HUGE, 0, false, false},
+    {STR(" {00000000000000000005}"), LEX_LITERAL, 5, true, false},
+    {STR(""), LEX_NO_LITERAL, 0, false, false},
+    {STR("}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("+}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{+}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{-1}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{5-}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{5} "), LEX_NO_LITERAL, 0, false, false},
+    {STR("5}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("x5}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("{x5}"), LEX_NO_LITERAL, 0, false, false},
+    {STR("\"{5}\""), LEX_NO_LITERAL, 0, false, false},
 };
 
 static void
 C4_a_literal_is_promised_at_the_end_of_a_line(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(promises); i++) {
-		struct imap_literal literal;
-		enum imap_promise promise = imap_promise(promises[i].line, &literal);
+		struct lex_literal literal;
+		enum lex_promise promise = imap_promise(promises[i].line, &literal);
 
 		if (promise != promises[i].promise ||
-		    (promise == IMAP_LITERAL &&
+		    (promise == LEX_LITERAL &&
 			(literal.size != promises[i].size || literal.waits != promises[i].waits ||
 			    literal.is_loose != promises[i].is_loose)))
 			fail_msg("%.*s", STR_FMT(promises[i].line));
@@ -285,6 +285,7 @@ static const struct {
     {STR("{3}\r\nab"), false, STR(""), ""},
     {STR("{3}abc"), false, STR(""), ""},
     {STR("{3} {3}\r\nabc"), false, STR(""), ""},
+    {STR("{{3}\r\nabc"), false, STR(""), ""},
     {STR("~{3}\r\nabc"), true, STR("~"), "{3}\r\nabc"},
     {STR("{18446744073709551614}\r\nabc"), false, STR(""), ""},
 };
@@ -294,7 +295,7 @@ strings_are_read_as_they_are_meant(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
 		struct str rest = strings[i].bytes;
-		struct imap_string string;
+		struct lex_string string;
 		char room[64];
 
 		if (imap_astring(&rest, &string) != strings[i].is_astring)
@@ -302,7 +303,7 @@ strings_are_read_as_they_are_meant(void **state)
 		if (!strings[i].is_astring)
 			continue;
 		assert_in_range(string.raw.len, 0, sizeof(room));
-		if (!str_eq(str_make(room, imap_string_copy(&string, room)), strings[i].text) ||
+		if (!str_eq(str_make(room, lex_string_copy(&string, room)), strings[i].text) ||
 		    !str_is(rest, strings[i].rest))
 			fail_msg("%.*s", STR_FMT(strings[i].bytes));
 	}
@@ -313,14 +314,14 @@ a_quoted_string_comes_back(void **state)
 {
 	struct str text = STR("a \"b\\c\" %n {3}"), rest;
 	struct buf out = BUF_INIT;
-	struct imap_string string;
+	struct lex_string string;
 	char room[64];
 
 	assert_true(imap_can_quote(text));
-	imap_say_quoted(&out, text);
+	lex_say_quoted(&out, text);
 	rest = buf_str(&out);
-	assert_true(imap_string(&rest, &string));
-	assert_true(str_eq(str_make(room, imap_string_copy(&string, room)), text));
+	assert_true(lex_string(&rest, &string));
+	assert_true(str_eq(str_make(room, lex_string_copy(&string, room)), text));
 	assert_int_equal(rest.len, 0);
 	assert_false(imap_can_quote(STR("a\r\nb")));
 	assert_false(imap_can_quote(STR("a\0b")));

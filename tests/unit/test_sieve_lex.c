@@ -14,44 +14,44 @@ C4_C15_what_a_line_promises(void **state)
 {
 	static const struct {
 		const char *line;
-		enum sieve_promise promise;
+		enum lex_promise promise;
 		uint64_t size;
 		bool is_loose;
 	} rows[] = {
-	    {"NOOP {3+}", SIEVE_LITERAL, 3, false},
-	    {"{3}", SIEVE_LITERAL, 3, false},
-	    {"OK (TAG {16}", SIEVE_LITERAL, 16, false},
-	    {"OK ({16}", SIEVE_LITERAL, 16, false},
-	    {"{0}", SIEVE_LITERAL, 0, false},
-	    {"{0+}", SIEVE_LITERAL, 0, false},
-	    {"{007}", SIEVE_LITERAL, 7, false},
-	    {"{4294967295+}", SIEVE_LITERAL, UINT32_MAX, false},
-	    {"{4294967296+}", SIEVE_LITERAL_HUGE, 0, false},
-	    {"{18446744073709551616}", SIEVE_LITERAL_HUGE, 0, false},
-	    {"{000000000000000000000000000000001}", SIEVE_LITERAL_HUGE, 0, false},
-	    {"\"a\"{3+}", SIEVE_LITERAL, 3, true},
-	    {"x{3}", SIEVE_LITERAL, 3, true},
-	    {"", SIEVE_NO_LITERAL, 0, false},
-	    {"}", SIEVE_NO_LITERAL, 0, false},
-	    {"+}", SIEVE_NO_LITERAL, 0, false},
-	    {"3}", SIEVE_NO_LITERAL, 0, false},
-	    {"3+}", SIEVE_NO_LITERAL, 0, false},
-	    {"{}", SIEVE_NO_LITERAL, 0, false},
-	    {"{+}", SIEVE_NO_LITERAL, 0, false},
-	    {"{-1}", SIEVE_NO_LITERAL, 0, false},
-	    {"{3-}", SIEVE_NO_LITERAL, 0, false},
-	    {"{3++}", SIEVE_NO_LITERAL, 0, false},
-	    {"{ 3}", SIEVE_NO_LITERAL, 0, false},
-	    {"{3} ", SIEVE_NO_LITERAL, 0, false},
-	    {"\"{3}\"", SIEVE_NO_LITERAL, 0, false},
+	    {"NOOP {3+}", LEX_LITERAL, 3, false},
+	    {"{3}", LEX_LITERAL, 3, false},
+	    {"OK (TAG {16}", LEX_LITERAL, 16, false},
+	    {"OK ({16}", LEX_LITERAL, 16, false},
+	    {"{0}", LEX_LITERAL, 0, false},
+	    {"{0+}", LEX_LITERAL, 0, false},
+	    {"{007}", LEX_LITERAL, 7, false},
+	    {"{4294967295+}", LEX_LITERAL, UINT32_MAX, false},
+	    {"{4294967296+}", LEX_LITERAL_HUGE, 0, false},
+	    {"{18446744073709551616}", LEX_LITERAL_HUGE, 0, false},
+	    {"{000000000000000000000000000000001}", LEX_LITERAL_HUGE, 0, false},
+	    {"\"a\"{3+}", LEX_LITERAL, 3, true},
+	    {"x{3}", LEX_LITERAL, 3, true},
+	    {"", LEX_NO_LITERAL, 0, false},
+	    {"}", LEX_NO_LITERAL, 0, false},
+	    {"+}", LEX_NO_LITERAL, 0, false},
+	    {"3}", LEX_NO_LITERAL, 0, false},
+	    {"3+}", LEX_NO_LITERAL, 0, false},
+	    {"{}", LEX_NO_LITERAL, 0, false},
+	    {"{+}", LEX_NO_LITERAL, 0, false},
+	    {"{-1}", LEX_NO_LITERAL, 0, false},
+	    {"{3-}", LEX_NO_LITERAL, 0, false},
+	    {"{3++}", LEX_NO_LITERAL, 0, false},
+	    {"{ 3}", LEX_NO_LITERAL, 0, false},
+	    {"{3} ", LEX_NO_LITERAL, 0, false},
+	    {"\"{3}\"", LEX_NO_LITERAL, 0, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct sieve_literal literal = {.size = 0};
-		enum sieve_promise promise = sieve_promise(str_of(rows[i].line), &literal);
+		struct lex_literal literal = {.size = 0};
+		enum lex_promise promise = sieve_promise(str_of(rows[i].line), &literal);
 
 		if (promise != rows[i].promise ||
-		    (promise == SIEVE_LITERAL &&
+		    (promise == LEX_LITERAL &&
 			(literal.size != rows[i].size || literal.is_loose != rows[i].is_loose ||
 			    rows[i].line[literal.at] != '{')))
 			fail_msg("%s: %d", rows[i].line, (int)promise);
@@ -93,7 +93,7 @@ the_form_of_a_line(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct sieve_literal literal;
+		struct lex_literal literal;
 		enum sieve_form form = sieve_form(rows[i].line, &literal);
 
 		if (form != rows[i].form)
@@ -201,11 +201,11 @@ strings_are_taken_and_said(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct buf text = BUF_INIT, said = BUF_INIT;
 		struct str rest = rows[i].in;
-		struct sieve_string string;
-		bool is_string = sieve_string(&rest, &string);
+		struct lex_string string;
+		bool is_string = lex_string(&rest, &string);
 
 		if (is_string) {
-			sieve_string_add(&string, &text);
+			lex_string_add(&string, &text);
 			sieve_say_string(&said, buf_str(&text), false);
 		}
 		if (is_string != rows[i].is_string || !str_eq(rest, rows[i].rest) ||
