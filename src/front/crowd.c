@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 enum { FAILURES_MOST = 32 }; /* more of them make no difference */
 
@@ -30,14 +29,26 @@ struct pair {
 	uint64_t key[2]; /* keyed hashes of place and login: no name is kept */
 	uint64_t failed_ms;
 	unsigned failures;
+	bool owes; /* the last refusal had to wait longer than others */
+	bool is_forgotten; /* in no table any more; goes when its line has gone */
+	bool is_paced; /* somebody had a turn less than a pace ago */
+	uint64_t next_ms; /* while it is: the next turn */
+	size_t at_once; /* so many go at this turn still */
+	size_t waiting;
+	TAILQ_HEAD(, crowd_turn) line;
+	TAILQ_ENTRY(pair) paced_entry;
 };
+
+TAILQ_HEAD(pairs, pair);
 
 struct crowd {
 	struct visitors *visitors;
 	size_t parked; /* from all addresses */
 	struct pair *pairs;
-	TAILQ_HEAD(, pair) by_age;
+	struct pairs by_age;
 	size_t pair_count;
+	struct pairs paced; /* by next_ms: all paces are the same */
+	size_t waiting; /* in all lines */
 };
 
 static struct place
@@ -72,16 +83,30 @@ crowd_new(void)
 	struct crowd *crowd = xnew(struct crowd);
 
 	TAILQ_INIT(&crowd->by_age);
+	TAILQ_INIT(&crowd->paced);
 	return crowd;
 }
 
+/* Where nothing is known of it and nobody stands in line. */
+static void
+pair_settle(struct crowd *crowd, struct pair *pair)
+{
+	if (!pair->is_forgotten || pair->waiting > 0)
+		return;
+	if (pair->is_paced)
+		TAILQ_REMOVE(&crowd->paced, pair, paced_entry);
+	free(pair);
+}
+
+/* Who stands in its line goes on taking turns. */
 static void
 forget(struct crowd *crowd, struct pair *pair)
 {
 	HASH_DEL(crowd->pairs, pair);
 	TAILQ_REMOVE(&crowd->by_age, pair, entry);
 	crowd->pair_count--;
-	free(pair);
+	pair->is_forgotten = true;
+	pair_settle(crowd, pair);
 }
 
 void
@@ -92,6 +117,7 @@ crowd_free(struct crowd **crowd_ref)
 
 	if (crowd == NULL)
 		return;
+	must(crowd->waiting == 0); /* who is not here any more has left the line */
 	*crowd_ref = NULL;
 	while (!TAILQ_EMPTY(&crowd->by_age))
 		forget(crowd, TAILQ_FIRST(&crowd->by_age));
@@ -211,6 +237,7 @@ pair_make(struct crowd *crowd, const uint64_t key[static 2])
 	struct pair *pair = xnew(struct pair);
 
 	memcpy(pair->key, key, sizeof(pair->key));
+	TAILQ_INIT(&pair->line);
 	HASH_ADD(hh, crowd->pairs, key, sizeof(pair->key), pair);
 	TAILQ_INSERT_TAIL(&crowd->by_age, pair, entry);
 	if (++crowd->pair_count > CROWD_PAIRS_MOST)
@@ -234,7 +261,8 @@ crowd_failed(struct crowd *crowd, const struct sockaddr_storage *address, struct
 	pair->failed_ms = now_ms;
 	if (pair->failures < FAILURES_MOST)
 		pair->failures++;
-	if (pair->failures == 1)
+	pair->owes = pair->failures > 1 && least_ms > 0;
+	if (!pair->owes)
 		return 0;
 	penalty_ms = least_ms;
 	for (unsigned i = 2; i < pair->failures && penalty_ms < CROWD_PENALTY_MOST_MS; i++)
@@ -250,4 +278,97 @@ crowd_succeeded(struct crowd *crowd, const struct sockaddr_storage *address, str
 
 	if (pair != NULL)
 		forget(crowd, pair);
+}
+
+/* ---- turns */
+
+static bool
+guesses(const struct pair *pair, uint64_t now_ms)
+{
+	return pair->owes && now_ms - pair->failed_ms <= CROWD_FORGET_MS;
+}
+
+/* Somebody has had a turn: the next is a pace later. */
+static void
+pace(struct crowd *crowd, struct pair *pair, uint64_t now_ms)
+{
+	if (pair->is_paced)
+		TAILQ_REMOVE(&crowd->paced, pair, paced_entry);
+	pair->is_paced = true;
+	pair->next_ms = now_ms + CROWD_PACE_MS;
+	pair->at_once = 0;
+	TAILQ_INSERT_TAIL(&crowd->paced, pair, paced_entry);
+}
+
+static void
+unpace(struct crowd *crowd, struct pair *pair)
+{
+	TAILQ_REMOVE(&crowd->paced, pair, paced_entry);
+	pair->is_paced = false;
+}
+
+bool
+crowd_take_turn(struct crowd *crowd, struct crowd_turn *turn,
+    const struct sockaddr_storage *address, struct str login, uint64_t now_ms)
+{
+	uint64_t key[2];
+	struct pair *pair = pair_find(crowd, address, login, key);
+
+	if (pair == NULL || !guesses(pair, now_ms))
+		return true;
+	if (pair->waiting == 0 && (!pair->is_paced || pair->next_ms <= now_ms)) {
+		pace(crowd, pair, now_ms);
+		return true;
+	}
+	turn->pair = pair;
+	TAILQ_INSERT_TAIL(&pair->line, turn, entry);
+	pair->waiting++;
+	crowd->waiting++;
+	return false;
+}
+
+void
+crowd_leave_turn(struct crowd *crowd, struct crowd_turn *turn)
+{
+	struct pair *pair = turn->pair;
+
+	if (pair == NULL)
+		return;
+	turn->pair = NULL;
+	TAILQ_REMOVE(&pair->line, turn, entry);
+	pair->waiting--;
+	crowd->waiting--;
+	pair_settle(crowd, pair);
+}
+
+struct crowd_turn *
+crowd_next_turn(struct crowd *crowd, uint64_t now_ms)
+{
+	struct crowd_turn *turn;
+	struct pair *pair;
+
+	while ((pair = TAILQ_FIRST(&crowd->paced)) != NULL && pair->next_ms <= now_ms) {
+		if (pair->waiting == 0) {
+			unpace(crowd, pair);
+			continue;
+		}
+		if (pair->at_once == 0)
+			pair->at_once = 1 + pair->waiting / CROWD_LINE_PACES;
+		if (--pair->at_once == 0)
+			pace(crowd, pair, now_ms);
+		turn = TAILQ_FIRST(&pair->line);
+		crowd_leave_turn(crowd, turn);
+		return turn;
+	}
+	return NULL;
+}
+
+uint64_t
+crowd_next_turn_ms(const struct crowd *crowd, uint64_t now_ms)
+{
+	const struct pair *pair = TAILQ_FIRST(&crowd->paced);
+
+	if (crowd->waiting == 0)
+		return UINT64_MAX;
+	return pair->next_ms > now_ms ? pair->next_ms - now_ms : 0;
 }

@@ -5,6 +5,12 @@
  * one address), and failed logins by address *and* name: somebody who guesses at
  * one account waits longer and longer, and the thousand others behind the same
  * NAT do not notice. Bounded: under a flood of new pairs the oldest are forgotten.
+ *
+ * The wait for a refusal binds nobody who does not wait for it, and many could ask in
+ * the same moment. So the logins of a pair that guesses also stand in line, and take
+ * turns. One line, in the order of coming: the owner of the account, behind the same
+ * address, waits no longer than everybody who came before, and whoever leaves and comes
+ * again is the last. A pair that owes no wait has no line.
  */
 #ifndef FRONT_CROWD_H
 #define FRONT_CROWD_H
@@ -14,12 +20,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 enum {
 	CROWD_PAIRS_MOST = 65536,
 	CROWD_PENALTY_MOST_MS = 30000,
 	CROWD_FORGET_MS = 15 * 60 * 1000, /* without another failure */
+	CROWD_PACE_MS = 250, /* between two turns of a pair */
+	CROWD_LINE_PACES = 40, /* a long line: more at a turn, so that it takes no more of them */
 };
 
 struct crowd;
@@ -41,5 +50,26 @@ size_t crowd_parked(const struct crowd *crowd); /* from all addresses */
 uint64_t crowd_failed(struct crowd *crowd, const struct sockaddr_storage *address, struct str login,
     uint64_t now_ms, uint64_t least_ms);
 void crowd_succeeded(struct crowd *crowd, const struct sockaddr_storage *address, struct str login);
+
+/* A place in the line of a pair; zeroed: none. The owner's, who leaves before it goes. */
+struct crowd_turn {
+	TAILQ_ENTRY(crowd_turn) entry;
+	struct pair *pair; /* NULL: does not stand in line */
+	void *owner; /* for the owner alone */
+};
+
+/*
+ * True: this login may go to the backend now. False: it stands in line until
+ * crowd_next_turn() returns its turn, or crowd_leave_turn().
+ */
+bool crowd_take_turn(struct crowd *crowd, struct crowd_turn *turn,
+    const struct sockaddr_storage *address, struct str login, uint64_t now_ms);
+void crowd_leave_turn(struct crowd *crowd, struct crowd_turn *turn); /* harmless without one */
+
+/* Whose turn it is now; stands in line no longer. NULL: nobody's. */
+struct crowd_turn *crowd_next_turn(struct crowd *crowd, uint64_t now_ms);
+
+/* In how long to ask that again; UINT64_MAX: nobody stands in line. */
+uint64_t crowd_next_turn_ms(const struct crowd *crowd, uint64_t now_ms);
 
 #endif

@@ -23,6 +23,7 @@ static const char *const phase_names[] = {
     [LOGIN_TALKING] = "talking",
     [LOGIN_ASKING] = "asking",
     [LOGIN_PARKED] = "parked",
+    [LOGIN_QUEUED] = "queued",
     [LOGIN_LEADING] = "leading",
     [LOGIN_ANSWERING] = "answering",
     [LOGIN_CHECKING] = "checking",

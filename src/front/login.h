@@ -7,7 +7,7 @@
  *
  *	PROXY -> SHAKING -> TALKING -> ASKING -> LEADING -> (bridge)
  *	                     ^  ^        |  ^       |
- *	                     |  |      PARKED       |
+ *	                     |  |   PARKED, QUEUED  |
  *	                     |  +---- DELAYED <-----+   refused: the next try is routed anew
  *
  * A login takes its claim with the answer that it acts on, and asks once more
@@ -28,6 +28,8 @@ void login_new(struct front_port *port, int fd, const struct sockaddr_storage *p
 
 void login_drain(struct login *login); /* ends it, politely, if nobody has logged in yet */
 void login_stop(struct login *login); /* at once */
+
+void login_next_turns(void *server); /* a timer's: of those who stand in line */
 
 struct login *login_after(const struct login *login); /* in the server's list */
 bool login_is_of(const struct login *login, const char *account); /* that it has a claim on */

@@ -110,6 +110,7 @@ login_end(struct login *login, enum login_end why)
 	if (login->conn != NULL && why != LOGIN_END_HANDED)
 		log_end(login, why);
 	close_client(login, why);
+	crowd_leave_turn(server->crowd, &login->turn);
 	if (leaves_something(login, why)) {
 		login->end = why;
 		arena_return(&login->arena); /* it may take long, and nobody logs in any more */
@@ -140,7 +141,8 @@ void
 login_drain(struct login *login)
 {
 	if (login->phase == LOGIN_PROXY || login->phase == LOGIN_SHAKING ||
-	    login->phase == LOGIN_TALKING || login->phase == LOGIN_PARKED)
+	    login->phase == LOGIN_TALKING || login->phase == LOGIN_PARKED ||
+	    login->phase == LOGIN_QUEUED)
 		login_end(login, LOGIN_END_DRAINED);
 }
 
@@ -211,6 +213,9 @@ login_on_deadline(void *ctx)
 			login_refuse(login, REFUSAL_LATER, STR(""));
 		else
 			login_end(login, LOGIN_END_WAITED);
+		break;
+	case LOGIN_QUEUED:
+		login_refuse(login, REFUSAL_LATER, STR(""));
 		break;
 	default:
 		login_end(login, LOGIN_END_SLOW);

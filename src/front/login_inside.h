@@ -2,7 +2,8 @@
  * login_inside.h - what the parts of a login share                    (driver)
  *
  * login.c lets it in, login_talk.c speaks with its client, login_route.c knows whom
- * it belongs to, login_lead.c its way to the backend, login_end.c how it ends.
+ * it belongs to, login_queue.c its turn, login_lead.c its way to the backend,
+ * login_end.c how it ends.
  */
 #ifndef FRONT_LOGIN_INSIDE_H
 #define FRONT_LOGIN_INSIDE_H
@@ -17,6 +18,7 @@ enum login_phase {
 	LOGIN_TALKING, /* the front machine reads */
 	LOGIN_ASKING, /* the map */
 	LOGIN_PARKED, /* the account is held */
+	LOGIN_QUEUED, /* somebody guesses at it: one after the other */
 	LOGIN_LEADING, /* to the backend */
 	LOGIN_ANSWERING, /* the client has a challenge of the backend */
 	LOGIN_CHECKING, /* accepted; the map is asked once more */
@@ -56,6 +58,7 @@ struct login {
 	bool is_counted; /* in the crowd */
 	bool is_parked; /* and there too */
 	bool is_trial; /* the service's breaker waits to hear of us */
+	bool has_turn; /* these credentials have had theirs */
 	bool is_moved; /* the claim is to end: only the backend's end frees it */
 	bool is_stuck; /* and the backend does not end in time */
 	bool
@@ -67,6 +70,7 @@ struct login {
 	/* ---- from the credentials on, for one try */
 	struct map_question *question;
 	struct claim *claim;
+	struct crowd_turn turn; /* QUEUED */
 	struct service *service;
 	struct leg *leg;
 	struct back_task task;
@@ -104,6 +108,12 @@ void login_forget_try(struct login *login); /* question, claim, leg: all of one 
 
 /* Refuse this try; our own words unless text, the backend's, is not empty. */
 void login_refuse(struct login *login, enum refusal refusal, struct str text);
+
+/*
+ * login_queue.c: false: it is not the turn of this login, which guesses at this account,
+ * or name. For as long as a login may take it stands in line, and then asks again.
+ */
+bool login_take_turn(struct login *login, struct str guessed);
 
 /* login_lead.c */
 void login_lead(struct login *login); /* to its service */

@@ -30,6 +30,7 @@ void
 login_forget_try(struct login *login)
 {
 	map_forget(&login->question);
+	crowd_leave_turn(login->server->crowd, &login->turn);
 	login_unpark(login);
 	login_end_trial(login);
 	login->is_moved = login->is_challenged = login->is_stuck = false;
@@ -206,6 +207,7 @@ go_home(struct login *login, const struct finding *finding)
 {
 	struct str owner = server_owner(login->server, finding);
 	struct home *home = server_home(login->server, owner);
+	bool is_held = finding->hold == HOLD_ALL && login->dialect->park_ms != 0;
 
 	if (home == NULL || home->services[login->port->kind] == NULL) {
 		log_warning("login_has_no_home", "proto=%s account=%s owner=%s reason=%s",
@@ -219,8 +221,10 @@ go_home(struct login *login, const struct finding *finding)
 		turn_away(login);
 		return;
 	}
+	if (!is_held && !login_take_turn(login, finding->account))
+		return;
 	take_claim(login, finding);
-	if (finding->hold == HOLD_ALL && login->dialect->park_ms != 0) {
+	if (is_held) {
 		park(login);
 		return;
 	}
@@ -248,10 +252,10 @@ found(void *ctx, const struct finding *finding)
 	switch (finding->verdict) {
 	case VERDICT_FOUND:
 	case VERDICT_ABSENT:
-		if (is_refused(login, finding))
-			login_refuse(login, REFUSAL_WRONG, STR(""));
-		else
+		if (!is_refused(login, finding))
 			go_home(login, finding);
+		else if (login_take_turn(login, credentials_login(&login->front->credentials)))
+			login_refuse(login, REFUSAL_WRONG, STR(""));
 		break;
 	case VERDICT_TEMP:
 	case VERDICT_PERM:
@@ -329,6 +333,7 @@ login_route(struct login *login)
 	login->asked_ms = clock_ms();
 	login->parked_ms = 0;
 	login->turns = 0;
+	login->has_turn = false;
 	login_ask(login);
 }
 

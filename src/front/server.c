@@ -32,6 +32,7 @@ server_new(struct loop *loop, struct map *map, struct tls_ticket_root *tickets,
 	server->arenas = arenas_new((size_t)settings->frontd.max_logins);
 	server->kicks = kicks_new(loop, KICK_MOST_MS);
 	server->crowd = crowd_new();
+	server->turns = timer_new(loop, login_next_turns, server);
 	server->households = households_new();
 	server->rehearse = rehearse_new(server);
 	account_init(&server->account);
@@ -64,6 +65,7 @@ server_free(struct server **server_ref)
 	arenas_free(&server->arenas);
 	kicks_free(&server->kicks);
 	households_free(&server->households);
+	timer_free(&server->turns);
 	crowd_free(&server->crowd);
 	seats_free(&server->seats);
 	account_fini(&server->account);

@@ -56,6 +56,7 @@ struct server {
 	struct households *households; /* the sessions of each account */
 	struct rehearse *rehearse;
 	struct crowd *crowd; /* by address: connections, parked logins, failures */
+	struct timer *turns; /* of logins that stand in line there */
 	struct tls_ticket_root *tickets; /* lent */
 	struct tls_context *tls[DIALECT_COUNT]; /* what listeners show; NULL: no certificates */
 	struct account account; /* of the name in hand */

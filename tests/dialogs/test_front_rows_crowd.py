@@ -12,6 +12,8 @@ from lab import FULL
 ADDRESSES = 10000 if FULL else 800
 AT_ONCE = 48
 DELAY_MS = 300
+GUESSES = 16  # in the same moment
+PACE_S = 0.25  # front/crowd.h
 
 
 def address(i):
@@ -105,6 +107,40 @@ class Guesses(RowsCase):
         for client in crowd:
             client.close()
         self.wait_nobody()
+
+    def guess_at_once(self, count, ip):
+        """So many connections that have said a wrong password, behind two whose refusals have made the pair owe a wait."""
+        for _ in range(2):
+            self.assertEqual("wrong", verdict(self.guess("imap", ip, self.user)[0]))
+        crowd = [self.called("imap", ip) for _ in range(count)]
+        for client in crowd:
+            client.greet()
+            client.say(f"a AUTHENTICATE PLAIN {plain(self.user, WRONG)}")
+        return crowd
+
+    def test_C10_guesses_in_the_same_moment_take_turns_and_the_owner_has_his(self):
+        crowd = self.guess_at_once(GUESSES, "192.0.2.68")
+        began = time.monotonic()
+        for user, ip in ((f"other-{self.user}", "192.0.2.68"), (self.user, "192.0.2.69")):
+            answer, took = self.guess("imap", ip, user, "good")
+            self.assertEqual("in", verdict(answer))
+            self.assertLess(took, 1.5)
+        answer, _ = self.guess("imap", "192.0.2.68", self.user, "good")
+        took = time.monotonic() - began
+        self.assertEqual("in", verdict(answer))
+        self.assertTrue((GUESSES - 3) * PACE_S < took < GUESSES * PACE_S + 5, took)  # all who came before, and nobody's wait
+        for client in crowd:
+            client.close()
+        self.wait_nobody()
+
+    def test_C10_whoever_leaves_the_line_is_not_waited_for(self):
+        crowd = self.guess_at_once(GUESSES, "192.0.2.70")
+        for client in crowd:
+            client.close()
+        self.wait_nobody()
+        answer, took = self.guess("imap", "192.0.2.70", self.user, "good")
+        self.assertEqual("in", verdict(answer))
+        self.assertLess(took, 1.5)
 
     def test_C10_connections_are_counted_by_address_whoever_carries_them(self):
         crowd = [self.called("imap", "192.0.2.8") for _ in range(40)]

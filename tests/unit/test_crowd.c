@@ -277,6 +277,144 @@ test_C10_under_a_flood_the_oldest_are_forgotten(void **state)
 	crowd_free(&crowd);
 }
 
+/* ---- turns */
+
+enum { CALLERS = 100 };
+
+static bool
+goes(struct crowd *crowd, struct crowd_turn *turn, const char *from, const char *login,
+    uint64_t now_ms)
+{
+	struct sockaddr_storage address = at(from);
+
+	return crowd_take_turn(crowd, turn, &address, str_of(login), now_ms);
+}
+
+/* A pair that owes a wait, since then. */
+static void
+guess(struct crowd *crowd, const char *from, const char *login, uint64_t now_ms)
+{
+	fails(crowd, from, login, now_ms);
+	fails(crowd, from, login, now_ms);
+}
+
+static void
+who_owes_nothing_has_its_turn_at_once(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	struct sockaddr_storage address = at("192.0.2.1");
+	struct crowd_turn turn = {0};
+
+	for (size_t i = 0; i < CALLERS; i++)
+		assert_true(goes(crowd, &turn, "192.0.2.1", "ann", 1000)); /* never failed */
+	fails(crowd, "192.0.2.1", "ann", 1000);
+	for (size_t i = 0; i < CALLERS; i++)
+		assert_true(goes(crowd, &turn, "192.0.2.1", "ann", 1000)); /* a slip */
+	for (size_t i = 0; i < CALLERS; i++) { /* the settings want no delay */
+		crowd_failed(crowd, &address, STR("bob"), 1000, 0);
+		assert_true(goes(crowd, &turn, "192.0.2.1", "bob", 1000));
+	}
+	assert_true(crowd_next_turn_ms(crowd, 1000) == UINT64_MAX);
+	crowd_leave_turn(crowd, &turn); /* has none */
+	crowd_free(&crowd);
+}
+
+static void
+test_C10_many_guesses_in_the_same_moment_take_turns(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	struct crowd_turn turns[5] = {0}, other = {0};
+	uint64_t now_ms = 1000;
+
+	guess(crowd, "192.0.2.1", "ann", now_ms);
+	assert_true(goes(crowd, &turns[0], "192.0.2.1", "ann", now_ms));
+	for (size_t i = 1; i < ARRAY_LEN(turns); i++)
+		assert_false(goes(crowd, &turns[i], "192.0.2.1", "ann", now_ms));
+	assert_true(goes(crowd, &other, "192.0.2.1", "bob", now_ms)); /* the same NAT */
+	assert_true(goes(crowd, &other, "192.0.2.2", "ann", now_ms));
+	for (size_t i = 1; i < ARRAY_LEN(turns); i++) {
+		assert_int_equal(crowd_next_turn_ms(crowd, now_ms), CROWD_PACE_MS);
+		assert_null(crowd_next_turn(crowd, now_ms + CROWD_PACE_MS - 1));
+		now_ms += CROWD_PACE_MS;
+		assert_int_equal(crowd_next_turn_ms(crowd, now_ms + 1), 0);
+		assert_ptr_equal(crowd_next_turn(crowd, now_ms), &turns[i]);
+		assert_null(turns[i].pair);
+		assert_null(crowd_next_turn(crowd, now_ms));
+	}
+	assert_false(goes(crowd, &turns[0], "192.0.2.1", "ann", now_ms)); /* too early still */
+	crowd_leave_turn(crowd, &turns[0]);
+	assert_true(goes(crowd, &turns[0], "192.0.2.1", "ann", now_ms + CROWD_PACE_MS));
+	crowd_free(&crowd);
+}
+
+/* Whoever guesses in masses, and comes again and again, does not keep the owner out. */
+static void
+test_C10_the_owner_behind_the_same_address_has_its_turn_soon(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	struct crowd_turn guesses[CALLERS * 10] = {0}, owner = {0}, *next;
+	uint64_t now_ms = 1000, began_ms;
+	size_t went = 0;
+
+	guess(crowd, "192.0.2.1", "ann", now_ms);
+	goes(crowd, &owner, "192.0.2.1", "ann", now_ms);
+	for (size_t i = 0; i < ARRAY_LEN(guesses); i++)
+		assert_false(goes(crowd, &guesses[i], "192.0.2.1", "ann", now_ms));
+	assert_false(goes(crowd, &owner, "192.0.2.1", "ann", now_ms));
+	began_ms = now_ms;
+	while (owner.pair != NULL) {
+		for (size_t i = 0; i < CALLERS; i++) { /* they leave, and are there again */
+			crowd_leave_turn(crowd, &guesses[i]);
+			assert_false(goes(crowd, &guesses[i], "192.0.2.1", "ann", now_ms));
+		}
+		now_ms += CROWD_PACE_MS;
+		while ((next = crowd_next_turn(crowd, now_ms)) != NULL && next != &owner) {
+			went++;
+			assert_false(goes(crowd, next, "192.0.2.1", "ann", now_ms));
+		}
+	}
+	assert_in_range(now_ms - began_ms, 1, (CROWD_LINE_PACES + 1) * CROWD_PACE_MS);
+	assert_in_range(went, 1, ARRAY_LEN(guesses) + CALLERS);
+	for (size_t i = 0; i < ARRAY_LEN(guesses); i++)
+		crowd_leave_turn(crowd, &guesses[i]);
+	crowd_free(&crowd);
+}
+
+static void
+who_is_forgotten_keeps_its_line(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	struct crowd_turn turns[4] = {0};
+
+	guess(crowd, "192.0.2.1", "ann", 1000);
+	goes(crowd, &turns[0], "192.0.2.1", "ann", 1000);
+	for (size_t i = 1; i < ARRAY_LEN(turns); i++)
+		assert_false(goes(crowd, &turns[i], "192.0.2.1", "ann", 1000));
+	succeeds(crowd, "192.0.2.1", "ann");
+	assert_true(goes(crowd, &turns[0], "192.0.2.1", "ann", 1000)); /* has a line no more */
+	assert_null(crowd_next_turn(crowd, 1000));
+	assert_ptr_equal(crowd_next_turn(crowd, 1000 + CROWD_PACE_MS), &turns[1]);
+	crowd_leave_turn(crowd, &turns[2]); /* out of the middle */
+	assert_ptr_equal(crowd_next_turn(crowd, 1000 + 2 * CROWD_PACE_MS), &turns[3]);
+	assert_true(crowd_next_turn_ms(crowd, 5000) == UINT64_MAX);
+	crowd_free(&crowd);
+}
+
+static void
+time_ends_the_turns_too(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	struct crowd_turn turn = {0};
+
+	guess(crowd, "192.0.2.1", "ann", 1000);
+	goes(crowd, &turn, "192.0.2.1", "ann", 1000 + CROWD_FORGET_MS);
+	assert_false(goes(crowd, &turn, "192.0.2.1", "ann", 1000 + CROWD_FORGET_MS));
+	crowd_leave_turn(crowd, &turn);
+	assert_true(goes(crowd, &turn, "192.0.2.1", "ann", 1001 + CROWD_FORGET_MS));
+	assert_null(crowd_next_turn(crowd, 1000000 + CROWD_FORGET_MS));
+	crowd_free(&crowd);
+}
+
 int
 main(void)
 {
@@ -292,6 +430,11 @@ main(void)
 	    cmocka_unit_test(time_forgives_who_rests),
 	    cmocka_unit_test(without_a_delay_there_is_no_penalty),
 	    cmocka_unit_test(test_C10_under_a_flood_the_oldest_are_forgotten),
+	    cmocka_unit_test(who_owes_nothing_has_its_turn_at_once),
+	    cmocka_unit_test(test_C10_many_guesses_in_the_same_moment_take_turns),
+	    cmocka_unit_test(test_C10_the_owner_behind_the_same_address_has_its_turn_soon),
+	    cmocka_unit_test(who_is_forgotten_keeps_its_line),
+	    cmocka_unit_test(time_ends_the_turns_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
