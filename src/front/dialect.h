@@ -169,7 +169,8 @@ struct follow {
  *	pass(). NULL where it makes no difference.
  * end(): end gently. Say to each side what is to be said now; call it once, and
  *	pass() goes on doing the rest. When the phase is FOLLOW_LEAVING nothing
- *	of the client is read any more, and the end of the backend is waited for.
+ *	of the client is read any more (what was read may still be answered by
+ *	pass(): IMAP has tags), and the end of the backend is waited for.
  *	Called again, it does not wait any longer for what nothing is lost with.
  * break_off(): the session is over here, whatever runs: the backend has gone, or nobody
  *	waits for it any longer. Last words for the client where they cut nothing of

@@ -261,12 +261,51 @@ imap_follow_was_answered(struct imap_follow *follow)
 		follow->client = CLIENT_START;
 }
 
+/* ---- behind our last words */
+
+/*
+ * A command that was read, but too late: it has not been done. LOGOUT has: whoever asked
+ * for the end waits for its answer, and has it. Only where it is sure that this is a
+ * command, and what follows is one.
+ */
+static bool
+answer_late(struct imap_follow *follow, struct buf *in, struct buf *to_client)
+{
+	struct lex_literal literal;
+	struct str line, tag, word, rest;
+	bool is_whole;
+
+	if (follow->client == CLIENT_REFUSED)
+		return drop_line(follow, in, to_client);
+	if (!has_command(follow, buf_str(in), &line, &is_whole) || !is_whole)
+		return false;
+	if (follow->client == CLIENT_IDLE && str_is_nocase(line, "DONE")) {
+		follow->client = CLIENT_START;
+	} else if (follow->client == CLIENT_START && imap_head(line, &tag, &word, &rest) &&
+		   imap_promise(line, &literal) == LEX_NO_LITERAL) {
+		buf_add_str(to_client, tag);
+		buf_add_byte(to_client, ' ');
+		if (str_is_nocase(word, "LOGOUT"))
+			buf_add_text(to_client, "OK Logged out");
+		else
+			buf_add_str(to_client, words_refusal(DIALECT_IMAP, REFUSAL_LATER));
+		buf_add_text(to_client, "\r\n");
+	} else {
+		return false;
+	}
+	follow->searched = 0;
+	buf_consume(in, str_find(buf_str(in), '\n') + 1);
+	return true;
+}
+
 bool
 imap_follow_client(struct imap_follow *follow, struct buf *in, struct buf *to_backend,
     struct buf *to_client)
 {
-	if (follow->follow.phase == FOLLOW_LEAVING || buf_len(in) == 0)
+	if (buf_len(in) == 0)
 		return false;
+	if (follow->follow.phase == FOLLOW_LEAVING)
+		return answer_late(follow, in, to_client);
 	if (follow->follow.unseen[SIDE_CLIENT] > 0)
 		return imap_follow_move(follow, SIDE_CLIENT, in, to_backend);
 	switch ((enum client_place)follow->client) {

@@ -35,6 +35,18 @@ class Moves(FrontCase):
         self.assertEqual(300000, self.old.of(self.user)[0].appended)
         self.assertEqual(["acknowledged"], list(self.state(told[0]).values()))
 
+    def test_D5_a_logout_that_was_said_while_a_command_runs_is_answered(self):
+        client = self.session()
+        client.say(b"b APPEND INBOX {5+}\r\nhe")
+        self.old.wait_said(self.user, "APPEND")
+        self.set_owner("new")
+        self.wait_phases(["ending"], self.user)
+        client.say(b"llo\r\nc EXPUNGE\r\nd LOGOUT\r\n")  # read in one piece, and not all of it passes
+        self.assertRegex(client.everything(), rb"^b OK Appended\r\n\* BYE \[UNAVAILABLE\][^\r]*\r\n"
+                                              rb"c NO \[UNAVAILABLE\][^\r]*\r\nd OK [^\r]*\r\n$")
+        self.wait_gone()
+        self.assertNotIn("EXPUNGE", self.old.of(self.user)[0].said)
+
     def test_D5_a_client_that_stalls_in_a_literal_is_cut_and_nothing_is_appended(self):
         client = self.session()
         client.say(b"b APPEND INBOX {300000+}\r\n" + bytes(100000))
@@ -52,6 +64,7 @@ class Moves(FrontCase):
         told = self.flip(TEMPFAIL, wait=3)  # much longer than end_timeout
         self.assertEqual(["not_drained"], list(self.state(told).values()))
         self.assertNotIn(b"OK", client.everything())
+        self.wait_phases(["stuck"], self.user)
         self.assertEqual(1, self.front.log_count(rf"session_stuck .*{self.user}"))
         gate.set()
         self.wait_gone()
@@ -64,7 +77,7 @@ class Moves(FrontCase):
         told = self.flip(TEMPFAIL, wait=3)
         self.assertEqual({"frontd/frontd/0": "not_drained"}, self.state(told))
         self.assertRegex(client.everything(), rb"^\* BYE \[UNAVAILABLE\]")
-        self.assertEqual(["stuck"], self.phases(self.user))
+        self.wait_phases(["stuck"], self.user)
         with self.client() as again:  # who comes now is at the new side already
             self.assertRegex(again.login(self.user, PASSWORD), rb"^a OK")
             self.assertEqual(1, len(self.new.of(self.user)))

@@ -14,6 +14,7 @@
 #define BYE "* BYE [UNAVAILABLE] This mailbox is being moved, connect again.\r\n"
 #define LOST "* BYE Too many errors.\r\n"
 #define OUT "q LOGOUT\r\n"
+#define LATER "NO [UNAVAILABLE] Try again later.\r\n"
 
 static const struct follow_row_case rows[] = {
     /* what passes */
@@ -175,7 +176,7 @@ static const struct follow_row_case rows[] = {
 	STR("a NOOP\r\n" OUT), STR("a OK\r\n" BYE), FOLLOW_LEAVING, false},
     {"D5 while a command runs",
 	{C("a NOOP\r\n"), END, C("b NOOP\r\n"), B("* 1 EXISTS\r\na OK\r\n* X\r\n")},
-	STR("a NOOP\r\n" OUT), STR("* 1 EXISTS\r\na OK\r\n" BYE), FOLLOW_LEAVING, false},
+	STR("a NOOP\r\n" OUT), STR("* 1 EXISTS\r\na OK\r\n" BYE "b " LATER), FOLLOW_LEAVING, false},
     {"D5 while several run",
 	{C("a NOOP\r\nb NOOP\r\n"), END, B("b OK\r\n"), B("* X {3}\r\nabc\r\na OK\r\n")},
 	STR("a NOOP\r\nb NOOP\r\n" OUT), STR("b OK\r\n* X {3}\r\nabc\r\na OK\r\n" BYE),
@@ -190,13 +191,15 @@ static const struct follow_row_case rows[] = {
 	FOLLOW_LEAVING, false},
     {"D5 behind DONE", {C("a IDLE\r\n"), B("+\r\n"), C("DONE\r\n"), END, B("a OK\r\n")},
 	STR("a IDLE\r\nDONE\r\n" OUT), STR("+\r\na OK\r\n" BYE), FOLLOW_LEAVING, false},
-    {"D5 a command half said is dropped", {C("a SELE"), END, C("CT x\r\n")}, STR(OUT), STR(BYE),
-	FOLLOW_LEAVING, false},
+    {"D5 a command half said is not done", {C("a SELE"), END, C("CT x\r\n")}, STR(OUT),
+	STR(BYE "a " LATER), FOLLOW_LEAVING, false},
+    {"D5 nor one that stays so", {C("a SELE"), END, C("CT x")}, STR(OUT), STR(BYE), FOLLOW_LEAVING,
+	false},
     {"D5 a literal under way is completed",
 	{C("a APPEND x {5}\r\n"), B("+\r\n"), C("12"), END, C("345 {2+}\r\n67\r\nb NOOP\r\n"),
 	    B("a OK\r\n")},
-	STR("a APPEND x {5}\r\n12345 {2+}\r\n67\r\n" OUT), STR("+\r\na OK\r\n" BYE), FOLLOW_LEAVING,
-	false},
+	STR("a APPEND x {5}\r\n12345 {2+}\r\n67\r\n" OUT), STR("+\r\na OK\r\n" BYE "b " LATER),
+	FOLLOW_LEAVING, false},
     {"D5 a literal that was promised is completed",
 	{C("a APPEND x {5}\r\n"), END, B("+\r\n"), C("12345\r\n"), B("a OK\r\n")},
 	STR("a APPEND x {5}\r\n12345\r\n" OUT), STR("+\r\na OK\r\n" BYE), FOLLOW_LEAVING, false},
@@ -204,7 +207,8 @@ static const struct follow_row_case rows[] = {
 	STR("a NO\r\n" BYE), FOLLOW_LEAVING, false},
     {"D5 answered before it was said: the rest is waited for",
 	{C("a APPEND x {5+}\r\n12"), B("a NO\r\n"), END, C("345\r\nb NOOP\r\n")},
-	STR("a APPEND x {5+}\r\n12345\r\n" OUT), STR("a NO\r\n" BYE), FOLLOW_LEAVING, false},
+	STR("a APPEND x {5+}\r\n12345\r\n" OUT), STR("a NO\r\n" BYE "b " LATER), FOLLOW_LEAVING,
+	false},
     {"D5 in a line of the backend",
 	{B("* LIST () \"/\" a-name-of-more-than-thirty-bytes-so-that"), END,
 	    B("-it-has-begun\r\n* LIST")},
@@ -215,6 +219,29 @@ static const struct follow_row_case rows[] = {
 	STR(OUT), STR("* X {5}\r\n12345)\r\n" BYE), FOLLOW_LEAVING, false},
     {"D5 in a refused command", {C("a LOGIN {5+}\r\n12"), END, C("345\r\n")}, STR(OUT),
 	STR("a BAD Already logged in\r\n" BYE), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT while a command runs", {C("a NOOP\r\n"), END, C("b LOGOUT\r\n"), B("a OK\r\n")},
+	STR("a NOOP\r\n" OUT), STR("a OK\r\n" BYE "b OK Logged out\r\n"), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT behind others",
+	{C("a X\r\n"), END, C("b EXPUNGE\r\nc logout\nd NOOP\r\n"), B("a OK\r\n")},
+	STR("a X\r\n" OUT), STR("a OK\r\n" BYE "b " LATER "c OK Logged out\r\nd " LATER),
+	FOLLOW_LEAVING, false},
+    {"D5 LOGOUT behind the last words", {C("a LOG"), END, C("OUT\r\n")}, STR(OUT),
+	STR(BYE "a OK Logged out\r\n"), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT behind IDLE", {C("a IDLE\r\n"), B("+ idling\r\n"), END, C("DONE\r\nb LOGOUT\r\n")},
+	STR("a IDLE\r\nDONE\r\n" OUT), STR("+ idling\r\n" BYE "b OK Logged out\r\n"),
+	FOLLOW_LEAVING, true},
+    {"D5 in IDLE only DONE is understood",
+	{C("a IDLE\r\n"), B("+ idling\r\n"), END, C("b LOGOUT\r\n")}, STR("a IDLE\r\nDONE\r\n" OUT),
+	STR("+ idling\r\n" BYE), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT in a literal is none",
+	{C("a X\r\n"), END, C("b APPEND x {10+}\r\nc LOGOUT\r\n\r\nd LOGOUT\r\n"), B("a OK\r\n")},
+	STR("a X\r\n" OUT), STR("a OK\r\n" BYE), FOLLOW_LEAVING, false},
+    {"D5 LOGOUT behind a literal of a refused command",
+	{C("a LOGIN {10+}\r\nc LOGO"), END, C("UT\r\n\r\nb LOGOUT\r\n")}, STR(OUT),
+	STR("a BAD Already logged in\r\n" BYE "b OK Logged out\r\n"), FOLLOW_LEAVING, false},
+    {"D5 nothing is answered behind what is no command",
+	{C("a X\r\n"), END, C(" \r\nb LOGOUT\r\n"), B("a OK\r\n")}, STR("a X\r\n" OUT),
+	STR("a OK\r\n" BYE), FOLLOW_LEAVING, false},
     {"D5 the backend leaves first", {C("a X\r\n"), END, B("* BYE\r\n")}, STR("a X\r\n"),
 	STR("* BYE\r\n"), FOLLOW_ENDING, true},
 };
@@ -312,7 +339,7 @@ D5_a_long_line_that_has_begun_is_completed(void **state)
 	session_say(&session, SIDE_BACKEND, STR("a OK\r\n"));
 	assert_int_equal(session.follow->phase, FOLLOW_LEAVING);
 	assert_string_equal(buf_cstr(&session.out[SIDE_CLIENT]),
-	    "a OK\r\n* BYE [UNAVAILABLE] Shutting down, connect again.\r\n");
+	    "a OK\r\n* BYE [UNAVAILABLE] Shutting down, connect again.\r\nb " LATER);
 	session_fini(&session);
 }
 
