@@ -9,7 +9,10 @@
 
 #include "base/log.h"
 
-enum { HURRY_MS = 2000 }; /* for what is still to be said after the patience has ended */
+enum {
+	HURRY_MS = 2000, /* for what is still to be said after the patience has ended */
+	GRACE_MS = 2000, /* for a backend to see that nothing follows, before it counts as stuck */
+};
 
 static void
 ask_end(struct bridge *bridge)
@@ -46,6 +49,19 @@ say_stuck(struct bridge *bridge)
 	    "\"the backend has not closed: end what it has of this account there\"");
 }
 
+/* The client goes, and its backend hears of it. False: it has known that for long. */
+static bool
+cut(struct bridge *bridge)
+{
+	bool is_news = !bridge->said_end;
+
+	if (bridge->why != BYE_COUNT)
+		bridge_break_off(bridge, bridge->why);
+	bridge_let_client_go(bridge, true);
+	bridge_say_end(bridge);
+	return is_news;
+}
+
 static void
 on_deadline(void *ctx)
 {
@@ -68,10 +84,10 @@ on_deadline(void *ctx)
 		bridge_start_deadline(bridge); /* half closed, and listening */
 		return;
 	}
-	if (bridge->why != BYE_COUNT)
-		bridge_break_off(bridge, bridge->why);
-	bridge_let_client_go(bridge, true);
-	bridge_say_end(bridge);
+	if (cut(bridge)) {
+		timer_start(bridge->deadline, GRACE_MS);
+		return;
+	}
 	bridge_leave_seat(bridge);
 	say_stuck(bridge);
 	if (!bridge->is_moved)

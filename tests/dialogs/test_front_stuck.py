@@ -89,6 +89,17 @@ class Stuck(FrontCase):
         self.wait_gone()
         self.assertEqual(1, self.front.log_count(rf"session_stuck .*{self.user}"))
 
+    def test_a_backend_that_closes_when_nothing_follows_is_not_stuck(self):
+        """It knows no LOGOUT, and hears of the end of file only when time is up."""
+        self.old.hooks["LOGOUT"] = lambda session, tag, rest: None
+        client = self.session()
+        self.set_owner("new")
+        self.assertIn(b"* BYE", client.everything())
+        self.wait_phases(["leaving"], self.user)
+        self.wait_gone()
+        self.assertEqual(0, self.front.log_count(rf"session_stuck .*{self.user}"))
+        self.assertEqual([], self.kicks())
+
     def test_a_kick_has_no_descriptor_of_ours(self):
         client, gates = self.turn_round()
         client.everything()
