@@ -39,12 +39,21 @@ login_phase_name(const struct login *login)
 	return phase_names[login->phase];
 }
 
+/* Nothing is read, and it may take long: a client that gives up is to free its seat. */
+static bool
+is_patient(enum login_phase phase)
+{
+	return phase == LOGIN_PARKED || phase == LOGIN_QUEUED || phase == LOGIN_DELAYED;
+}
+
 void
 login_enter(struct login *login, enum login_phase phase)
 {
 	log_debug("login", "session=%s was=%s is=%s", login->session, phase_names[login->phase],
 	    phase_names[phase]);
 	login->phase = phase;
+	if (login->conn != NULL)
+		conn_watch_end(login->conn, is_patient(phase));
 }
 
 /* ---- who it is */

@@ -82,6 +82,8 @@ conn_settle(struct conn *conn)
 	case PHASE_CLEARING:
 		if (conn->blocked)
 			interest |= conn->write_needs;
+		if (conn_watches_end(conn))
+			interest |= conn_end_interest(conn, interest);
 		break;
 	case PHASE_LINGERING:
 		interest = EV_READ;
@@ -185,6 +187,12 @@ tell_broken(struct conn *conn)
 static void
 serve(struct conn *conn, short what)
 {
+	if ((what & (EV_CLOSED | EV_WRITE)) && conn_watches_end(conn) &&
+	    conn_peer_has_ended(conn)) {
+		conn->eof = true;
+		conn_tell(conn, CONN_EOF);
+		return;
+	}
 	if (conn->blocked && (what & conn->write_needs)) {
 		conn->blocked = false;
 		conn_send_out(conn);

@@ -100,6 +100,14 @@ struct buf *conn_out(struct conn *conn); /* only ever append; without limit unle
 void conn_flush(struct conn *conn); /* cheap to call when there is nothing */
 
 void conn_read(struct conn *conn, bool wanted);
+
+/*
+ * While true, CONN_EOF comes also where nothing is read and the peer has ended or gone:
+ * what it said, and was not read, is lost to the owner. A peer that says more than the
+ * kernel takes is noticed when it resets, not when it closes: its end is behind its words.
+ */
+void conn_watch_end(struct conn *conn, bool wanted);
+
 void conn_set_idle_ms(struct conn *conn, uint64_t idle_ms); /* 0 = never; up to a quarter late */
 void conn_set_in_max(struct conn *conn, size_t max_bytes); /* default 128 KiB */
 

@@ -1,11 +1,56 @@
 /*
- * conn_end.c - taking leave of a peer                                 (driver)
+ * conn_end.c - taking leave of a peer, and seeing that it has gone    (driver)
  */
 #include "net/conn_inside.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* ---- a peer that goes while nobody reads */
+
+/* Who reads sees the end when it comes to it. */
+bool
+conn_watches_end(const struct conn *conn)
+{
+	return conn->phase == PHASE_UP && conn->end_wanted && !conn->eof && !conn_may_read(conn);
+}
+
+/*
+ * What is to be waited for beside "interest" to hear of the peer's end. A reset is told as
+ * readable and writable, and again in each turn: where nothing else is waited for, only
+ * changes are to be told. Where the kernel cannot do that, nothing is.
+ */
+short
+conn_end_interest(const struct conn *conn, short interest)
+{
+	const int needs = EV_FEATURE_EARLY_CLOSE | EV_FEATURE_ET;
+
+	if ((event_base_get_features(loop_base(conn->loop)) & needs) != needs)
+		return 0;
+	return (short)(interest != 0 ? EV_CLOSED : EV_CLOSED | EV_WRITE | EV_ET);
+}
+
+/* Readiness does not tell a reset from room for more. */
+bool
+conn_peer_has_ended(const struct conn *conn)
+{
+	struct pollfd poll_fd = {.fd = conn->fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+void
+conn_watch_end(struct conn *conn, bool wanted)
+{
+	if (conn->end_wanted == wanted)
+		return;
+	conn->end_wanted = wanted;
+	conn_settle(conn);
+}
+
+/* ---- our end */
 
 void
 conn_say_end(struct conn *conn)

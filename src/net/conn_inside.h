@@ -42,6 +42,7 @@ struct conn {
 	short read_needs, write_needs; /* EV_ bits; TLS may need the other direction */
 	uint8_t quiet_parts; /* parts of idle_ms without a byte */
 	bool read_wanted;
+	bool end_wanted; /* conn_watch_end() */
 	bool blocked; /* the kernel refused a part of what was to be written */
 	bool more; /* TLS may hold bytes that no readiness will announce */
 	bool eof;
@@ -93,6 +94,9 @@ void conn_shake(struct conn *conn); /* PHASE_SHAKING: go on */
 void conn_go_on_finishing(struct conn *conn);
 void conn_linger(struct conn *conn);
 void conn_say_end(struct conn *conn); /* to the peer: nothing follows */
+bool conn_watches_end(const struct conn *conn); /* conn_watch_end(), as things are */
+short conn_end_interest(const struct conn *conn, short interest); /* EV_ bits for it */
+bool conn_peer_has_ended(const struct conn *conn);
 
 /* ---- conn_relay.c */
 

@@ -14,6 +14,7 @@ from lab.sides import ANN, BOB, CAT, DAN, EVE, FAY, LATER, SidesCase
 LOGINS = 500 if FULL else 60
 PARKED_MOST = 2048  # in a worker, from all addresses
 IMPATIENT_S = 2.5  # tests/system/impatient.c
+UNREAD = 48 << 10  # bytes: more than is read before the login, less than the kernel takes
 PARKED = ("imap", "pop3", "sieve")  # the protocols that park
 WAIT_WORD = b"* OK This mailbox is being moved, please wait"
 WAITED = {"imap": [b"* BYE [UNAVAILABLE] This mailbox is being moved, try again later."], "pop3": [],
@@ -119,6 +120,16 @@ class ParkedTest(ParkedCase):
                     leave(caller)
                 self.wait_parked(CAT, 0)
 
+    def test_who_leaves_behind_more_than_is_read_frees_the_seat(self):
+        """The front reads no further than a login may be long, and so not up to the end."""
+        self.hold(CAT)
+        for size, leave in ((UNREAD, Caller.close), (UNREAD, Caller.reset), (1 << 20, Caller.reset),
+                            (UNREAD, lambda caller: caller.sock.shutdown(socket.SHUT_WR))):
+            for caller in self.park(CAT, len(PARKED)):
+                caller.flood(size)
+                leave(caller)
+            self.wait_parked(CAT, 0)
+
     def test_what_was_pipelined_is_answered_by_the_new_side(self):
         self.hold(DAN)
         callers = self.call_all(DAN, behind=True)
@@ -207,14 +218,13 @@ class LimitTest(ParkedCase):
             self.assertEqual([WAIT_WORD] * words + WAITED[caller.protocol], said, caller.protocol)
             self.assertTrue(words >= least_words if caller.protocol == "imap" else words == 0, said)
 
-    def test_who_leaves_behind_more_than_is_read_frees_the_seat_at_the_latest_then(self):
-        """The front reads no further than a login may be long, and so not up to the end."""
+    def test_who_closes_behind_more_than_the_kernel_takes_frees_the_seat_at_the_latest_then(self):
+        """The end is behind what nobody reads."""
         self.hold(ANN)
-        for leave in (Caller.close, Caller.reset):
-            for caller in self.park(ANN, len(PARKED)):
-                caller.flood(1 << 20)
-                leave(caller)
-            wait_for("their seats are free", IMPATIENT_S + 10, lambda: not self.phases(ANN), (self.front.log,))
+        for caller in self.park(ANN, len(PARKED)):
+            caller.flood(1 << 20)
+            caller.close()
+        wait_for("their seats are free", IMPATIENT_S + 10, lambda: not self.phases(ANN), (self.front.log,))
 
     def test_flips_while_they_wait_do_not_prolong_it(self):
         self.hold(ANN)

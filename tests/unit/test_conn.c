@@ -221,6 +221,100 @@ no_more_is_read_than_may_be_kept(void **state)
 	owner_fini(&owner);
 }
 
+/* A peer has said more than is read, and nobody is told that it ends, unless it is wanted. */
+static void
+owner_init_full(struct owner *owner)
+{
+	static char chunk[8192];
+
+	owner_init(owner);
+	owner->habit = LEAVES_BYTES;
+	conn_set_in_max(owner->conn, 1000);
+	assert_int_equal(write(owner->fd, chunk, sizeof(chunk)), sizeof(chunk));
+	assert_true(wait_for(owner, 'd'));
+	pass_ms(owner, 20);
+	assert_string_equal(owner->told, "d");
+}
+
+static void
+who_does_not_read_hears_of_the_end_where_it_is_wanted(void **state)
+{
+	static const struct {
+		bool wanted_before, wanted_behind, only_half, is_told;
+	} rows[] = {
+	    {false, false, false, false},
+	    {true, true, false, true},
+	    {true, true, true, true},
+	    {false, true, false, true},
+	    {true, false, false, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct owner owner;
+
+		owner_init_full(&owner);
+		conn_watch_end(owner.conn, rows[i].wanted_before);
+		pass_ms(&owner, 20);
+		assert_string_equal(owner.told, "d");
+		if (!rows[i].wanted_behind)
+			conn_watch_end(owner.conn, false);
+		assert_int_equal(shutdown(owner.fd, rows[i].only_half ? SHUT_WR : SHUT_RDWR), 0);
+		if (rows[i].wanted_behind)
+			conn_watch_end(owner.conn, true);
+		pass_ms(&owner, 20);
+		assert_string_equal(owner.told, rows[i].is_told ? "de" : "d");
+		assert_int_equal(buf_len(conn_in(owner.conn)), 1000);
+		owner_fini(&owner);
+	}
+}
+
+static void
+who_reads_on_misses_nothing_before_the_end(void **state)
+{
+	struct owner owner;
+
+	owner_init_full(&owner);
+	conn_watch_end(owner.conn, true);
+	pass_ms(&owner, 20);
+	owner.habit = DROPS_BYTES;
+	owner.received = buf_len(conn_in(owner.conn));
+	buf_clear(conn_in(owner.conn));
+	conn_read(owner.conn, true);
+	shutdown(owner.fd, SHUT_WR);
+	assert_true(wait_for(&owner, 'e'));
+	assert_string_equal(owner.told, "de");
+	assert_int_equal(owner.received, 8192);
+	owner_fini(&owner);
+}
+
+/* Nobody is told of it without: a reset would come again in each turn of the loop. */
+static void
+who_does_not_read_hears_of_a_reset_once(void **state)
+{
+	struct linger reset = {.l_onoff = 1};
+	struct endpoint endpoint;
+	struct owner owner;
+	int listener = listen_inet(&endpoint), fd;
+
+	owner_init(&owner);
+	conn_close(&owner.conn);
+	owner.conn = conn_dial(owner.loop, &endpoint, NULL, NULL, 1000, on_event, &owner);
+	assert_true(wait_for(&owner, 'o'));
+	fd = accept(listener, NULL, NULL);
+	conn_read(owner.conn, false);
+	conn_watch_end(owner.conn, true);
+	assert_int_equal(write(fd, "unread", 6), 6);
+	pass_ms(&owner, 20);
+	assert_string_equal(owner.told, "o");
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(fd);
+	assert_true(wait_for(&owner, 'e'));
+	pass_ms(&owner, 20);
+	assert_string_equal(owner.told, "oe");
+	close(listener);
+	owner_fini(&owner);
+}
+
 static void
 nothing_is_told_after_closing_inside_the_callback(void **state)
 {
@@ -552,6 +646,9 @@ main(void)
 	    cmocka_unit_test(what_is_said_comes_back_and_the_end_is_told),
 	    cmocka_unit_test(a_slow_reader_gets_everything_and_drained_is_told_once),
 	    cmocka_unit_test(no_more_is_read_than_may_be_kept),
+	    cmocka_unit_test(who_does_not_read_hears_of_the_end_where_it_is_wanted),
+	    cmocka_unit_test(who_reads_on_misses_nothing_before_the_end),
+	    cmocka_unit_test(who_does_not_read_hears_of_a_reset_once),
 	    cmocka_unit_test(nothing_is_told_after_closing_inside_the_callback),
 	    cmocka_unit_test(a_peer_that_went_is_told_from_the_loop_not_from_flush),
 	    cmocka_unit_test(the_last_words_of_a_peer_that_went_are_heard),
