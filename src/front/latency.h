@@ -4,6 +4,12 @@
  * Kept by service, so there are as many series as the settings have destinations
  * and protocols, whatever clients do. A step that came to nothing is not in here:
  * failures are counted where they are noticed.
+ *
+ * The first answer inside a session is no step. How long it takes is the client's choice
+ * (NOOP, or 50 MB), often there is no question at all (IDLE, greetings that a backend
+ * pushes), and to tell which answer is the first one every session would have to carry a
+ * clock and a hand on its service, for as long as it lasts, and look at it at each piece
+ * that passes.
  */
 #ifndef FRONT_LATENCY_H
 #define FRONT_LATENCY_H
