@@ -188,7 +188,9 @@ change_map(struct birth *birth)
 	struct fault fault;
 	int code;
 
-	if (identity_check(identity, &client_map(admin->client)->head, &fault) == -1)
+	/* Once more: other commands of this host may have written since. */
+	if (client_read_map(admin->client, &fault) == -1 ||
+	    identity_check(identity, &client_map(admin->client)->head, &fault) == -1)
 		code = admin_fault(admin, &fault);
 	else
 		code = change_and_say(birth);

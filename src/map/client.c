@@ -127,23 +127,38 @@ client_knows_epoch(struct client *client, uint64_t epoch)
 		identity_note(client->identity, &client->map.head, &unimportant);
 }
 
-/* FENCING, W1: what is written to a strange or an older map is worse than an error. */
 static int
-check_map(struct client *client, enum client_need need, struct fault *fault_r)
+expect_map(struct client *client, struct fault *fault_r)
 {
 	if (client_read_map(client, fault_r) == -1)
 		return -1;
-	if (need == CLIENT_NEEDS_REDIS)
-		return 0;
 	if (!client->map.initialised)
 		return fault_set(fault_r, VERDICT_PERM,
 		    "Redis at %s has no ownership map (no key %s): if this is the right Redis, run "
 		    "\"splitmx init\"; if there was a map before, its data is gone",
 		    client_target(client), client->map_key);
+	return 0;
+}
+
+/*
+ * FENCING, W1: what is written to a strange or an older map is worse than an error.
+ * What this host knows is read before the map: other commands of it go on meanwhile.
+ */
+static int
+check_map(struct client *client, enum client_need need, struct fault *fault_r)
+{
+	if (need == CLIENT_NEEDS_REDIS)
+		return client_read_map(client, fault_r);
 	if (client->identity == NULL)
 		client->identity = identity_open(client->settings->state_dir);
-	if (need == CLIENT_MENDS && find_known_epoch(client, fault_r) == -1)
+	if (expect_map(client, fault_r) == -1)
 		return -1;
+	if (need == CLIENT_MENDS) { /* the journal's epoch is that of the map's id */
+		if (find_known_epoch(client, fault_r) == -1)
+			return -1;
+		if (client_went_back(client) > 0 && expect_map(client, fault_r) == -1)
+			return -1;
+	}
 	return check_identity(client, fault_r);
 }
 

@@ -1,0 +1,63 @@
+"""Commands of one host beside each other: what another one writes meanwhile is no map that went back."""
+
+import unittest
+
+from admin import OK, AdminCase
+from lab.policyd import conf_file, program
+from scripted_node import Way
+
+
+class Beside(AdminCase):
+    """At every place there is in what a command hears from Redis, another command of the host is run as a whole."""
+
+    def setUp(self):
+        super().setUp()
+        self.direct = self.config
+        self.owners = ["new", "old"]
+
+    def another(self):
+        self.owners.reverse()
+        self.lab.run([program("splitmx"), "-c", self.direct, "set", "bob@floor.org", self.owners[0], "--force"])
+
+    def way(self, reply):
+        way = Way(self.lab, self.redis, reply=reply, then=self.another)
+        way._end = lambda pairs: None  # nothing ends here: the reply that had to wait passes
+        way._count = lambda what, one: (Way._count(way, what, one), True)[1]
+        return way
+
+    def each(self, *words, says=None):
+        says = says or (lambda: self.says(OK, *words))
+        at = 0
+        while True:
+            at += 1
+            way = self.way(at)
+            try:
+                self.config = self.lab.write("way.conf", conf_file(
+                    {**self.settings, "redis": {"url": way.url}}))
+                with self.subTest(reply=at):
+                    says()
+            finally:
+                del way._end
+                way.close()
+            if way.passed["reply"] < at:
+                break
+        self.assertLess(3, at)
+
+    def test_set(self):
+        self.each("set", "ann@floor.org", "new", "--force")
+
+    def test_barrier(self):
+        self.each("barrier", "ann@floor.org")
+
+    def test_doctor(self):
+        def says():  # bob may be named: the audit stream is read at one time, and his owner at another
+            self.assertNotIn("went back", self.lab.run(self.argv("doctor"), check=False).stdout)
+
+        self.each("doctor", says=says)
+
+    def test_window(self):
+        self.each("window", "open")
+
+
+if __name__ == "__main__":
+    unittest.main()
