@@ -4,6 +4,7 @@
 #include "admin/guard.h"
 
 #include "base/mem.h"
+#include "map/record.h"
 
 const char guard_unmanaged[] =
     "its domain is not managed, so the key would not be honoured; give the domain an owner first "
@@ -13,6 +14,17 @@ const char guard_needs_hold[] =
     "can bounce mail or leave it on the former side; use --hold, or --force if no mail comes";
 const char guard_hold_changed[] =
     "the hold that was there has ended or is another one now; nothing was changed, start again";
+const char guard_catch_all[] =
+    "a catch-all is declared for this domain, so every address of it is somebody's: a domain is "
+    "complete or has a catch-all";
+
+const char *
+guard_complete(struct change_value before)
+{
+	return before.there && record_completeness(before.text) == COMPLETE_CATCH_ALL
+		   ? guard_catch_all
+		   : NULL;
+}
 
 bool
 guard_is_floor(const struct settings *settings, struct str domain_with_at)

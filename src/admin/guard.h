@@ -38,7 +38,13 @@ bool guard_is_flip(const struct change *change);
 
 bool guard_is_floor(const struct settings *settings, struct str domain_with_at);
 
+/*
+ * May this domain be declared complete, now that "before" is stored in its
+ * complete key? NULL, or the sentence why not.
+ */
+const char *guard_complete(struct change_value before);
+
 /* The sentences, also for tests. */
-extern const char guard_unmanaged[], guard_needs_hold[], guard_hold_changed[];
+extern const char guard_unmanaged[], guard_needs_hold[], guard_hold_changed[], guard_catch_all[];
 
 #endif

@@ -102,7 +102,8 @@ want_account(struct fetch *fetch, const struct account *account, bool with_login
 		if (with_login)
 			want_key(fetch, LOGIN, names[i]);
 	}
-	want_key(fetch, COMPLETE, at_domain(account));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		want_key(fetch, COMPLETE, names[i]);
 }
 
 static void
@@ -212,12 +213,32 @@ decide_hold(struct fetch *fetch, const struct account *account, bool has_owner)
 	return FETCH_DONE;
 }
 
+/* Nobody's address, in a complete domain? False: *key_r, which says it, cannot be read. */
+static bool
+decide_unknown(const struct fetch *fetch, const struct account *account, bool *is_unknown_r,
+    size_t *key_r)
+{
+	struct str value;
+	size_t key;
+
+	*is_unknown_r = false;
+	if (!domain_key(fetch, account, COMPLETE, &key))
+		return true;
+	*key_r = key;
+	value = fetch->values[key].text;
+	if (fetch->values[key].kind == FETCH_WRONG_TYPE)
+		return false;
+	*is_unknown_r =
+	    record_completeness(value) == COMPLETE_YES && !own_key(fetch, account, COMPLETE, &key);
+	return true;
+}
+
 static enum fetch_step
 decide_owner(struct fetch *fetch, const struct account *account)
 {
 	bool has_owner;
 	struct str owner;
-	size_t key, complete;
+	size_t key;
 
 	has_owner = own_key(fetch, account, OWNER, &key);
 	if (!has_owner && !domain_key(fetch, account, OWNER, &key))
@@ -228,11 +249,8 @@ decide_owner(struct fetch *fetch, const struct account *account)
 	memcpy(fetch->owner, owner.ptr, owner.len);
 	fetch->finding.owner = str_make(fetch->owner, owner.len);
 	fetch->finding.matched = str_from(fetch->key_texts[key], strlen(fetch->prefix) + 1);
-	if (!has_owner && domain_key(fetch, account, COMPLETE, &complete)) {
-		if (fetch->values[complete].kind == FETCH_WRONG_TYPE)
-			return trouble(fetch, complete, "");
-		fetch->finding.is_unknown = record_is_complete(fetch->values[complete].text);
-	}
+	if (!has_owner && !decide_unknown(fetch, account, &fetch->finding.is_unknown, &key))
+		return trouble(fetch, key, "");
 	decided(fetch, VERDICT_FOUND, account);
 	if (has_owner && str_eq(fetch->keys[key].name, account->name))
 		fetch->finding.account = account->name; /* an extension that is an account */

@@ -49,8 +49,10 @@ record_login_domain(struct str value, const struct account *asked,
 	return is_address;
 }
 
-bool
-record_is_complete(struct str value)
+enum completeness
+record_completeness(struct str value)
 {
-	return str_is_nocase(value, "yes");
+	if (str_is_nocase(value, "yes"))
+		return COMPLETE_YES;
+	return str_is_nocase(value, "catch-all") ? COMPLETE_CATCH_ALL : COMPLETE_UNSAID;
 }

@@ -36,7 +36,17 @@ bool record_login(struct str value, const struct account_rules *rules, struct ac
 bool record_login_domain(struct str value, const struct account *asked,
     const struct account_rules *rules, struct account *target);
 
-/* "yes", in any case of letters; all else leaves strangers with their domain's owner. */
-bool record_is_complete(struct str value);
+/*
+ * The complete key of a domain, in any case of letters. All but COMPLETE_YES
+ * leaves strangers with their domain's owner. (That of an address says that the
+ * address is known, whatever its value.)
+ */
+enum completeness {
+	COMPLETE_UNSAID,
+	COMPLETE_YES, /* "yes": every address is known, a stranger is nobody */
+	COMPLETE_CATCH_ALL /* "catch-all": one of the sides takes strangers, so nobody is unknown */
+};
+
+enum completeness record_completeness(struct str value);
 
 #endif

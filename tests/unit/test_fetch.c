@@ -261,6 +261,16 @@ a_complete_domain_knows_its_strangers(void **state)
 	    {"owner:@x.org=old complete:@x.org=yes login:alice=b@x.org owner:b@x.org=old", "alice",
 		false},
 	    {"owner:@x.org=old complete:@x.org=yes", "alice", false}, /* of no domain */
+	    /* Known without an owner key: what Postfix expands. */
+	    {"owner:@x.org=old complete:@x.org=yes complete:a@x.org=alias", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes complete:a@x.org=alias", "a+t@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes complete:a+t@x.org=alias", "a+t@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes complete:a+t@x.org=alias", "a@x.org", true},
+	    {"owner:@x.org=old complete:@x.org=yes complete:a@x.org=!", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes complete:a@x.org=", "a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes login:a@x.org=b@x.org complete:b@x.org=list",
+		"a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=catch-all", "a@x.org", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -348,7 +358,8 @@ keys_and_names_are_listed_once(void **state)
 {
 	static const char *const first[] = {"px:owner:a+t@x.org", "px:hold:a+t@x.org",
 	    "px:login:a+t@x.org", "px:owner:a@x.org", "px:hold:a@x.org", "px:login:a@x.org",
-	    "px:owner:@x.org", "px:hold:@x.org", "px:login:@x.org", "px:complete:@x.org"};
+	    "px:owner:@x.org", "px:hold:@x.org", "px:login:@x.org", "px:complete:a+t@x.org",
+	    "px:complete:a@x.org", "px:complete:@x.org"};
 	static const char *const names[] = {
 	    "a+t@x.org", "a@x.org", "@x.org", "b+u@y.org", "b@y.org", "@y.org"};
 	struct fetch *fetch = start("a+t@x.org");
@@ -359,7 +370,7 @@ keys_and_names_are_listed_once(void **state)
 		assert_true(str_is(list[i], first[i]));
 	assert_int_equal(fetch_names(fetch, &list), 3);
 	assert_int_equal(read_once(fetch, "owner:@x.org=old login:a@x.org=b+u@y.org"), FETCH_AGAIN);
-	assert_int_equal(fetch_keys(fetch, &list), ARRAY_LEN(first) + 7);
+	assert_int_equal(fetch_keys(fetch, &list), ARRAY_LEN(first) + 9);
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		assert_true(str_is(list[i], first[i]));
 	assert_int_equal(fetch_names(fetch, &list), ARRAY_LEN(names));
@@ -374,7 +385,7 @@ a_login_is_asked_for_by_its_login_key_alone(void **state)
 {
 	static const char *const keys[] = {"px:login:alice", "px:owner:b+u@y.org",
 	    "px:hold:b+u@y.org", "px:owner:b@y.org", "px:hold:b@y.org", "px:owner:@y.org",
-	    "px:hold:@y.org", "px:complete:@y.org"};
+	    "px:hold:@y.org", "px:complete:b+u@y.org", "px:complete:b@y.org", "px:complete:@y.org"};
 	static const char *const names[] = {"alice", "b+u@y.org", "b@y.org", "@y.org"};
 	struct fetch *fetch = start("Alice");
 	const struct str *list;

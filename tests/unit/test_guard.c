@@ -107,12 +107,32 @@ a_domain_of_the_same_file_counts_as_managed(void **state)
 	assert_int_equal(change.result, CHANGE_REFUSED);
 }
 
+static void
+a_domain_with_a_catch_all_is_never_complete(void **state)
+{
+	static const struct {
+		struct change_value before;
+		bool may;
+	} complete_rows[] = {
+	    {{false, STR("")}, true},
+	    {{true, STR("no")}, true},
+	    {{true, STR("yes")}, true},
+	    {{true, STR("catch-all")}, false},
+	    {{true, STR("CATCH-ALL")}, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(complete_rows); i++)
+		assert_ptr_equal(guard_complete(complete_rows[i].before),
+		    complete_rows[i].may ? NULL : guard_catch_all);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_is_safe_is_written),
 	    cmocka_unit_test(a_domain_of_the_same_file_counts_as_managed),
+	    cmocka_unit_test(a_domain_with_a_catch_all_is_never_complete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

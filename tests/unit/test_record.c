@@ -125,12 +125,24 @@ an_alias_domain_keeps_the_local_part(void **state)
 static void
 only_yes_makes_a_domain_complete(void **state)
 {
-	assert_true(record_is_complete(STR("yes")));
-	assert_true(record_is_complete(STR("YES")));
-	assert_false(record_is_complete(STR("no")));
-	assert_false(record_is_complete(STR("yes\n")));
-	assert_false(record_is_complete(STR("ye")));
-	assert_false(record_is_complete(STR("")));
+	static const struct {
+		struct str value;
+		enum completeness completeness;
+	} rows[] = {
+	    {STR("yes"), COMPLETE_YES},
+	    {STR("YES"), COMPLETE_YES},
+	    {STR("catch-all"), COMPLETE_CATCH_ALL},
+	    {STR("Catch-All"), COMPLETE_CATCH_ALL},
+	    {STR("no"), COMPLETE_UNSAID},
+	    {STR("yes\n"), COMPLETE_UNSAID},
+	    {STR("yes\0"), COMPLETE_UNSAID},
+	    {STR("ye"), COMPLETE_UNSAID},
+	    {STR("catchall"), COMPLETE_UNSAID},
+	    {STR(""), COMPLETE_UNSAID},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(record_completeness(rows[i].value), rows[i].completeness);
 }
 
 int
