@@ -139,11 +139,19 @@ say_for_text(struct asker *asker, struct str text, const char *why, struct answe
 		buf_fini(&asker->domain);
 }
 
-static void
-answer_found(struct asker *asker, const struct view *view, const struct finding *finding,
-    struct buf *out, struct answer *answer_r)
+static bool
+is_alone(struct str view_name)
 {
-	if (view == NULL)
+	return str_eq(view_name, ASK_ALONE);
+}
+
+static void
+answer_found(struct asker *asker, struct str view_name, const struct view *view,
+    const struct finding *finding, struct buf *out, struct answer *answer_r)
+{
+	if (is_alone(view_name))
+		decide_alone(asker->rules, finding, answer_r);
+	else if (view == NULL)
 		say(answer_r, VERDICT_PERM, "there is no map of this name");
 	else
 		decide(asker->rules, view, finding, out, answer_r);
@@ -182,14 +190,14 @@ found(void *ctx, const struct finding *finding)
 {
 	struct question *question = ctx;
 	struct asker *asker = question->asker;
+	struct str view_name = str_make(question->view, question->view_len);
 	answer_fn *fn = question->fn;
 	void *fn_ctx = question->ctx;
 	struct answer answer;
 
 	buf_clear(&asker->text);
-	answer_found(asker,
-	    ruleset_view(asker->rules, str_make(question->view, question->view_len)), finding,
-	    &asker->text, &answer);
+	answer_found(asker, view_name, ruleset_view(asker->rules, view_name), finding, &asker->text,
+	    &answer);
 	question_free(question);
 	fn(fn_ctx, &answer);
 }
@@ -213,7 +221,7 @@ answered_without_map(struct asker *asker, struct str view_name, const struct vie
 
 	if (view_name.len == 0)
 		say(answer_r, VERDICT_PERM, "the request names no map");
-	else if (view == NULL)
+	else if (view == NULL && !is_alone(view_name))
 		say(answer_r, VERDICT_PERM, "there is no map of this name");
 	else if (key.len == 0)
 		say(answer_r, VERDICT_PERM, "the key is empty");
@@ -248,6 +256,6 @@ ask(struct asker *asker, struct str view_name, struct str key, struct buf *out, 
 		return question;
 	}
 	question_free(question);
-	answer_found(asker, view, &finding, out, answer_r);
+	answer_found(asker, view_name, view, &finding, out, answer_r);
 	return NULL;
 }

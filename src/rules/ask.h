@@ -12,6 +12,12 @@
 #include "map/map.h"
 #include "rules/ruleset.h"
 
+/*
+ * A view that no settings can have: what the map has found, for programs of our
+ * own; the answer's text is empty.
+ */
+#define ASK_ALONE STR("=")
+
 struct asker; /* a map and the ruleset in force; one in a process */
 struct question;
 

@@ -35,9 +35,10 @@ write_text(const struct template *template, const struct finding *finding, struc
 		refuse(answer, VERDICT_TEMP, "the account is held, but the held text is empty");
 }
 
-void
-decide(const struct ruleset *rules, const struct view *view, const struct finding *finding,
-    struct buf *out, struct answer *answer_r)
+/* NULL: the answer is whole already, and nobody's destination. */
+static const struct destination *
+decide_destination(const struct ruleset *rules, const struct finding *finding,
+    struct answer *answer_r)
 {
 	const struct destination *destination;
 
@@ -48,12 +49,28 @@ decide(const struct ruleset *rules, const struct view *view, const struct findin
 	if (finding->verdict != VERDICT_FOUND) {
 		if (finding->verdict != VERDICT_ABSENT && finding->reason == NULL)
 			answer_r->reason = "the map cannot be read";
-		return;
+		return NULL;
 	}
-	if ((destination = ruleset_destination(rules, finding->owner)) == NULL) {
+	if ((destination = ruleset_destination(rules, finding->owner)) == NULL)
 		refuse(answer_r, VERDICT_TEMP, "the owner in the map is no destination");
+	return destination;
+}
+
+void
+decide_alone(const struct ruleset *rules, const struct finding *finding, struct answer *answer_r)
+{
+	if (decide_destination(rules, finding, answer_r) != NULL)
+		answer_r->held = finding->hold != HOLD_NONE;
+}
+
+void
+decide(const struct ruleset *rules, const struct view *view, const struct finding *finding,
+    struct buf *out, struct answer *answer_r)
+{
+	const struct destination *destination = decide_destination(rules, finding, answer_r);
+
+	if (destination == NULL)
 		return;
-	}
 	if (finding->hold != HOLD_NONE && view->held != NULL) {
 		answer_r->held = true;
 		write_text(view->held, finding, out, answer_r);

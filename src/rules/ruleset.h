@@ -56,4 +56,8 @@ struct answer {
 void decide(const struct ruleset *rules, const struct view *view, const struct finding *finding,
     struct buf *out, struct answer *answer_r);
 
+/* The same from no view: what was found, with an empty text. */
+void decide_alone(const struct ruleset *rules, const struct finding *finding,
+    struct answer *answer_r);
+
 #endif

@@ -105,6 +105,12 @@ static const struct {
     {"A5 a NUL behind the domain", "m", STR("a@example.org\0"), 0, VERDICT_PERM, "", false},
     {"A5 a line feed behind the domain", "m", STR("a@example.org\n"), 0, VERDICT_PERM, "", false},
     {"no domain that could be ours", "m", STR("a@-b..c"), 0, VERDICT_ABSENT, "", false},
+    {"from no view", "=", STR("a@example.org"), 0, VERDICT_FOUND, "", true},
+    {"from no view, trouble", "=", STR("temp@example.org"), 0, VERDICT_TEMP, "Redis is away", true},
+    {"from no view, not managed", "=", STR("a@example.net"), 0, VERDICT_ABSENT, "", true},
+    {"from no view, no address", "=", STR("alice"), 0, VERDICT_ABSENT, "", false},
+    {"from no view, an empty key", "=", STR(""), 0, VERDICT_PERM, "the key is empty", false},
+    {"no view at all", "==", STR("a@example.org"), 0, VERDICT_PERM, "no map of this name", false},
     {"A7 is data", "m", STR("%n{}$(id)*@example.org"), 0, VERDICT_FOUND,
 	"to:\"%n{}$(id)*\"@example.org", true},
 };
@@ -155,6 +161,33 @@ keys_get_their_answers(void **state)
 			fail_msg("%s: %s", rows[i].name, answer.reason);
 	}
 	buf_fini(&key);
+	buf_fini(&out);
+	asker_free(&asker);
+}
+
+static void
+from_no_view_it_is_what_was_found(void **state)
+{
+	struct asker *asker = house();
+	struct buf out = BUF_INIT;
+	struct answer answer;
+	unsigned answers = 0;
+	struct finding finding;
+	struct question *question;
+
+	assert_null(ask(asker, ASK_ALONE, STR("A@example.org"), &out, NULL, NULL, &answer));
+	assert_true(str_is(answer.finding.account, "a@example.org"));
+	assert_true(str_is(answer.finding.owner, "new"));
+	assert_int_equal(answer.text.len + buf_len(&out), 0);
+	question =
+	    ask(asker, ASK_ALONE, STR("later@example.org"), &out, answered, &answers, &answer);
+	assert_non_null(question);
+	find(STR("later@example.org"), &finding);
+	finding.owner = STR("nowhere");
+	waiting.fn(waiting.ctx, &finding);
+	assert_int_equal(answers, 1);
+	assert_int_equal(last.verdict, VERDICT_TEMP);
+	assert_true(str_is(last.finding.owner, "nowhere"));
 	buf_fini(&out);
 	asker_free(&asker);
 }
@@ -229,6 +262,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(keys_get_their_answers),
+	    cmocka_unit_test(from_no_view_it_is_what_was_found),
 	    cmocka_unit_test(an_answer_comes_later_once),
 	    cmocka_unit_test(a_question_that_waits_gets_the_new_rules),
 	};
