@@ -96,6 +96,15 @@ void link_ask(struct link *link, const struct str *argv, size_t argc, redis_repl
     void *ctx);
 
 /*
+ * While a session is live: one more connection to its server, for what may take its
+ * time and must not stand in the way of what is read. It is the caller's, who closes
+ * it when the session is over. link_map_id() is what its map must have as its id.
+ */
+struct redis *link_beside(struct link *link, const char *name, const struct redis_events *events,
+    void *ctx);
+const char *link_map_id(const struct link *link);
+
+/*
  * Is that reply from our map, with "count" replies from element 1 on? Where not,
  * the session has been ended and lost_fn was called from inside.
  */

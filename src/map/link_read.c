@@ -49,6 +49,19 @@ link_ask(struct link *link, const struct str *argv, size_t argc, redis_reply_fn 
 	redis_command(link->wires[WIRE_D].redis, fn, ctx, argv, argc);
 }
 
+struct redis *
+link_beside(struct link *link, const char *name, const struct redis_events *events, void *ctx)
+{
+	must(link->phase == LINK_LIVE);
+	return redis_open(link->loop, link->target, name, events, ctx);
+}
+
+const char *
+link_map_id(const struct link *link)
+{
+	return link->head.id;
+}
+
 bool
 link_read_is_good(struct link *link, const struct resp *reply, size_t count)
 {

@@ -90,6 +90,7 @@ on_lost(void *ctx)
 	flights_recall(map);
 	holders_lost(map->holders);
 	rehearsals_lost(map->rehearsals);
+	arrivals_writer_lost(map->arrivals);
 }
 
 static void
@@ -294,6 +295,18 @@ map_rehearsals(struct map *map)
 	return map->rehearsals;
 }
 
+struct arrivals_writer *
+map_arrivals(struct map *map)
+{
+	return map->arrivals;
+}
+
+char *
+map_node_path(const struct map *map)
+{
+	return node_id(link_node(map->link))[0] != '\0' ? link_node_path(map->link) : NULL;
+}
+
 /* ---- life */
 
 static void
@@ -396,6 +409,7 @@ map_new(struct loop *loop, const struct settings *settings, const struct map_rol
 	map->preload =
 	    preload_new(loop, map->link, settings->redis.prefix, (uint64_t)settings->cache_preload);
 	map->rehearsals = rehearsals_new(loop, map->link, settings->redis.prefix);
+	map->arrivals = arrivals_writer_new(loop, map->link, settings->redis.prefix);
 	map->deadline = timer_new(loop, on_deadline, map);
 	TAILQ_INIT(&map->queued);
 	TAILQ_INIT(&map->sent);
@@ -420,6 +434,7 @@ map_free(struct map **mapp)
 		question_answer(question, &finding);
 	}
 	*mapp = NULL;
+	arrivals_writer_free(&map->arrivals); /* its connection is the session's */
 	link_free(&map->link);
 	map_snapshot_close(map);
 	HASH_ITER (hh, map->table, flight, next)

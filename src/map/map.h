@@ -13,6 +13,7 @@
 #include "base/openmetrics.h"
 #include "base/settings.h"
 #include "map/account.h"
+#include "map/arrivals_writer.h"
 #include "map/claims.h"
 #include "map/finding.h"
 #include "map/rehearsals.h"
@@ -87,6 +88,15 @@ void claim_release(struct claim **claim); /* it is over; at any time, but not in
 
 /* What it knows of passwords elsewhere; lent as long as the map. */
 struct rehearsals *map_rehearsals(struct map *map);
+
+/* Where it counts what arrived; lent as long as the map. */
+struct arrivals_writer *map_arrivals(struct map *map);
+
+/*
+ * "STATE_DIR/nodes/policyd-0", the beginning of the names of files that belong to this
+ * node alone; the caller's. NULL: it has no place among the nodes yet.
+ */
+char *map_node_path(const struct map *map);
 
 /* For status: session, lease, epoch, cache and counters, alarms; the caller's. */
 json_t *map_status(const struct map *map);

@@ -61,6 +61,7 @@ struct map {
 	struct map_kept kept;
 	struct holders *holders;
 	struct rehearsals *rehearsals;
+	struct arrivals_writer *arrivals;
 
 	struct flight *table; /* by the name that was asked for */
 	struct flights queued; /* to be sent */
