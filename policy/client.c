@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
+#include "policy/counter.h"
+#include "policy/report.h"
 #include "policy/server_inside.h"
 
 #include <inttypes.h>
@@ -42,6 +44,7 @@ struct client {
 	struct question *question; /* the one that waits */
 	struct buf asked; /* its map and key, for the log, cut */
 	size_t asked_map_len;
+	bool is_inquiry; /* the one in hand is the milter's */
 	uint64_t asked_us;
 	uint64_t slow_since_ms; /* a request, or the taking of answers, is under way; 0 = not */
 	uint64_t requests, since_ms;
@@ -113,6 +116,22 @@ set_slow(struct client *client, bool slow)
 
 /* ---- answering */
 
+/* To the milter each answer is an object, whatever its verdict. */
+static void
+say(struct client *client, const struct answer *answer)
+{
+	struct buf *text = &client->port->server->text;
+	struct answer object = {.verdict = VERDICT_FOUND};
+
+	if (client->is_inquiry) {
+		buf_clear(text);
+		report_answer(text, answer);
+		object.text = buf_str(text);
+		answer = &object;
+	}
+	client->protocol->say(&client->machine, answer, conn_out(client->conn));
+}
+
 static void
 finish_answer(struct client *client, struct str map, struct str key, const struct answer *answer,
     uint64_t waited_us)
@@ -120,7 +139,7 @@ finish_answer(struct client *client, struct str map, struct str key, const struc
 	struct server *server = client->port->server;
 	enum listen_protocol kind = client->port->kind;
 
-	client->protocol->say(&client->machine, answer, conn_out(client->conn));
+	say(client, answer);
 	client->requests++;
 	tally_answer(&server->tally, kind, answer->verdict);
 	log_debug("answered", "proto=%s map=%s key=%s verdict=%s held=%s text=%s us=%" PRIu64,
@@ -157,15 +176,47 @@ answered(void *ctx, const struct answer *answer)
 		conn_flush(client->conn);
 }
 
+/* Whom a message was accepted for stands in no log. */
+static void
+take_report(struct client *client, struct str text)
+{
+	struct server *server = client->port->server;
+	struct answer answer = {.verdict = VERDICT_FOUND};
+	struct fault fault;
+	size_t kept;
+
+	buf_clear(&server->text);
+	if (counter_take(server->counter, text, &kept, &fault) == 0) {
+		report_kept(&server->text, kept);
+		answer.text = buf_str(&server->text);
+	} else {
+		answer.verdict = fault.verdict;
+		answer.reason = fault.text;
+	}
+	finish_answer(client, STR("=arrived"), STR(""), &answer, 0);
+}
+
 static void
 ask_now(struct client *client, const struct query *query)
 {
 	struct server *server = client->port->server;
+	/* Names that no settings can have, for programs of this host. */
+	enum inquiry_kind kind = client->port->is_unix ? inquiry_kind(query->map) : INQUIRY_NONE;
+	struct str view = query->map;
 	struct answer answer;
 
+	client->is_inquiry = kind == INQUIRY_ASK;
+	if (kind == INQUIRY_ARRIVED) {
+		take_report(client, query->key);
+		return;
+	}
+	if (kind == INQUIRY_ASK)
+		view = ASK_ALONE;
+	else if (str_eq(view, ASK_ALONE))
+		view = STR("");
 	buf_clear(&server->text);
 	client->question =
-	    ask(server->asker, query->map, query->key, &server->text, answered, client, &answer);
+	    ask(server->asker, view, query->key, &server->text, answered, client, &answer);
 	if (client->question == NULL) {
 		finish_answer(client, query->map, query->key, &answer, 0);
 		return;

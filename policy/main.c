@@ -1,11 +1,13 @@
 /*
  * main.c - splitmx-policyd, wired together                           (driver)
  *
- * The map, the rules that read it, and the server that asks them. Nothing else.
+ * The map, the rules that read it, the server that asks them, and the counter that
+ * is told what has arrived. Nothing else.
  */
 #include "base/mem.h"
 #include "map/map.h"
 #include "net/daemon.h"
+#include "policy/counter.h"
 #include "policy/server.h"
 #include "rules/ask.h"
 
@@ -15,6 +17,7 @@ struct policyd {
 	struct worker *worker;
 	struct map *map;
 	struct asker *asker;
+	struct counter *counter;
 	struct server *server;
 };
 
@@ -60,6 +63,7 @@ policyd_stop(void *ctx)
 	if (policyd == NULL)
 		return;
 	server_free(&policyd->server);
+	counter_free(&policyd->counter);
 	asker_free(&policyd->asker);
 	map_free(&policyd->map);
 	free(policyd);
@@ -80,6 +84,8 @@ policyd_start(struct worker *worker, const struct settings *settings, const int 
 	policyd->server = server_new(loop, policyd->asker, settings, fds, fault_r);
 	if (policyd->server == NULL)
 		goto failed;
+	policyd->counter = counter_new(loop, policyd->map, policyd->asker);
+	server_set_counter(policyd->server, policyd->counter);
 	worker_ready(worker);
 	*ctx_r = policyd;
 	return 0;
@@ -109,11 +115,19 @@ left(void *ctx)
 }
 
 static void
-drained(void *ctx)
+counted(void *ctx)
 {
 	struct policyd *policyd = ctx;
 
 	map_leave(policyd->map, left, policyd);
+}
+
+static void
+drained(void *ctx)
+{
+	struct policyd *policyd = ctx;
+
+	counter_finish(policyd->counter, counted, policyd);
 }
 
 static void
@@ -130,6 +144,7 @@ policyd_status(void *ctx)
 	struct policyd *policyd = ctx;
 	json_t *status = server_status(policyd->server);
 
+	json_object_set_new(status, "arrivals", counter_status(policyd->counter));
 	json_object_set_new(status, "map", map_status(policyd->map));
 	return status;
 }
@@ -140,6 +155,7 @@ policyd_numbers(void *ctx, struct openmetrics *text)
 	struct policyd *policyd = ctx;
 
 	server_numbers(policyd->server, text);
+	counter_numbers(policyd->counter, text);
 	map_numbers(policyd->map, text);
 }
 

@@ -4,6 +4,7 @@
 #include "policy/port.h"
 
 #include "base/mem.h"
+#include "base/settings_pattern.h"
 #include "policy/client.h"
 #include "policy/server_inside.h"
 
@@ -114,6 +115,7 @@ port_set(struct port *port, const struct listen_settings *row, const struct port
 	struct server *server = port->server;
 
 	port->kind = row->protocol;
+	port->is_unix = address_is_unix(row->address);
 	set_text(&port->address, NULL, row->address);
 	set_text(&port->map, &port->words.map, row->map);
 	set_text(&port->reply, &port->words.reply, row->reply);

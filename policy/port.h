@@ -13,6 +13,7 @@
 #include "net/listener.h"
 #include "policy/protocol.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -25,6 +26,7 @@ struct port {
 	int fd; /* lent by the master; -1 = not wanted any more */
 	enum listen_protocol kind;
 	char *address, *map, *reply;
+	bool is_unix; /* its clients are of this host */
 	struct words words; /* lent to machines: map and reply */
 	struct listener *listener; /* NULL: nobody is let in */
 	size_t clients;

@@ -144,6 +144,12 @@ server_new(struct loop *loop, struct asker *asker, const struct settings *settin
 	return server;
 }
 
+void
+server_set_counter(struct server *server, struct counter *counter)
+{
+	server->counter = counter;
+}
+
 int
 server_reload(struct server *server, const struct settings *settings, const int *fds,
     struct fault *fault_r)

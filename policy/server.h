@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+struct counter;
 struct server;
 
 /* What only looking things up can show: users that there are not. Says every problem. */
@@ -22,6 +23,9 @@ void server_check(struct settings *settings);
  */
 struct server *server_new(struct loop *loop, struct asker *asker, const struct settings *settings,
     const int *fds, struct fault *fault_r);
+
+/* Who is told of arrivals; before the first turn. It outlives the server. */
+void server_set_counter(struct server *server, struct counter *counter);
 
 /* Ends every connection at once. */
 void server_free(struct server **server);

@@ -20,6 +20,7 @@ LIST_HEAD(port_list, port);
 struct server {
 	struct loop *loop;
 	struct asker *asker;
+	struct counter *counter;
 	struct seats *seats;
 	struct port_list ports; /* those that are gone but for their clients included */
 	struct client_list clients;

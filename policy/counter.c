@@ -1,0 +1,401 @@
+/*
+ * counter.c - what has arrived, from the milter's report to Redis     (driver)
+ */
+#include "policy/counter.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/counter_part.h"
+#include "policy/ledger.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct counts {
+	uint64_t kept, refused; /* reports */
+	uint64_t lost; /* messages that were not reported */
+	uint64_t messages, strays, late, repeated; /* as they were counted */
+	uint64_t batches;
+};
+
+struct counter {
+	struct loop *loop;
+	struct map *map;
+	struct asker *asker;
+	struct arrivals_writer *writer;
+	struct ledger *ledger; /* NULL: it could not be opened yet */
+	struct timer *timer, *finish;
+	counter_finished_fn *finished_fn;
+	void *finished_ctx;
+	struct buf lines; /* of the batch in hand */
+	struct str rest; /* of it */
+	struct arrivals_place place; /* of the part in hand; batch 0: there is none */
+	struct counter_part *part; /* NULL: none in hand */
+	size_t asked; /* entries of it whose owner is known */
+	struct question *question;
+	bool is_writing;
+	bool has_grumbled;
+	struct counts counts;
+};
+
+static int64_t
+now_s(void)
+{
+	return (int64_t)time(NULL);
+}
+
+static void
+grumble(struct counter *counter, const struct fault *fault)
+{
+	if (!counter->has_grumbled)
+		log_error("arrivals_file", "why=%s", log_quote_text(fault->text));
+	counter->has_grumbled = true;
+}
+
+/* ---- the end */
+
+static void
+finish(struct counter *counter)
+{
+	counter_finished_fn *fn = counter->finished_fn;
+
+	counter->finished_fn = NULL;
+	if (fn != NULL)
+		fn(counter->finished_ctx);
+}
+
+/* Later, or never where this is the end. */
+static void
+rest_for(struct counter *counter, uint64_t ms)
+{
+	if (counter->finished_fn != NULL)
+		finish(counter);
+	else if (!timer_is_running(counter->timer))
+		timer_start(counter->timer, ms);
+}
+
+/* ---- who owns them now */
+
+/* False: nobody can say just now. What is stored and unreadable stays so: then it is unknown. */
+static bool
+take_owner(struct counter_part *part, size_t i, const struct answer *answer)
+{
+	struct arrivals_entry *entry = &part->entries[i];
+	const struct finding *finding = &answer->finding;
+
+	switch (finding->verdict) {
+	case VERDICT_FOUND:
+		entry->owner = ARRIVALS_OWNED;
+		memcpy(part->owners[i], finding->owner.ptr, finding->owner.len);
+		entry->now = str_make(part->owners[i], finding->owner.len);
+		return true;
+	case VERDICT_ABSENT:
+	case VERDICT_PERM:
+	case VERDICT_COUNT:
+		entry->owner = ARRIVALS_UNMANAGED;
+		return true;
+	case VERDICT_TEMP:
+		break;
+	}
+	entry->owner = ARRIVALS_UNSURE;
+	return finding->matched.len > 0; /* the key that cannot be read */
+}
+
+static void go_on(struct counter *counter);
+static void put(struct counter *counter);
+
+static void
+ask_again_later(struct counter *counter)
+{
+	counter->asked = 0;
+	rest_for(counter, COUNTER_RETRY_MS);
+}
+
+static void ask_owners(struct counter *counter);
+
+static void
+answered(void *ctx, const struct answer *answer)
+{
+	struct counter *counter = ctx;
+
+	counter->question = NULL;
+	if (!take_owner(counter->part, counter->asked, answer)) {
+		ask_again_later(counter);
+		return;
+	}
+	counter->asked++;
+	ask_owners(counter);
+}
+
+static void
+ask_owners(struct counter *counter)
+{
+	const struct counter_part *part = counter->part;
+	struct answer answer;
+	struct buf none = BUF_INIT;
+
+	for (; counter->asked < part->part.entry_count; counter->asked++) {
+		counter->question = ask(counter->asker, ASK_ALONE,
+		    part->entries[counter->asked].account, &none, answered, counter, &answer);
+		if (counter->question != NULL)
+			return;
+		if (!take_owner(counter->part, counter->asked, &answer)) {
+			ask_again_later(counter);
+			return;
+		}
+	}
+	put(counter);
+}
+
+/* ---- into Redis */
+
+static void
+written(void *ctx, const struct arrivals_written *result)
+{
+	struct counter *counter = ctx;
+
+	counter->is_writing = false;
+	if (!result->is_counted) {
+		ask_again_later(counter); /* they may be others by then */
+		return;
+	}
+	counter->counts.messages += result->messages;
+	counter->counts.strays += result->strays;
+	counter->counts.late += result->late;
+	counter->counts.repeated += result->repeated;
+	counter_part_free(&counter->part);
+	go_on(counter);
+}
+
+static void
+put(struct counter *counter)
+{
+	if (!arrivals_writer_is_ready(counter->writer)) {
+		ask_again_later(counter);
+		return;
+	}
+	counter->is_writing = true;
+	arrivals_writer_put(counter->writer, &counter->part->part, written, counter);
+}
+
+/* ---- a batch */
+
+/* 1 there is one, 0 there is nothing, -1 not now. */
+static int
+batch_begin(struct counter *counter)
+{
+	struct fault fault;
+	int rc = ledger_batch(counter->ledger, now_s(), &counter->lines, &counter->place, &fault);
+
+	if (rc == -1)
+		grumble(counter, &fault);
+	if (rc != 1)
+		return rc;
+	counter->rest = buf_str(&counter->lines);
+	return 1;
+}
+
+static void
+batch_end(struct counter *counter)
+{
+	struct fault fault;
+
+	buf_fini(&counter->lines);
+	counter->place.batch = 0;
+	counter->counts.batches++;
+	counter->has_grumbled = false;
+	if (ledger_done(counter->ledger, &fault) == -1) {
+		grumble(counter, &fault); /* it is found applied, the next time */
+		rest_for(counter, COUNTER_RETRY_MS);
+	} else if (ledger_is_empty(counter->ledger)) {
+		finish(counter);
+	} else {
+		timer_start(counter->timer, counter->finished_fn == NULL ? COUNTER_AFTER_MS : 0);
+	}
+}
+
+static bool
+ledger_is_open(struct counter *counter)
+{
+	struct fault fault;
+	char *path;
+
+	if (counter->ledger != NULL || (path = map_node_path(counter->map)) == NULL)
+		return counter->ledger != NULL;
+	counter->ledger = ledger_open(path, now_s(), &fault);
+	if (counter->ledger == NULL)
+		grumble(counter, &fault);
+	free(path);
+	return counter->ledger != NULL;
+}
+
+static void
+go_on(struct counter *counter)
+{
+	if (counter->question != NULL || counter->is_writing)
+		return;
+	if (!ledger_is_open(counter) || !arrivals_writer_is_ready(counter->writer)) {
+		rest_for(counter, COUNTER_RETRY_MS);
+		return;
+	}
+	if (counter->part == NULL && counter->place.batch == 0) {
+		switch (batch_begin(counter)) {
+		case 0:
+			if (!ledger_is_empty(counter->ledger))
+				rest_for(counter, COUNTER_RETRY_MS);
+			finish(counter);
+			return;
+		case -1:
+			rest_for(counter, COUNTER_RETRY_MS);
+			return;
+		}
+	}
+	if (counter->part == NULL) {
+		counter->asked = 0;
+		counter->place.part++;
+		counter->part = counter_part_next(&counter->rest, &counter->place, now_s());
+		if (counter->part == NULL) {
+			batch_end(counter);
+			return;
+		}
+	}
+	ask_owners(counter);
+}
+
+static void
+on_timer(void *ctx)
+{
+	go_on(ctx);
+}
+
+/* ---- reports */
+
+int
+counter_take(struct counter *counter, struct str text, size_t *kept_r, struct fault *fault_r)
+{
+	struct report report = {0};
+	int rc;
+
+	if ((rc = report_read(&report, text, fault_r)) == 0) {
+		if (ledger_is_open(counter))
+			rc = ledger_add(counter->ledger, &report, now_s(), fault_r);
+		else
+			rc = fault_set(fault_r, VERDICT_TEMP,
+			    "there is no file of arrivals: see policyd's log");
+	}
+	*kept_r = report.count;
+	if (rc == -1) {
+		counter->counts.refused++;
+	} else {
+		counter->counts.kept++;
+		counter->counts.lost += report.lost;
+	}
+	report_fini(&report);
+	if (!timer_is_running(counter->timer) && counter->place.batch == 0)
+		timer_start(counter->timer, COUNTER_AFTER_MS);
+	return rc;
+}
+
+/* ---- life */
+
+static void
+on_finish(void *ctx)
+{
+	finish(ctx);
+}
+
+void
+counter_finish(struct counter *counter, counter_finished_fn *fn, void *ctx)
+{
+	counter->finished_fn = fn;
+	counter->finished_ctx = ctx;
+	timer_start(counter->finish, COUNTER_FINISH_MS);
+	timer_stop(counter->timer);
+	go_on(counter);
+}
+
+struct counter *
+counter_new(struct loop *loop, struct map *map, struct asker *asker)
+{
+	struct counter *counter = xnew(struct counter);
+
+	counter->loop = loop;
+	counter->map = map;
+	counter->asker = asker;
+	counter->writer = map_arrivals(map);
+	counter->timer = timer_new(loop, on_timer, counter);
+	counter->finish = timer_new(loop, on_finish, counter);
+	timer_start(counter->timer, COUNTER_AFTER_MS); /* what is there already */
+	return counter;
+}
+
+void
+counter_free(struct counter **counterp)
+{
+	struct counter *counter = *counterp;
+
+	if (counter == NULL)
+		return;
+	*counterp = NULL;
+	question_forget(&counter->question);
+	if (counter->is_writing)
+		arrivals_writer_forget(counter->writer);
+	counter_part_free(&counter->part);
+	buf_fini(&counter->lines);
+	ledger_close(&counter->ledger, true);
+	timer_free(&counter->timer);
+	timer_free(&counter->finish);
+	free(counter);
+}
+
+/* ---- in numbers */
+
+static uint64_t
+waiting_bytes(const struct counter *counter)
+{
+	return counter->ledger != NULL && !ledger_is_empty(counter->ledger)
+		   ? ledger_bytes(counter->ledger)
+		   : 0;
+}
+
+json_t *
+counter_status(const struct counter *counter)
+{
+	const struct counts *c = &counter->counts;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reports",
+	    (json_int_t)c->kept, "refused", (json_int_t)c->refused, "lost", (json_int_t)c->lost,
+	    "messages", (json_int_t)c->messages, "strays", (json_int_t)c->strays, "late",
+	    (json_int_t)c->late, "repeated", (json_int_t)c->repeated, "batches",
+	    (json_int_t)c->batches, "waiting_bytes", (json_int_t)waiting_bytes(counter));
+}
+
+static void
+one_counter(struct openmetrics *text, const char *name, const char *help, uint64_t value)
+{
+	openmetrics_family(text, OPENMETRICS_COUNTER, name, NULL, help);
+	openmetrics_sample(text, NULL, value);
+}
+
+void
+counter_numbers(const struct counter *counter, struct openmetrics *text)
+{
+	const struct counts *c = &counter->counts;
+
+	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_policyd_arrival_reports", NULL,
+	    "Reports of the milter: kept, refused, and those among the kept that came twice.");
+	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "kept"}), c->kept);
+	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "refused"}), c->refused);
+	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "repeated"}), c->repeated);
+	one_counter(text, "splitmx_policyd_arrivals",
+	    "Messages that were counted in Redis, once for each account.", c->messages);
+	one_counter(text, "splitmx_policyd_arrivals_stray",
+	    "Those of them that arrived at a side that does not own the account.", c->strays);
+	one_counter(text, "splitmx_policyd_arrivals_late",
+	    "Messages of a former owner's time, which were not counted.", c->late);
+	one_counter(text, "splitmx_policyd_arrivals_lost",
+	    "Messages that milters could not report; the counts are unknown then.", c->lost);
+	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_policyd_arrivals_waiting_bytes",
+	    "bytes", "What is in the file and not yet counted in Redis.");
+	openmetrics_sample(text, NULL, waiting_bytes(counter));
+}
