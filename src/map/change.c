@@ -4,6 +4,7 @@
 #include "map/change.h"
 
 #include "base/mem.h"
+#include "map/arrivals.h"
 #include "map/change_inside.h"
 
 #include <inttypes.h>
@@ -235,6 +236,31 @@ read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 
 /* ---- writing */
 
+/* Does the account change hands? What arrived is counted since then. */
+static bool
+is_flip(const struct change *change)
+{
+	struct change_value before = change_owner_before(change),
+			    then = {change->owner.len > 0, change->owner};
+
+	if (!then.there)
+		then = change->seen.domain_owner;
+	return (change->writes & CHANGE_OWNER) != 0 && !str_starts(change->name, "@") &&
+	       (before.there != then.there || !str_eq(before.text, then.text));
+}
+
+static void
+forget_arrivals(struct client *client, const struct change *change)
+{
+	struct buf key = BUF_INIT;
+	struct str argv[] = {STR("DEL"), STR("")};
+
+	arrivals_key(&key, client_prefix(client), change->name);
+	argv[1] = buf_str(&key);
+	client_command(client, NULL, NULL, argv, ARRAY_LEN(argv));
+	buf_fini(&key);
+}
+
 static void
 write_one(struct client *client, const struct change *change)
 {
@@ -251,6 +277,8 @@ write_one(struct client *client, const struct change *change)
 		client_command(client, NULL, NULL, argv, change->owner.len > 0 ? 3 : 2);
 		buf_clear(&key);
 	}
+	if (is_flip(change))
+		forget_arrivals(client, change);
 	if (change->writes & (CHANGE_HOLD | CHANGE_RELEASE)) {
 		buf_addf(&key, "%s:hold:", client_prefix(client));
 		buf_add_str(&key, change->name);
