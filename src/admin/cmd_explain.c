@@ -7,6 +7,7 @@
  * tells Postfix.
  */
 #include "admin/admin.h"
+#include "admin/arrived.h"
 #include "admin/guard.h"
 #include "admin/logins.h"
 #include "admin/origin.h"
@@ -43,6 +44,7 @@ struct story {
 	const struct origin *origin; /* NULL: nobody owns it, or it cannot be told */
 	const struct logins *logins; /* NULL: not asked for, or nobody owns it */
 	struct rehearsals_found rehearsed; /* of the account */
+	struct arrived arrived; /* for it */
 };
 
 /* Somebody wrote an owner that the settings do not have: every map answers with trouble. */
@@ -140,6 +142,8 @@ print_json(const struct story *story)
 		json_object_set_new(root, "logins", logins_json(story->logins));
 	if (found)
 		json_object_set_new(root, "rehearsed", rehearsals_json(&story->rehearsed));
+	if (found)
+		json_object_set_new(root, "arrived", arrived_json(&story->arrived));
 	json_object_set_new(root, "maps", maps_json(story));
 	json_object_set_new(root, "map",
 	    json_pack("{s:s, s:I, s:o}", "id", map->head.id, "epoch", (json_int_t)map->head.epoch,
@@ -259,6 +263,8 @@ print_words(const struct story *story)
 	if (story->origin != NULL)
 		origin_print(story->origin);
 	rehearsals_print(&story->rehearsed);
+	if (story->finding->verdict == VERDICT_FOUND)
+		arrived_print(&story->arrived);
 	print_keys(story->reading);
 	if (story->logins != NULL)
 		logins_print(story->logins);
@@ -387,6 +393,19 @@ look_around(struct story *story, struct origin *origin, struct logins *logins,
 	return rc;
 }
 
+/* What others have kept beside the record. */
+static int
+find_more(struct story *story, struct fault *fault_r)
+{
+	const struct finding *finding = story->finding;
+	struct client *client = story->admin->client;
+
+	if (rehearsals_find(client, finding->account, &story->rehearsed, fault_r) == -1)
+		return -1;
+	return arrived_find(&story->arrived, client, finding->account, finding->owner,
+	    origin_flip_s(story->origin), fault_r);
+}
+
 /* The story is told even where its beginning cannot be; that is said, and the status. */
 static int
 tell(struct story *story)
@@ -408,8 +427,7 @@ tell(struct story *story)
 		if (story->finding->verdict == VERDICT_FOUND)
 			rc = look_around(story, &origin, &logins, &fault);
 		if (rc == 0 && story->finding->verdict == VERDICT_FOUND)
-			rc = rehearsals_find(admin->client, story->finding->account,
-			    &story->rehearsed, &fault);
+			rc = find_more(story, &fault);
 		code = say(story);
 		rehearsals_found_fini(&story->rehearsed);
 	}

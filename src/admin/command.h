@@ -42,6 +42,6 @@ int command_unknown(const struct admin *admin, const char *name);
 
 extern const struct command cmd_init, cmd_explain, cmd_set, cmd_unset, cmd_barrier, cmd_list,
     cmd_import, cmd_export, cmd_check, cmd_status, cmd_doctor, cmd_member, cmd_node, cmd_window,
-    cmd_sessions, cmd_kick, cmd_help, cmd_version;
+    cmd_sessions, cmd_kick, cmd_strays, cmd_help, cmd_version;
 
 #endif

@@ -21,6 +21,7 @@ const struct command *const commands[] = {
     &cmd_status,
     &cmd_sessions,
     &cmd_kick,
+    &cmd_strays,
     &cmd_doctor,
     &cmd_node,
     &cmd_member,

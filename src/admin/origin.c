@@ -22,6 +22,7 @@ struct last {
 	uint64_t epoch;
 	struct buf who, what, op, after;
 	char at[ENTRY_TIME_BYTES];
+	int64_t at_s;
 };
 
 /* A confirmation that was met on the way back, so it is newer than what comes. */
@@ -62,6 +63,16 @@ add_proof(struct search *search, const struct entry *entry)
 	search->proofs[search->proof_count++] = proof;
 }
 
+/* "1763730000000-0" */
+static int64_t
+seconds_of(struct str id)
+{
+	uint64_t ms = 0;
+
+	str_number(str_make(id.ptr, str_find(id, '-')), INT64_MAX, &ms);
+	return (int64_t)(ms / 1000);
+}
+
 static void
 take_last(struct search *search, struct last *last, const struct entry *entry, struct str after)
 {
@@ -87,6 +98,7 @@ take_last(struct search *search, struct last *last, const struct entry *entry, s
 	buf_add_str(&last->op, entry->op);
 	buf_add_str(&last->after, after);
 	entry_time(entry->id, last->at);
+	last->at_s = seconds_of(entry->id);
 }
 
 static bool
@@ -156,6 +168,7 @@ tell(struct origin *origin, const struct last *last)
 	buf_add_str(&origin->op, buf_str(&last->op));
 	buf_add_str(&origin->noted, buf_str(&last->after));
 	memcpy(origin->at, last->at, sizeof(origin->at));
+	origin->at_s = last->at_s;
 	origin->epoch = last->epoch;
 	if (!last->found)
 		origin->state = ORIGIN_UNKNOWN;
@@ -193,6 +206,18 @@ origin_fini(struct origin *origin)
 	buf_fini(&origin->what);
 	buf_fini(&origin->op);
 	buf_fini(&origin->noted);
+}
+
+/* Who only confirmed what is there did not make it. */
+int64_t
+origin_flip_s(const struct origin *origin)
+{
+	struct str what = buf_str(&origin->what);
+
+	if (origin->state == ORIGIN_UNKNOWN || origin->state == ORIGIN_DIFFERS ||
+	    str_is(what, "barrier") || str_is(what, "confirm"))
+		return 0;
+	return origin->at_s;
 }
 
 /* ---- words */

@@ -31,6 +31,7 @@ struct origin {
 	struct buf name; /* the key's that is told of */
 	struct buf who, what, op, noted; /* of the last change; noted: what it wrote */
 	char at[ENTRY_TIME_BYTES];
+	int64_t at_s; /* the same, in seconds since 1970; 0: not known */
 	uint64_t epoch; /* of its confirmation; 0: not known */
 };
 
@@ -41,6 +42,9 @@ struct origin {
 int origin_find(struct origin *origin, struct client *client, const struct origin_key *account,
     const struct origin_key *domain, struct fault *fault_r);
 void origin_fini(struct origin *origin);
+
+/* When the account came to its owner, in seconds since 1970; 0: the stream does not tell. */
+int64_t origin_flip_s(const struct origin *origin);
 
 void origin_print(const struct origin *origin);
 json_t *origin_json(const struct origin *origin);
