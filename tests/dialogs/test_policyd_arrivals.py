@@ -26,10 +26,11 @@ class ArrivalsCase(LabCase):
 
     count = 0
 
-    def begin(self, **policyd):
+    def begin(self, acl=None, **policyd):
+        """acl: the user that policyd and the command come as, a line of Redis's ACL file."""
         ArrivalsCase.count += 1
         name = f"p{ArrivalsCase.count}"
-        self.redis = Redis(self.lab, name + "-redis", aof=True)
+        self.redis = Redis(self.lab, name + "-redis", aof=True, acl=acl and ["user default on nopass ~* &* +@all", acl])
         self.addCleanup(self.redis.stop)
         sockets = os.path.dirname(self.lab.path(name, "s", "x"))
         self.port = self.lab.port()
@@ -39,6 +40,10 @@ class ArrivalsCase(LabCase):
             "domains": ["example.org"], "destinations": [{"name": "old"}, {"name": "new"}], "maps": MAPS,
             "redis": {"reconnect_least": 20, "reconnect_most": 200},
             "policyd": {"listen": listen, **policyd}}, name=name, redis=self.redis, start=False)
+        if acl:
+            self.policyd.settings["redis"].update(
+                {"user": acl.split()[1], "password_file": self.lab.write(name + "/word", "sesame\n", 0o600)})
+            self.policyd.write_config()
         for key, value in RECORD.items():
             self.redis.cli("SET", "splitmx:" + key, value)
         self.policyd.start()
@@ -259,6 +264,50 @@ class Counting(ArrivalsCase):
         self.assertEqual((3, 1, 1), tuple(value("arrival_reports", result=r) for r in ("kept", "refused", "repeated")))
         self.assertEqual((2, 1, 1, 2), tuple(value(n) for n in ("arrivals", "arrivals_stray", "arrivals_late", "arrivals_lost")))
         self.assertEqual(0, value("arrivals_waiting_bytes", ""))
+
+
+class Allowed(ArrivalsCase):
+    """What splitmx-map(7) says that users of Redis need."""
+
+    @staticmethod
+    def user(name):
+        manual = os.path.join(os.path.dirname(__file__), "..", "..", "doc", "man", "splitmx-map.7")
+        with open(manual, encoding="utf-8") as f:
+            block = f.read().partition(f"user {name} on >SECRET")[2].partition("\n\n")[0]
+        return f"user {name} on >sesame" + block.replace("\n", "")
+
+    def test_the_user_of_the_manual_may_count(self):
+        self.begin(acl=self.user("reader"))
+        self.report(ANN)
+        self.report((BOB, "old", True))
+        self.wait_messages(1)
+        self.wait_messages(1, BOB)
+        self.redis.cli("SET", "splitmx:owner:" + ANN, "old")
+        wait_for("policyd knows", SECONDS, lambda: self.ask(ANN)["owner"] == "old")
+        self.report((ANN, "old", False))
+        wait_for("it is counted anew", SECONDS, lambda: self.counts().get("owner") == "old")
+        self.assertEqual([], self.policyd.log_lines(r"\barrivals"))
+
+    def test_one_who_may_not_counts_later(self):
+        acl = self.user("reader").replace("%RW~splitmx.arrivals*", "")
+        self.begin(acl=acl)
+        self.report(ANN)
+        wait_for("the log says so", SECONDS, lambda: self.policyd.log_lines(r"warning: arrivals .*NOPERM"))
+        self.report(ANN)
+        self.assertEqual({}, self.counts())
+        self.redis.cli("ACL", "SETUSER", "reader", "%RW~splitmx.arrivals*")
+        self.wait_messages(2)
+        self.assertEqual(1, len(self.policyd.log_lines(r"warning: arrivals ")))
+
+    def test_the_writer_of_the_manual_may_look_and_flip(self):
+        # policyd comes as the same user here, and counts.
+        self.begin(acl=self.user("writer") + " +hsetnx +zadd +zscore +zremrangebyscore")
+        self.report((BOB, "old", True))
+        self.wait_messages(1, BOB)
+        self.assertEqual(("known", 1), (self.told(BOB)["state"], self.told(BOB)["strays"]))
+        self.assertIn(BOB, self.policyd.splitmx("strays").stdout)
+        self.policyd.splitmx("set", BOB, "new", "--force")
+        self.assertEqual({}, self.counts(BOB))
 
 
 class Flips(ArrivalsCase):
