@@ -4,7 +4,10 @@ import glob
 import json
 import os
 import secrets
+import select
 import shutil
+import socket
+import threading
 import time
 import unittest
 
@@ -20,14 +23,78 @@ MAPS = [{"name": "transport", "owners": {"new": "lmtp:new", "old": "relay:[old]:
 SECONDS = 20
 
 
+class CutRedis:
+    """A Unix socket before a Redis that cuts the connection on which what arrived is counted, once, at its EXEC.
+
+    "late": EXEC has not passed, and does when release() is called; "unheard": it has, and its reply is lost.
+    """
+
+    def __init__(self, redis, path, how):
+        self.redis, self.how = redis, how
+        self.server, self.rest = None, b""
+        self.cut, self.closed = threading.Event(), threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(64)
+        self.url = "unix://" + path
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.closed.is_set():
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def carry(self, client):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.redis.socket)
+        is_counting = False
+        with client:
+            while not self.closed.is_set():
+                for peer in select.select([client, server], [], [], 0.2)[0]:
+                    try:
+                        data = peer.recv(65536)
+                    except ConnectionError:
+                        data = b""
+                    if not data:
+                        server.close()
+                        return
+                    is_counting = is_counting or b"splitmx-arrivals" in data
+                    if peer is client and is_counting and b"\r\nEXEC\r\n" in data and not self.cut.is_set():
+                        self.server, self.rest = server, data
+                        if self.how == "unheard":
+                            self.release()
+                        self.cut.set()
+                        return
+                    (server if peer is client else client).sendall(data)
+        server.close()
+
+    def release(self):
+        """What was held passes, in a whole: the reply to EXEC, "*-1" where it did nothing."""
+        self.server.settimeout(5)
+        self.server.sendall(self.rest)
+        reply = b""
+        while b"QUEUED\r\n*" not in reply or not reply.endswith(b"\r\n"):
+            reply += self.server.recv(65536)
+        return reply.rpartition(b"QUEUED\r\n")[2]
+
+    def close(self):
+        self.closed.set()
+        self.listener.close()
+        if self.server:
+            self.server.close()
+
+
 @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
 class ArrivalsCase(LabCase):
     """Each test has a Redis and a policyd of its own: an unknown count is everybody's."""
 
     count = 0
 
-    def begin(self, acl=None, **policyd):
-        """acl: the user that policyd and the command come as, a line of Redis's ACL file."""
+    def begin(self, acl=None, cut=None, lease_ms=None, **policyd):
+        """acl: the user that policyd and the command come as, a line of Redis's ACL file; cut: see CutRedis."""
         ArrivalsCase.count += 1
         name = f"p{ArrivalsCase.count}"
         self.redis = Redis(self.lab, name + "-redis", aof=True, acl=acl and ["user default on nopass ~* &* +@all", acl])
@@ -46,6 +113,13 @@ class ArrivalsCase(LabCase):
             self.policyd.write_config()
         for key, value in RECORD.items():
             self.redis.cli("SET", "splitmx:" + key, value)
+        if lease_ms:
+            self.redis.cli("HSET", "splitmx.map", "lease_ms", lease_ms)
+        if cut:
+            self.cut = CutRedis(self.redis, self.lab.path(name, "cut.sock"), cut)
+            self.addCleanup(self.cut.close)
+            self.policyd.settings["redis"]["url"] = self.cut.url
+            self.policyd.write_config()
         self.policyd.start()
         self.addCleanup(self.policyd.stop)
         self.wait_live()
@@ -106,6 +180,17 @@ class Asking(ArrivalsCase):
         self.assertEqual("perm", self.ask("a\0b@example.org")["verdict"])
         self.assertEqual("perm", self.ask("x" * 20000 + "@example.org")["verdict"])
 
+    def test_B3_an_address_is_data_whatever_its_bytes(self):
+        self.begin()
+        for local in ("$(id)", "`id`", "a;b|c", "%s%n", '"a b"', '"a\\"b"', "a@b.example", "@hop.example:a", "\u00e4"):
+            answer = self.ask(local + "@example.org")
+            self.assertEqual(("found", "old"), (answer["verdict"], answer["owner"]), local)
+        for odd in (b"a\0b", b"a\nb", b"\xff", b"\xed\xa0\x80", b"x" * 65536):
+            self.assertEqual("perm", self.ask(odd + b"@example.org")["verdict"], odd[:20])
+            self.assertEqual("absent", self.ask(odd + b"@foreign.invalid")["verdict"], odd[:20])
+        for odd in ("<>", "postmaster", "@", "*"):
+            self.assertEqual("absent", self.ask(odd)["verdict"], odd)
+
     def test_unknown_is_who_is_nobody_in_a_complete_domain(self):
         self.begin()
         self.assertTrue(self.ask("nobody@full.org")["unknown"])
@@ -125,8 +210,7 @@ class Asking(ArrivalsCase):
         self.assertEqual("PERM", self.policyd.ask("=", ANN)[0])
 
     def test_without_redis_it_is_later_and_reports_are_kept(self):
-        self.begin()
-        self.redis.cli("HSET", "splitmx.map", "lease_ms", 300, "lease_most_ms", 300)
+        self.begin(lease_ms=300)
         self.redis.kill()
         wait_for("the lease is over", SECONDS, lambda: self.ask(ANN)["verdict"] == "temp")
         self.assertTrue(self.ask(ANN)["reason"])
@@ -220,6 +304,27 @@ class Counting(ArrivalsCase):
         self.report(ANN)
         self.wait_messages(5)
         self.assertEqual("known", self.told()["state"], self.told())
+
+    def test_a_reply_that_was_lost_is_no_reason_to_count_twice(self):
+        self.begin(cut="unheard")
+        for _ in range(3):
+            self.report(ANN, BOB)
+        self.assertTrue(self.cut.cut.wait(SECONDS))
+        self.wait_nothing_waits()
+        self.report(ANN)
+        self.wait_messages(4)
+        self.assertEqual(("3", "known"), (self.counts(BOB)["messages"], self.told()["state"]))
+
+    def test_a_transaction_of_a_lost_connection_comes_too_late(self):
+        self.begin(cut="late")
+        for _ in range(3):
+            self.report(ANN, BOB)
+        self.assertTrue(self.cut.cut.wait(SECONDS))
+        self.wait_messages(3)
+        self.assertEqual(b"*-1\r\n", self.cut.release())
+        self.report(ANN)
+        self.wait_messages(4)
+        self.assertEqual(("3", "known"), (self.counts(BOB)["messages"], self.told()["state"]))
 
     def test_redis_goes_and_comes_back(self):
         self.begin()
@@ -319,13 +424,21 @@ class Flips(ArrivalsCase):
         self.assertEqual({}, self.counts(BOB))
         self.assertEqual(("known", 0), (self.told(BOB)["state"], self.told(BOB)["messages"]))
         self.assertIn("no message since the flip", self.line(BOB))
-        self.report((BOB, "old", False))  # its recipient was taken before
         for _ in range(2):
             self.report((BOB, "new", False))
         self.wait_messages(2, BOB)
         self.assertIn("2 messages since the flip", self.line(BOB))
         self.policyd.splitmx("set", BOB, "old", "--force")
         self.assertEqual({}, self.counts(BOB))
+
+    def test_B10_a_recipient_of_before_the_flip_does_not_count_for_the_next_owner(self):
+        self.begin()
+        self.policyd.splitmx("set", BOB, "new", "--force")
+        self.report((BOB, "old", False))
+        self.report((BOB, "new", False), ANN)
+        self.wait_messages(1)
+        self.assertEqual(("new", "1"), (self.counts(BOB)["owner"], self.counts(BOB)["messages"]))
+        self.assertEqual(1, self.policyd.status()["arrivals"]["late"])
 
     def test_what_is_no_flip_leaves_the_count_alone(self):
         self.begin()
