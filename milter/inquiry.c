@@ -170,6 +170,38 @@ inquiry_read(struct inquiry *inquiry, struct str reply)
 
 /* ---- arrivals */
 
+/* At most, in JSON without its quotes. */
+static size_t
+json_len(struct str text)
+{
+	size_t len = text.len;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.ptr[i] < 0x20)
+			len += strlen("\\u0000") - 1;
+		else if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+			len++;
+	}
+	return len;
+}
+
+size_t
+inquiry_fits(const struct arrival *arrivals, size_t count)
+{
+	/* What stands around them; a name of a server may be all backslashes. */
+	size_t len = 200 + 2 * INQUIRY_FROM_MOST, fits = 0;
+
+	while (fits < count) {
+		const struct arrival *a = &arrivals[fits];
+
+		len += json_len(a->account) + json_len(a->owner) + strlen("[\"\",\"\",false],");
+		if (len > INQUIRY_REPORT_MOST && fits > 0)
+			break;
+		fits++;
+	}
+	return fits;
+}
+
 void
 inquiry_arrived(struct buf *out, const unsigned char id[static INQUIRY_ID_BYTES], struct str from,
     uint64_t lost, const struct arrival *arrivals, size_t count)

@@ -24,7 +24,8 @@
  * owner's. "kept" says that they stand in policyd's file. A report that is sent
  * again (no answer, another connection) has its old id, so that it is counted
  * once. "lost" counts the messages for which no report was kept since the last
- * one that was: policyd then marks the counts as unknown.
+ * one that was: policyd then marks the counts as unknown. A report without accounts
+ * is taken too, for who has nothing else to say.
  */
 #ifndef MILTER_INQUIRY_H
 #define MILTER_INQUIRY_H
@@ -38,6 +39,8 @@
 
 enum {
 	INQUIRY_REPLY_MOST = 100000, /* the netstring's content, as for Postfix */
+	INQUIRY_REPORT_MOST = 100000, /* a request's; policyd hangs up above 131,072 */
+	INQUIRY_FROM_MOST = 255, /* policyd keeps no report from a longer name */
 	INQUIRY_REASON_MOST = 200,
 	INQUIRY_ID_BYTES = 16
 };
@@ -68,6 +71,13 @@ struct arrival {
 	struct str account, owner; /* as policyd had said at RCPT */
 	bool is_stray; /* arrived at a side that is not the owner's */
 };
+
+/*
+ * How many of these arrivals, from the first on, fit into one report; not 0 where count
+ * is not. Those of a message with a great many recipients are reported in several, each
+ * with an id of its own and "lost" in the first: policyd counts arrivals, not messages.
+ */
+size_t inquiry_fits(const struct arrival *arrivals, size_t count);
 
 /* The report of a message, a netstring, appended to out; lost is as above. */
 void inquiry_arrived(struct buf *out, const unsigned char id[static INQUIRY_ID_BYTES],

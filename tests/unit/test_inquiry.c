@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 #include "unit.h"
 
 #define FOUND "\"verdict\":\"found\",\"account\":\"ann@x.org\",\"owner\":\"new\",\"epoch\":7"
@@ -157,6 +159,39 @@ a_report_names_each_arrival(void **state)
 }
 
 static void
+a_report_of_a_great_many_is_cut(void **state)
+{
+	enum { MANY = 4000 };
+	static const unsigned char id[INQUIRY_ID_BYTES];
+	static const struct str names[] = {STR("ann.of.the.longest.name@department.example.org"),
+	    STR("\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\"@x.org"),
+	    STR("\"\x01\x02\x03\x04\x05\x06\"@x.org"), STR("a@b")};
+	struct arrival *arrivals = xnew_array(struct arrival, MANY);
+	struct buf out = BUF_INIT;
+	size_t reports = 0;
+
+	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+		for (size_t i = 0; i < MANY; i++)
+			arrivals[i] = (struct arrival){names[n], STR("new"), false};
+		for (size_t at = 0, fits; at < MANY; at += fits, reports++) {
+			fits = inquiry_fits(arrivals + at, MANY - at);
+			assert_true(fits > 0 && fits <= MANY - at);
+			buf_clear(&out);
+			inquiry_arrived(&out, id, STR("mx1"), UINT64_C(1) << 62, arrivals + at,
+			    fits);
+			assert_true(buf_len(&out) <= INQUIRY_REPORT_MOST);
+			/* And it is not cut sooner than it need be. */
+			assert_true(at + fits == MANY ||
+				    buf_len(&out) > INQUIRY_REPORT_MOST - 1200);
+		}
+	}
+	assert_true(reports > ARRAY_LEN(names) + 3);
+	assert_int_equal(inquiry_fits(NULL, 0), 0);
+	buf_fini(&out);
+	free(arrivals);
+}
+
+static void
 only_all_of_them_is_kept(void **state)
 {
 	assert_true(inquiry_kept(STR("OK {\"kept\":2}"), 2));
@@ -177,6 +212,7 @@ main(void)
 	    cmocka_unit_test(what_is_too_long_has_an_end),
 	    cmocka_unit_test(questions_are_netstrings_of_any_bytes),
 	    cmocka_unit_test(a_report_names_each_arrival),
+	    cmocka_unit_test(a_report_of_a_great_many_is_cut),
 	    cmocka_unit_test(only_all_of_them_is_kept),
 	};
 
