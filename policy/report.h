@@ -14,7 +14,7 @@
 
 enum {
 	REPORT_ID_DIGITS = 32, /* hexadecimal, in lower case */
-	REPORT_ACCOUNTS_MOST = 4000,
+	REPORT_ACCOUNTS_MOST = 6000,
 	REPORT_MOST_BYTES = 256 * 1024 /* socketmap takes half of it, and keeping it adds to it */
 };
 
