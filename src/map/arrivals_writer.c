@@ -1,10 +1,11 @@
 /*
  * arrivals_writer.c - what arrived, on its way into Redis             (driver)
  *
- *	WATCH all keys; GET place; ZSCORE each report; HGETALL each; HGET the map's id
- *	MULTI; SET place; ZADD reports; HSET each; EXEC
+ *	WATCH all keys; GET place; ZSCORE each report; ZRANGEBYSCORE of old ones;
+ *	HGETALL each; HGET the map's id
+ *	MULTI; SET place; ZADD reports; ZREM old ones; HSET each; EXEC
  *
- * The second line leaves when the first is answered. Where EXEC says that somebody
+ * What begins with MULTI leaves when all before it is answered. Where EXEC says that somebody
  * came between, both are sent again.
  */
 #include "map/arrivals_writer_inside.h"
@@ -13,7 +14,10 @@
 #include "base/mem.h"
 #include "map/server.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* ---- the end of a part */
 
@@ -131,6 +135,20 @@ on_report(void *ctx, const struct resp *reply)
 }
 
 static void
+on_old(void *ctx, const struct resp *reply)
+{
+	struct arrivals_writer *writer = ctx;
+
+	if (reply == NULL)
+		return;
+	batch_clear(&writer->old);
+	if (resp_type(reply) == RESP_ARRAY)
+		batch_fill(&writer->old, reply);
+	else
+		writer_refused(writer, reply, "to show which reports have come");
+}
+
+static void
 on_hash(void *ctx, const struct resp *reply)
 {
 	struct arrivals_writer *writer = ctx;
@@ -178,6 +196,19 @@ watch(struct arrivals_writer *writer)
 	free(argv);
 }
 
+/* A few at a time: after a quiet night there may be very many, and Redis would stand still. */
+static void
+look_for_old(struct arrivals_writer *writer)
+{
+	char most[24], count[16];
+
+	snprintf(most, sizeof(most), "(%" PRId64, (int64_t)time(NULL) - ARRIVALS_REMEMBERED_S);
+	snprintf(count, sizeof(count), "%d", ARRIVALS_FORGOTTEN_MOST);
+	struct str argv[] = {STR("ZRANGEBYSCORE"), buf_str(&writer->reports_key), STR("-inf"),
+	    str_of(most), STR("LIMIT"), STR("0"), str_of(count)};
+	writer_send(writer, on_old, argv, ARRAY_LEN(argv));
+}
+
 void
 writer_look(struct arrivals_writer *writer)
 {
@@ -194,6 +225,7 @@ writer_look(struct arrivals_writer *writer)
 
 		writer_send(writer, on_report, score, ARRAY_LEN(score));
 	}
+	look_for_old(writer);
 	for (size_t i = 0; i < writer->slot_count; i++) {
 		struct str all[] = {STR("HGETALL"), buf_str(&writer->slots[i].key)};
 
@@ -354,6 +386,7 @@ arrivals_writer_free(struct arrivals_writer **writerp)
 	arrivals_writer_forget(writer);
 	redis_close(&writer->redis);
 	timer_free(&writer->patience);
+	batch_fini(&writer->old);
 	buf_fini(&writer->place_key);
 	buf_fini(&writer->reports_key);
 	buf_fini(&writer->all_key);

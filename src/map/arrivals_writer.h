@@ -21,7 +21,8 @@
 enum {
 	ARRIVALS_PATIENCE_MS = 10000, /* for all of a part */
 	ARRIVALS_TRIES_MOST = 20, /* when others write to the same accounts all the time */
-	ARRIVALS_REMEMBERED_S = 3600 /* ids of reports: who repeats one does it at once */
+	ARRIVALS_REMEMBERED_S = 3600, /* ids of reports: who repeats one does it at once */
+	ARRIVALS_FORGOTTEN_MOST = 200 /* older ones, with each part: more than a part has */
 };
 
 /* One account of one report. */

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "map/arrivals_writer.h"
+#include "map/batch.h"
 
 /* An account of the part. */
 struct tally_slot {
@@ -38,6 +39,7 @@ struct arrivals_writer {
 	size_t slot_count;
 	size_t *slot_of; /* each entry's */
 	bool *is_repeated; /* each report */
+	struct batch old; /* ids of reports that nobody repeats any more */
 	struct buf place_key, reports_key, all_key;
 	size_t looked_reports, looked_slots;
 	struct arrivals_place found;

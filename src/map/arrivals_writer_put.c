@@ -103,20 +103,30 @@ on_exec(void *ctx, const struct resp *reply)
 }
 
 static void
+forget_reports(struct arrivals_writer *writer)
+{
+	struct str argv[2 + ARRIVALS_FORGOTTEN_MOST] = {STR("ZREM"), buf_str(&writer->reports_key)};
+	size_t argc = 2;
+
+	for (size_t i = 0; i < writer->old.count && argc < ARRAY_LEN(argv); i++)
+		argv[argc++] = writer->old.keys[i];
+	if (argc > 2)
+		writer_send(writer, on_queued, argv, argc);
+}
+
+static void
 write_reports(struct arrivals_writer *writer)
 {
-	char now[SCORE_BYTES], old[SCORE_BYTES];
-	struct str key = buf_str(&writer->reports_key);
+	char now[SCORE_BYTES];
 
 	snprintf(now, sizeof(now), "%" PRId64, (int64_t)time(NULL));
-	snprintf(old, sizeof(old), "(%" PRId64, (int64_t)time(NULL) - ARRIVALS_REMEMBERED_S);
 	for (size_t i = 0; i < writer->part->report_count; i++) {
-		struct str add[] = {STR("ZADD"), key, str_of(now), writer->part->reports[i]};
+		struct str add[] = {STR("ZADD"), buf_str(&writer->reports_key), str_of(now),
+		    writer->part->reports[i]};
 
 		writer_send(writer, on_queued, add, ARRAY_LEN(add));
 	}
-	struct str forget[] = {STR("ZREMRANGEBYSCORE"), key, STR("-inf"), str_of(old)};
-	writer_send(writer, on_queued, forget, ARRAY_LEN(forget));
+	forget_reports(writer);
 }
 
 static void

@@ -255,6 +255,16 @@ class Counting(ArrivalsCase):
         wait_for("nothing waits", SECONDS, lambda: not glob.glob(self.files("*") + ".sent"))
         self.wait_messages(5)
 
+    def test_ids_of_reports_are_forgotten_little_by_little(self):
+        self.begin()
+        now = int(time.time())
+        self.redis.pipe([("ZADD", "splitmx.arrivals.reports", now - 3700 - i, f"{i:032x}") for i in range(350)])
+        for left in (150, 0):
+            self.report(ANN)
+            wait_for("more are forgotten", SECONDS, lambda n=left: self.redis.cli(
+                "ZCOUNT", "splitmx.arrivals.reports", "-inf", now - 3600) == str(n))
+        self.assertEqual("2", self.redis.cli("ZCARD", "splitmx.arrivals.reports"))
+
     def test_what_was_kept_survives_kill_minus_9(self):
         self.begin()
         self.redis.freeze()
@@ -406,7 +416,7 @@ class Allowed(ArrivalsCase):
 
     def test_the_writer_of_the_manual_may_look_and_flip(self):
         # policyd comes as the same user here, and counts.
-        self.begin(acl=self.user("writer") + " +hsetnx +zadd +zscore +zremrangebyscore")
+        self.begin(acl=self.user("writer") + " +hsetnx +zadd +zrem +zscore +zrangebyscore")
         self.report((BOB, "old", True))
         self.wait_messages(1, BOB)
         self.assertEqual(("known", 1), (self.told(BOB)["state"], self.told(BOB)["strays"]))
