@@ -5,18 +5,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/counter_counts.h"
 #include "policy/counter_part.h"
+#include "policy/heritage.h"
 #include "policy/ledger.h"
 
 #include <stdlib.h>
 #include <time.h>
-
-struct counts {
-	uint64_t kept, refused; /* reports */
-	uint64_t lost; /* messages that were not reported */
-	uint64_t messages, strays, late, repeated; /* as they were counted */
-	uint64_t batches;
-};
 
 struct counter {
 	struct loop *loop;
@@ -24,7 +19,9 @@ struct counter {
 	struct asker *asker;
 	struct arrivals_writer *writer;
 	struct ledger *ledger; /* NULL: it could not be opened yet */
-	struct timer *timer, *finish;
+	struct ledger *left; /* another node's, in hand; NULL: none */
+	char *left_id;
+	struct timer *timer, *finish, *looking;
 	counter_finished_fn *finished_fn;
 	void *finished_ctx;
 	struct buf lines; /* of the batch in hand */
@@ -35,7 +32,7 @@ struct counter {
 	struct question *question;
 	bool is_writing;
 	bool has_grumbled;
-	struct counts counts;
+	struct counter_counts counts;
 };
 
 static int64_t
@@ -76,31 +73,6 @@ rest_for(struct counter *counter, uint64_t ms)
 
 /* ---- who owns them now */
 
-/* False: nobody can say just now. What is stored and unreadable stays so: then it is unknown. */
-static bool
-take_owner(struct counter_part *part, size_t i, const struct answer *answer)
-{
-	struct arrivals_entry *entry = &part->entries[i];
-	const struct finding *finding = &answer->finding;
-
-	switch (finding->verdict) {
-	case VERDICT_FOUND:
-		entry->owner = ARRIVALS_OWNED;
-		memcpy(part->owners[i], finding->owner.ptr, finding->owner.len);
-		entry->now = str_make(part->owners[i], finding->owner.len);
-		return true;
-	case VERDICT_ABSENT:
-	case VERDICT_PERM:
-	case VERDICT_COUNT:
-		entry->owner = ARRIVALS_UNMANAGED;
-		return true;
-	case VERDICT_TEMP:
-		break;
-	}
-	entry->owner = ARRIVALS_UNSURE;
-	return finding->matched.len > 0; /* the key that cannot be read */
-}
-
 static void go_on(struct counter *counter);
 static void put(struct counter *counter);
 
@@ -119,7 +91,7 @@ answered(void *ctx, const struct answer *answer)
 	struct counter *counter = ctx;
 
 	counter->question = NULL;
-	if (!take_owner(counter->part, counter->asked, answer)) {
+	if (!counter_part_owner(counter->part, counter->asked, &answer->finding)) {
 		ask_again_later(counter);
 		return;
 	}
@@ -139,7 +111,7 @@ ask_owners(struct counter *counter)
 		    part->entries[counter->asked].account, &none, answered, counter, &answer);
 		if (counter->question != NULL)
 			return;
-		if (!take_owner(counter->part, counter->asked, &answer)) {
+		if (!counter_part_owner(counter->part, counter->asked, &answer.finding)) {
 			ask_again_later(counter);
 			return;
 		}
@@ -175,7 +147,43 @@ put(struct counter *counter)
 		return;
 	}
 	counter->is_writing = true;
+	counter->part->part.node =
+	    counter->left != NULL ? counter->left_id : map_node_id(counter->map);
 	arrivals_writer_put(counter->writer, &counter->part->part, written, counter);
+}
+
+/* ---- what others have left */
+
+static struct ledger *
+ledger_in_hand(struct counter *counter)
+{
+	return counter->left != NULL ? counter->left : counter->ledger;
+}
+
+static void
+left_end(struct counter *counter)
+{
+	ledger_close(&counter->left, true);
+	free(counter->left_id);
+	counter->left_id = NULL;
+}
+
+/* Is there any? The next look is later; there is none at the end. */
+static bool
+left_begin(struct counter *counter)
+{
+	char *path;
+
+	if (timer_is_running(counter->looking) || counter->finished_fn != NULL)
+		return false;
+	path = map_node_path(counter->map);
+	counter->left = heritage_next(path, map_node_id(counter->map), now_s(), &counter->left_id);
+	free(path);
+	if (counter->left == NULL)
+		timer_start(counter->looking, COUNTER_LOOK_MS);
+	else
+		log_info("arrivals_left", "node=%s", log_quote_text(counter->left_id));
+	return counter->left != NULL;
 }
 
 /* ---- a batch */
@@ -185,7 +193,8 @@ static int
 batch_begin(struct counter *counter)
 {
 	struct fault fault;
-	int rc = ledger_batch(counter->ledger, now_s(), &counter->lines, &counter->place, &fault);
+	int rc = ledger_batch(ledger_in_hand(counter), now_s(), &counter->lines, &counter->place,
+	    &fault);
 
 	if (rc == -1)
 		grumble(counter, &fault);
@@ -204,11 +213,11 @@ batch_end(struct counter *counter)
 	counter->place.batch = 0;
 	counter->counts.batches++;
 	counter->has_grumbled = false;
-	if (ledger_done(counter->ledger, &fault) == -1) {
+	if (ledger_done(ledger_in_hand(counter), &fault) == -1) {
 		grumble(counter, &fault); /* it is found applied, the next time */
 		rest_for(counter, COUNTER_RETRY_MS);
-	} else if (ledger_is_empty(counter->ledger)) {
-		finish(counter);
+	} else if (counter->left == NULL && ledger_is_empty(counter->ledger)) {
+		go_on(counter);
 	} else {
 		timer_start(counter->timer, counter->finished_fn == NULL ? COUNTER_AFTER_MS : 0);
 	}
@@ -229,6 +238,22 @@ ledger_is_open(struct counter *counter)
 	return counter->ledger != NULL;
 }
 
+/* Of this ledger; is there another? */
+static void
+nothing_more(struct counter *counter)
+{
+	bool was_left = counter->left != NULL;
+
+	if (was_left)
+		left_end(counter);
+	if (was_left || left_begin(counter))
+		timer_start(counter->timer, 0);
+	else if (!ledger_is_empty(counter->ledger))
+		rest_for(counter, COUNTER_RETRY_MS);
+	else
+		finish(counter);
+}
+
 static void
 go_on(struct counter *counter)
 {
@@ -241,9 +266,7 @@ go_on(struct counter *counter)
 	if (counter->part == NULL && counter->place.batch == 0) {
 		switch (batch_begin(counter)) {
 		case 0:
-			if (!ledger_is_empty(counter->ledger))
-				rest_for(counter, COUNTER_RETRY_MS);
-			finish(counter);
+			nothing_more(counter);
 			return;
 		case -1:
 			rest_for(counter, COUNTER_RETRY_MS);
@@ -325,7 +348,10 @@ counter_new(struct loop *loop, struct map *map, struct asker *asker)
 	counter->writer = map_arrivals(map);
 	counter->timer = timer_new(loop, on_timer, counter);
 	counter->finish = timer_new(loop, on_finish, counter);
+	counter->looking = timer_new(loop, on_timer, counter);
+	(void)ledger_is_open(counter); /* before another one takes it for left */
 	timer_start(counter->timer, COUNTER_AFTER_MS); /* what is there already */
+	timer_start(counter->looking, COUNTER_FIRST_LOOK_MS);
 	return counter;
 }
 
@@ -342,9 +368,11 @@ counter_free(struct counter **counterp)
 		arrivals_writer_forget(counter->writer);
 	counter_part_free(&counter->part);
 	buf_fini(&counter->lines);
+	left_end(counter);
 	ledger_close(&counter->ledger, true);
 	timer_free(&counter->timer);
 	timer_free(&counter->finish);
+	timer_free(&counter->looking);
 	free(counter);
 }
 
@@ -361,41 +389,11 @@ waiting_bytes(const struct counter *counter)
 json_t *
 counter_status(const struct counter *counter)
 {
-	const struct counts *c = &counter->counts;
-
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reports",
-	    (json_int_t)c->kept, "refused", (json_int_t)c->refused, "lost", (json_int_t)c->lost,
-	    "messages", (json_int_t)c->messages, "strays", (json_int_t)c->strays, "late",
-	    (json_int_t)c->late, "repeated", (json_int_t)c->repeated, "batches",
-	    (json_int_t)c->batches, "waiting_bytes", (json_int_t)waiting_bytes(counter));
-}
-
-static void
-one_counter(struct openmetrics *text, const char *name, const char *help, uint64_t value)
-{
-	openmetrics_family(text, OPENMETRICS_COUNTER, name, NULL, help);
-	openmetrics_sample(text, NULL, value);
+	return counter_counts_json(&counter->counts, waiting_bytes(counter));
 }
 
 void
 counter_numbers(const struct counter *counter, struct openmetrics *text)
 {
-	const struct counts *c = &counter->counts;
-
-	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_policyd_arrival_reports", NULL,
-	    "Reports of the milter: kept, refused, and those among the kept that came twice.");
-	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "kept"}), c->kept);
-	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "refused"}), c->refused);
-	openmetrics_sample(text, OPENMETRICS_LABELS({"result", "repeated"}), c->repeated);
-	one_counter(text, "splitmx_policyd_arrivals",
-	    "Messages that were counted in Redis, once for each account.", c->messages);
-	one_counter(text, "splitmx_policyd_arrivals_stray",
-	    "Those of them that arrived at a side that does not own the account.", c->strays);
-	one_counter(text, "splitmx_policyd_arrivals_late",
-	    "Messages of a former owner's time, which were not counted.", c->late);
-	one_counter(text, "splitmx_policyd_arrivals_lost",
-	    "Messages that milters could not report; the counts are unknown then.", c->lost);
-	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_policyd_arrivals_waiting_bytes",
-	    "bytes", "What is in the file and not yet counted in Redis.");
-	openmetrics_sample(text, NULL, waiting_bytes(counter));
+	counter_counts_numbers(&counter->counts, waiting_bytes(counter), text);
 }

@@ -18,6 +18,8 @@
 enum {
 	COUNTER_AFTER_MS = 1000, /* from the first report that waits */
 	COUNTER_RETRY_MS = 2000, /* where a part could not be put */
+	COUNTER_FIRST_LOOK_MS = 10000, /* when all workers have begun */
+	COUNTER_LOOK_MS = 60000, /* between two looks at what other workers have left */
 	COUNTER_FINISH_MS = 1000 /* for what is left at the end */
 };
 

@@ -109,3 +109,26 @@ counter_part_next(struct str *batch, const struct arrivals_place *place, int64_t
 		counter_part_free(&part);
 	return part;
 }
+
+bool
+counter_part_owner(struct counter_part *part, size_t i, const struct finding *finding)
+{
+	struct arrivals_entry *entry = &part->entries[i];
+
+	switch (finding->verdict) {
+	case VERDICT_FOUND:
+		entry->owner = ARRIVALS_OWNED;
+		memcpy(part->owners[i], finding->owner.ptr, finding->owner.len);
+		entry->now = str_make(part->owners[i], finding->owner.len);
+		return true;
+	case VERDICT_ABSENT:
+	case VERDICT_PERM:
+	case VERDICT_COUNT:
+		entry->owner = ARRIVALS_UNMANAGED;
+		return true;
+	case VERDICT_TEMP:
+		break;
+	}
+	entry->owner = ARRIVALS_UNSURE;
+	return finding->matched.len > 0; /* the key that cannot be read */
+}

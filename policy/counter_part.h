@@ -15,7 +15,7 @@ enum { PART_REPORTS_MOST = 100, PART_ACCOUNTS_MOST = 100 };
 
 /* Lines of the batch, and what is lent from them. */
 struct counter_part {
-	struct arrivals_part part; /* the owners of its entries are the caller's to fill in */
+	struct arrivals_part part; /* the owners of its entries come with counter_part_owner() */
 	struct ledger_line lines[PART_REPORTS_MOST];
 	struct str ids[PART_REPORTS_MOST];
 	struct arrivals_entry *entries;
@@ -27,5 +27,11 @@ struct counter_part {
 struct counter_part *counter_part_next(struct str *batch, const struct arrivals_place *place,
     int64_t now_s);
 void counter_part_free(struct counter_part **part);
+
+/*
+ * What the map says now of its i-th entry. False: nothing just now, ask again. What is
+ * stored and cannot be read stays so: then the count is unknown.
+ */
+bool counter_part_owner(struct counter_part *part, size_t i, const struct finding *finding);
 
 #endif

@@ -154,6 +154,8 @@ ledger_close(struct ledger **ledgerp, bool is_clean)
 	buf_fini(&line);
 	if (ledger->fd != -1)
 		close(ledger->fd);
+	if (ledger->lock != -1)
+		close(ledger->lock);
 	free(ledger->dir);
 	free(ledger->path);
 	free(ledger->sent_path);

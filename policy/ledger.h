@@ -1,9 +1,10 @@
 /*
  * ledger.h - what has arrived, in a file until it is counted          (driver)
  *
- * Two files of this node's slot. Reports are appended to "PATH.arrivals"; when the
- * time comes it is renamed to "PATH.arrivals.sent", whose lines are a batch, and a new
- * one is begun with the next number; the batch goes when it is in Redis.
+ * Two files of a node's slot, and a third one that is locked by who has them open. Reports are
+ * appended to "PATH.arrivals"; when the time comes it is renamed to "PATH.arrivals.sent", whose
+ * lines are a batch, and a new one is begun with the next number; the batch goes when it is in
+ * Redis.
  *
  * What ledger_add() has taken survives the death of this process, at any place. It
  * is not made durable one by one, mail would wait for the disk. So a host that went
@@ -24,10 +25,13 @@ enum { LEDGER_MOST_BYTES = 8 * 1024 * 1024 };
 struct ledger;
 
 /*
- * path is "STATE_DIR/nodes/policyd-0"; whoever calls holds that slot. NULL and
- * *fault_r (VERDICT_TEMP).
+ * path is "STATE_DIR/nodes/policyd-0". NULL and *fault_r (VERDICT_TEMP), also where
+ * another process has it open.
  */
 struct ledger *ledger_open(const char *path, int64_t now_s, struct fault *fault_r);
+
+/* Is there a file that says something: that has a batch, lines to count, or no clean end? */
+bool ledger_is_left(const char *path);
 
 /* is_clean: all of it is made durable, and a next process need not doubt it. */
 void ledger_close(struct ledger **ledger, bool is_clean);

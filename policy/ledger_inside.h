@@ -14,6 +14,7 @@ enum { LEDGER_READ_MOST_BYTES = LEDGER_MOST_BYTES + 2 * REPORT_MOST_BYTES };
 struct ledger {
 	char *dir, *path, *sent_path;
 	char boot[LEDGER_BOOT_BYTES], series[ARRIVALS_SERIES_BYTES];
+	int lock;
 	int fd; /* -1: there is no file, the next add makes one */
 	uint64_t batch; /* the file's number */
 	uint64_t size, sent_size;

@@ -10,7 +10,9 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static const char lost_by_crash[] =
@@ -173,6 +175,38 @@ draw_series(char series_r[static ARRIVALS_SERIES_BYTES])
 	sodium_bin2hex(series_r, ARRIVALS_SERIES_BYTES, raw, sizeof(raw));
 }
 
+bool
+ledger_is_left(const char *path)
+{
+	char *file = xasprintf("%s.arrivals", path), *sent = xasprintf("%s.arrivals.sent", path);
+	bool is_left = access(sent, F_OK) == 0;
+	struct buf text = BUF_INIT;
+	struct look look;
+
+	if (!is_left && ledger_read_file(file, &text) == 1) {
+		look_at(&look, buf_str(&text));
+		is_left = look.count > 0 || !look.is_clean;
+	}
+	buf_fini(&text);
+	free(file);
+	free(sent);
+	return is_left;
+}
+
+/* Not the lock of the slot: who looks at what another one left is not that node. */
+static int
+lock(struct ledger *ledger, const char *path)
+{
+	char *name = xasprintf("%s.arrivals.lock", path);
+	int rc = -1;
+
+	ledger->lock = state_open(ledger->dir, name, O_RDWR | O_CREAT);
+	if (ledger->lock != -1)
+		rc = flock(ledger->lock, LOCK_EX | LOCK_NB);
+	free(name);
+	return rc;
+}
+
 struct ledger *
 ledger_open(const char *path, int64_t now_s, struct fault *fault_r)
 {
@@ -183,11 +217,11 @@ ledger_open(const char *path, int64_t now_s, struct fault *fault_r)
 	ledger->dir = xstrndup(path, (size_t)(slash - path));
 	ledger->path = xasprintf("%s.arrivals", path);
 	ledger->sent_path = xasprintf("%s.arrivals.sent", path);
-	ledger->fd = -1;
+	ledger->fd = ledger->lock = -1;
 	ledger->batch = 1;
 	read_boot(ledger->boot);
 	draw_series(ledger->series);
-	if (find_sent(ledger) == -1 || find_file(ledger, now_s) == -1) {
+	if (lock(ledger, path) == -1 || find_sent(ledger) == -1 || find_file(ledger, now_s) == -1) {
 		fault_set_errno(fault_r, VERDICT_TEMP, "the file of arrivals %s", ledger->path);
 		ledger_close(&ledger, false);
 	}

@@ -309,8 +309,7 @@ find_slots(struct arrivals_writer *writer)
 bool
 arrivals_writer_is_ready(const struct arrivals_writer *writer)
 {
-	return writer->part == NULL && link_is_live(writer->link) &&
-	       node_id(link_node(writer->link))[0] != '\0';
+	return writer->part == NULL && link_is_live(writer->link);
 }
 
 void
@@ -328,8 +327,12 @@ arrivals_writer_put(struct arrivals_writer *writer, const struct arrivals_part *
 	writer->tries = 0;
 	writer->written = (struct arrivals_written){0};
 	buf_clear(&writer->place_key);
-	arrivals_batch_key(&writer->place_key, writer->prefix,
-	    str_of(node_id(link_node(writer->link))));
+	arrivals_batch_key(&writer->place_key, writer->prefix, str_of(part->node));
+	if (writer->last_node == NULL || strcmp(writer->last_node, part->node) != 0) {
+		free(writer->last_node);
+		writer->last_node = xstrdup(part->node);
+		writer->last = (struct arrivals_place){.batch = 0};
+	}
 	find_slots(writer);
 	timer_start(writer->patience, ARRIVALS_PATIENCE_MS);
 	if (writer->redis == NULL)
@@ -391,5 +394,6 @@ arrivals_writer_free(struct arrivals_writer **writerp)
 	buf_fini(&writer->reports_key);
 	buf_fini(&writer->all_key);
 	free(writer->prefix);
+	free(writer->last_node);
 	free(writer);
 }

@@ -40,6 +40,7 @@ struct arrivals_entry {
 
 /* All lent until it is done. */
 struct arrivals_part {
+	const char *node; /* whose batch it is: our own, or one that does not come back */
 	struct arrivals_place place;
 	const struct str *reports; /* their ids */
 	size_t report_count;

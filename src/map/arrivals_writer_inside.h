@@ -30,6 +30,7 @@ struct arrivals_writer {
 	struct timer *patience;
 	bool has_warned; /* in this session */
 	struct arrivals_place last; /* surely in Redis */
+	char *last_node; /* of which node */
 
 	const struct arrivals_part *part; /* NULL: nothing to do */
 	arrivals_written_fn *fn;

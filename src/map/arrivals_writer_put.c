@@ -155,7 +155,7 @@ write_all(struct arrivals_writer *writer, int64_t unknown_s, const char *unknown
 	struct str since[] = {STR("HSETNX"), buf_str(&writer->all_key), STR("since"), str_of(now)};
 	writer_send(writer, on_queued, since, ARRAY_LEN(since));
 	if (unknown != NULL) {
-		arrivals_unknown_field(&field, str_of(node_id(link_node(writer->link))));
+		arrivals_unknown_field(&field, str_of(writer->part->node));
 		arrivals_unknown_value(&value, unknown_s, str_of(unknown));
 		struct str lost[] = {
 		    STR("HSET"), buf_str(&writer->all_key), buf_str(&field), buf_str(&value)};

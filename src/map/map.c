@@ -307,6 +307,12 @@ map_node_path(const struct map *map)
 	return node_id(link_node(map->link))[0] != '\0' ? link_node_path(map->link) : NULL;
 }
 
+const char *
+map_node_id(const struct map *map)
+{
+	return node_id(link_node(map->link));
+}
+
 /* ---- life */
 
 static void

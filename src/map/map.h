@@ -97,6 +97,7 @@ struct arrivals_writer *map_arrivals(struct map *map);
  * node alone; the caller's. NULL: it has no place among the nodes yet.
  */
 char *map_node_path(const struct map *map);
+const char *map_node_id(const struct map *map); /* "mx1/policyd/0"; "" likewise */
 
 /* For status: session, lease, epoch, cache and counters, alarms; the caller's. */
 json_t *map_status(const struct map *map);

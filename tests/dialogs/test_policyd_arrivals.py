@@ -278,6 +278,22 @@ class Counting(ArrivalsCase):
         self.wait_messages(7)
         self.assertEqual("known", self.told()["state"], self.told())
 
+    def test_another_worker_counts_what_a_slot_has_left_that_nobody_takes_again(self):
+        self.begin()
+        self.redis.freeze()
+        for _ in range(4):
+            self.report(ANN)
+        self.policyd.crash()
+        for path in glob.glob(self.files() + "*"):
+            os.rename(path, path.replace("policyd-0", "policyd-5"))
+        self.redis.thaw()
+        self.policyd.start()
+        self.report(BOB)
+        self.wait_messages(4)
+        self.assertEqual(("known", "1"), (self.told()["state"], self.counts(BOB)["messages"]), self.told())
+        self.assertTrue(self.redis.cli("GET", f"splitmx.arrivals.batch:p{ArrivalsCase.count}/policyd/5"))
+        self.assertEqual(1, len(self.policyd.log_lines("arrivals_left .*policyd/5")))
+
     def test_killed_again_and_again_and_still_exact(self):
         self.begin()
         kept = 0

@@ -16,7 +16,7 @@
 
 enum { T = 1763730000 };
 
-static char node[80], file[96], sent[112];
+static char node[80], file[96], sent[112], lock[112];
 
 static int
 make(void **state)
@@ -26,6 +26,7 @@ make(void **state)
 	snprintf(node, sizeof(node), "%s/policyd-0", scratch_dir);
 	snprintf(file, sizeof(file), "%s.arrivals", node);
 	snprintf(sent, sizeof(sent), "%s.sent", file);
+	snprintf(lock, sizeof(lock), "%s.lock", file);
 	return 0;
 }
 
@@ -34,6 +35,7 @@ empty(void **state)
 {
 	unlink(file);
 	unlink(sent);
+	unlink(lock);
 	return 0;
 }
 
@@ -279,6 +281,19 @@ a_damaged_line_makes_it_unknown(void **state)
 }
 
 static void
+only_one_has_it_open(void **state)
+{
+	struct ledger *ledger = open_ledger(), *other;
+	struct fault fault;
+
+	assert_null(other = ledger_open(node, T, &fault));
+	assert_int_equal(fault.verdict, VERDICT_TEMP);
+	ledger_close(&ledger, true);
+	other = open_ledger();
+	ledger_close(&other, true);
+}
+
+static void
 a_file_that_somebody_removed_makes_it_unknown(void **state)
 {
 	struct ledger *ledger = open_ledger();
@@ -361,6 +376,7 @@ main(void)
 	    cmocka_unit_test_setup(a_host_that_went_down_makes_it_unknown, empty),
 	    cmocka_unit_test_setup(a_clean_end_is_not_doubted, empty),
 	    cmocka_unit_test_setup(a_damaged_line_makes_it_unknown, empty),
+	    cmocka_unit_test_setup(only_one_has_it_open, empty),
 	    cmocka_unit_test_setup(a_file_that_somebody_removed_makes_it_unknown, empty),
 	    cmocka_unit_test_setup(a_full_file_takes_no_more_and_says_so_once, empty),
 	    cmocka_unit_test_setup(what_the_disk_does_not_take_is_not_kept_and_becomes_unknown,
