@@ -236,17 +236,18 @@ read_records(struct attempt *attempt, bool watch, struct fault *fault_r)
 
 /* ---- writing */
 
-/* Does the account change hands? What arrived is counted since then. */
+/* Does the account leave its owner? What arrived is counted since then. */
 static bool
 is_flip(const struct change *change)
 {
 	struct change_value before = change_owner_before(change),
 			    then = {change->owner.len > 0, change->owner};
 
+	if ((change->writes & CHANGE_OWNER) == 0 || str_starts(change->name, "@") || !before.there)
+		return false;
 	if (!then.there)
 		then = change->seen.domain_owner;
-	return (change->writes & CHANGE_OWNER) != 0 && !str_starts(change->name, "@") &&
-	       (before.there != then.there || !str_eq(before.text, then.text));
+	return !then.there || !str_eq(before.text, then.text);
 }
 
 static void
