@@ -333,8 +333,6 @@ step_anew(const struct arrivals_place *found, const struct arrivals_place *next)
 		return next->batch == 1 ? ARRIVALS_APPLY : ARRIVALS_APPLY_LOST;
 	if (strcmp(found->series, next->series) != 0)
 		return ARRIVALS_APPLY_LOST;
-	if (found->batch == next->batch && found->part > next->part)
-		return ARRIVALS_APPLIED;
 	if (found->batch + 1 == next->batch ||
 	    (found->batch == next->batch && found->part + 1 == next->part))
 		return ARRIVALS_APPLY;
@@ -345,7 +343,8 @@ enum arrivals_step
 arrivals_step(const struct arrivals_place *found, const struct arrivals_place *last,
     const struct arrivals_place *next)
 {
-	if (is_same(found, next))
+	if (found->batch == next->batch && found->part >= next->part &&
+	    strcmp(found->series, next->series) == 0)
 		return ARRIVALS_APPLIED;
 	if (is_nothing(last))
 		return step_anew(found, next);

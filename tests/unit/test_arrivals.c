@@ -258,6 +258,8 @@ static const struct {
     {"a new process: a part is there", {A, 5, 2}, {"", 0, 0}, {A, 5, 1}, ARRIVALS_APPLIED},
     {"a new process: that one is", {A, 5, 2}, {"", 0, 0}, {A, 5, 2}, ARRIVALS_APPLIED},
     {"a new process: the next is not", {A, 5, 2}, {A, 5, 2}, {A, 5, 3}, ARRIVALS_APPLY},
+    {"the same batch again: it could not be removed", {A, 5, 3}, {A, 5, 3}, {A, 5, 1},
+	ARRIVALS_APPLIED},
     {"Redis went back", {A, 1, 1}, {A, 1, 2}, {A, 1, 3}, ARRIVALS_APPLY_LOST},
     {"Redis was emptied", {"", 0, 0}, {A, 3, 1}, {A, 3, 2}, ARRIVALS_APPLY_LOST},
     {"Redis was emptied before a new process", {"", 0, 0}, {"", 0, 0}, {A, 4, 1},
