@@ -75,6 +75,7 @@ rest_for(struct counter *counter, uint64_t ms)
 
 static void go_on(struct counter *counter);
 static void put(struct counter *counter);
+static void ask_owners(struct counter *counter);
 
 static void
 ask_again_later(struct counter *counter)
@@ -82,8 +83,6 @@ ask_again_later(struct counter *counter)
 	counter->asked = 0;
 	rest_for(counter, COUNTER_RETRY_MS);
 }
-
-static void ask_owners(struct counter *counter);
 
 static void
 answered(void *ctx, const struct answer *answer)
@@ -161,9 +160,9 @@ ledger_in_hand(struct counter *counter)
 }
 
 static void
-left_end(struct counter *counter)
+left_end(struct counter *counter, bool is_clean)
 {
-	ledger_close(&counter->left, true);
+	ledger_close(&counter->left, is_clean);
 	free(counter->left_id);
 	counter->left_id = NULL;
 }
@@ -245,13 +244,24 @@ nothing_more(struct counter *counter)
 	bool was_left = counter->left != NULL;
 
 	if (was_left)
-		left_end(counter);
+		left_end(counter, true);
 	if (was_left || left_begin(counter))
 		timer_start(counter->timer, 0);
 	else if (!ledger_is_empty(counter->ledger))
 		rest_for(counter, COUNTER_RETRY_MS);
 	else
 		finish(counter);
+}
+
+/* What another has left is no reason to stop counting our own. */
+static void
+not_now(struct counter *counter)
+{
+	if (counter->left != NULL) {
+		left_end(counter, false);
+		timer_start(counter->looking, COUNTER_LOOK_MS);
+	}
+	rest_for(counter, COUNTER_RETRY_MS);
 }
 
 static void
@@ -269,7 +279,7 @@ go_on(struct counter *counter)
 			nothing_more(counter);
 			return;
 		case -1:
-			rest_for(counter, COUNTER_RETRY_MS);
+			not_now(counter);
 			return;
 		}
 	}
@@ -368,7 +378,7 @@ counter_free(struct counter **counterp)
 		arrivals_writer_forget(counter->writer);
 	counter_part_free(&counter->part);
 	buf_fini(&counter->lines);
-	left_end(counter);
+	left_end(counter, true);
 	ledger_close(&counter->ledger, true);
 	timer_free(&counter->timer);
 	timer_free(&counter->finish);
@@ -378,22 +388,14 @@ counter_free(struct counter **counterp)
 
 /* ---- in numbers */
 
-static uint64_t
-waiting_bytes(const struct counter *counter)
-{
-	return counter->ledger != NULL && !ledger_is_empty(counter->ledger)
-		   ? ledger_bytes(counter->ledger)
-		   : 0;
-}
-
 json_t *
 counter_status(const struct counter *counter)
 {
-	return counter_counts_json(&counter->counts, waiting_bytes(counter));
+	return counter_counts_json(&counter->counts, ledger_bytes(counter->ledger));
 }
 
 void
 counter_numbers(const struct counter *counter, struct openmetrics *text)
 {
-	counter_counts_numbers(&counter->counts, waiting_bytes(counter), text);
+	counter_counts_numbers(&counter->counts, ledger_bytes(counter->ledger), text);
 }

@@ -245,14 +245,14 @@ ledger_done(struct ledger *ledger, struct fault *fault_r)
 	return 0;
 }
 
-uint64_t
-ledger_bytes(const struct ledger *ledger)
-{
-	return ledger->size + ledger->sent_size;
-}
-
 bool
 ledger_is_empty(const struct ledger *ledger)
 {
 	return ledger->count == 0 && !ledger->has_sent && ledger->owed == NULL;
+}
+
+uint64_t
+ledger_bytes(const struct ledger *ledger)
+{
+	return ledger != NULL && !ledger_is_empty(ledger) ? ledger->size + ledger->sent_size : 0;
 }

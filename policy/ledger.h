@@ -51,7 +51,9 @@ int ledger_batch(struct ledger *ledger, int64_t now_s, struct buf *lines_r,
     struct arrivals_place *place_r, struct fault *fault_r);
 int ledger_done(struct ledger *ledger, struct fault *fault_r);
 
-uint64_t ledger_bytes(const struct ledger *ledger); /* that wait, the batch in hand included */
 bool ledger_is_empty(const struct ledger *ledger);
+
+/* That wait, the batch in hand included; 0 where it is empty, or NULL. */
+uint64_t ledger_bytes(const struct ledger *ledger);
 
 #endif
