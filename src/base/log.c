@@ -15,7 +15,7 @@
 
 enum { LOG_LINE_MOST = 4096, LOG_QUOTE_SLOTS = 8 };
 
-enum log_level log_level_now = LOG_LEVEL_INFO;
+_Atomic enum log_level log_level_now = LOG_LEVEL_INFO;
 static enum log_target target_now = LOG_TO_STDERR;
 static const char *program_now = "splitmx";
 
@@ -32,8 +32,11 @@ static const struct {
 void
 log_open(const char *program, enum log_target target, enum log_level level)
 {
-	program_now = program;
-	target_now = target;
+	/* Where there are threads, only the level changes. */
+	if (program_now != program)
+		program_now = program;
+	if (target_now != target)
+		target_now = target;
 	log_level_now = level;
 	if (target == LOG_TO_SYSLOG)
 		openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
@@ -156,12 +159,9 @@ log_visible(struct buf *out, struct str bytes)
 	escape_into(out, bytes, false);
 }
 
-const char *
-log_quote(struct str bytes)
+void
+log_quote_into(struct buf *out, struct str bytes)
 {
-	static struct buf slots[LOG_QUOTE_SLOTS];
-	static unsigned next;
-	struct buf *out = &slots[next++ % LOG_QUOTE_SLOTS];
 	bool quotes = bytes.len == 0 || bytes.len > LOG_QUOTE_MOST;
 	bool cut = bytes.len > LOG_QUOTE_MOST;
 
@@ -170,7 +170,6 @@ log_quote(struct str bytes)
 	for (size_t i = 0; i < bytes.len && !quotes; i++)
 		quotes = (unsigned char)bytes.ptr[i] <= ' ' || bytes.ptr[i] == 0x7f ||
 			 strchr("\"\\=", bytes.ptr[i]) != NULL;
-	buf_clear(out);
 	if (quotes)
 		buf_add_byte(out, '"');
 	escape_into(out, bytes, true);
@@ -178,6 +177,17 @@ log_quote(struct str bytes)
 		buf_add_text(out, "...");
 	if (quotes)
 		buf_add_byte(out, '"');
+}
+
+const char *
+log_quote(struct str bytes)
+{
+	static struct buf slots[LOG_QUOTE_SLOTS];
+	static unsigned next;
+	struct buf *out = &slots[next++ % LOG_QUOTE_SLOTS];
+
+	buf_clear(out);
+	log_quote_into(out, bytes);
 	return buf_cstr(out);
 }
 

@@ -6,7 +6,8 @@
  *
  *	log_info("answered", "map=%s key=%s verdict=%s", ...)
  *
- * Bytes that came from a peer go through log_quote(). Secrets go nowhere.
+ * Bytes that came from a peer go through log_quote(). Secrets go nowhere. Lines
+ * may be written from any thread; log_quote() belongs to the main one.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -30,7 +31,7 @@ void log_open(const char *program, enum log_target target, enum log_level level)
 void log_write(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-extern enum log_level log_level_now; /* read it through the macros below */
+extern _Atomic enum log_level log_level_now; /* read it through the macros below */
 
 #define log_at(level, ...)                                                                         \
 	do {                                                                                       \
@@ -50,6 +51,9 @@ extern enum log_level log_level_now; /* read it through the macros below */
 enum { LOG_QUOTE_MOST = 256 };
 const char *log_quote(struct str bytes);
 const char *log_quote_text(const char *text);
+
+/* The same, appended to out: for threads, which cannot share what is lent. */
+void log_quote_into(struct buf *out, struct str bytes);
 
 /* The same escapes, but whole, without quotes: for sentences on a terminal. Appends to out. */
 void log_visible(struct buf *out, struct str bytes);
