@@ -264,26 +264,29 @@ session_answer(struct session *session, const struct inquiry *inquiry)
 
 /* ---- the message */
 
-void
+enum trace_kind
 session_header(struct session *session, struct str name, struct str value)
 {
 	struct trace *trace;
+	enum trace_kind kind;
 
 	if (session->phase == PHASE_ENVELOPE)
 		session->phase = PHASE_HEADERS;
 	if (session->phase != PHASE_HEADERS || !str_is_nocase(name, TRACE_HEADER))
-		return;
+		return TRACE_KINDS;
 	session->header_count++;
 	if (session->trace_count == SESSION_TRACES_MOST)
-		return;
+		return TRACE_KINDS;
 	if (session->traces == NULL)
 		session->traces = xnew_array(struct trace, SESSION_TRACES_MOST);
 	trace = &session->traces[session->trace_count];
-	if (trace_read(trace, value, session->terms->keys) != TRACE_GOOD)
-		return;
+	kind = trace_read(trace, value, session->terms->keys);
+	if (kind != TRACE_GOOD)
+		return kind;
 	session->trace_count++;
 	if (str_is(session->terms->instance, trace->instance))
 		session->removals[session->own_count++] = session->header_count;
+	return TRACE_GOOD;
 }
 
 /* A circle, in words; nobody's name is in them, as others of the message may read them too. */

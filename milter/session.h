@@ -80,8 +80,11 @@ enum session_step session_rcpt(struct session *session, struct str argument, str
     struct session_reply *reply_r);
 struct session_reply session_answer(struct session *session, const struct inquiry *inquiry);
 
-/* name and value as libmilter gives them; the value may be folded. */
-void session_header(struct session *session, struct str name, struct str value);
+/*
+ * name and value as libmilter gives them; the value may be folded. What it was,
+ * for whoever counts; TRACE_KINDS: it has another name, or is one too many.
+ */
+enum trace_kind session_header(struct session *session, struct str name, struct str value);
 
 /*
  * The end of the message. Where the reply is SESSION_GO_ON: the header to be put
