@@ -94,6 +94,7 @@ struct daemon_program {
 int daemon_main(const struct daemon_program *program, int argc, char **argv);
 
 struct loop *worker_loop(struct worker *worker);
+unsigned worker_slot(const struct worker *worker); /* which of the workers, from 0 */
 
 /* What TLS session tickets of all workers grow from; lent until stop() has returned. */
 struct tls_ticket_root *worker_tickets(struct worker *worker);

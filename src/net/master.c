@@ -212,6 +212,8 @@ reload(struct master *master)
 		    log_quote_text("the old settings stay in force"));
 		return;
 	}
+	settings_unreloadable(master->first, settings, log_unchanged, NULL);
+	settings_keep(settings, master->first); /* for the sockets, and workers born later */
 	plan_make(master->program, settings, master->plan.workers, &plan);
 	if (change_sockets(master, settings, &plan, 0) == -1) {
 		log_error("reload_refused", "settings=%s why=%s", log_quote_text(settings->path),
@@ -221,8 +223,6 @@ reload(struct master *master)
 		buf_fini(&text);
 		return;
 	}
-	settings_unreloadable(master->first, settings, log_unchanged, NULL);
-	settings_keep(settings, master->first); /* for workers that are born later */
 	adopt(master, settings, &text, &plan);
 	master->reloading = true;
 	crew_reload(&master->crew);

@@ -86,6 +86,12 @@ worker_loop(struct worker *worker)
 	return worker->loop;
 }
 
+unsigned
+worker_slot(const struct worker *worker)
+{
+	return worker->slot;
+}
+
 struct tls_ticket_root *
 worker_tickets(struct worker *worker)
 {
