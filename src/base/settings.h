@@ -170,6 +170,22 @@ struct frontd_settings {
 	size_t listen_count;
 };
 
+struct milter_settings {
+	const char **listen; /* addresses, each a process's */
+	size_t listen_count;
+	const char *mode, *owner, *group; /* of all Unix sockets */
+	int64_t backlog;
+	bool open_to_network;
+	const char *policyd; /* path of its Unix socket */
+	int64_t policyd_timeout_ms, policyd_connections, policyd_waiting;
+	int64_t max_sessions, idle_timeout_ms, drain_timeout_ms;
+	const char *instance; /* NULL: that of the installation */
+	const char *trace_keys; /* path; NULL: not given, and the milter does not start */
+	bool defers_held, strips_outgoing;
+	const char *side; /* a destination; NULL: the server of none */
+	const char *metrics; /* address of the OpenMetrics endpoint; NULL: none */
+};
+
 struct settings {
 	const char *path;
 	const char *instance, *run_dir, *state_dir, *user, *group;
@@ -187,6 +203,7 @@ struct settings {
 	size_t map_count;
 	struct policyd_settings policyd;
 	struct frontd_settings frontd;
+	struct milter_settings milter;
 	struct settings_store *store; /* owns every string and array above, and the problems */
 };
 

@@ -3,7 +3,7 @@
  *
  * settings_line() says 0 for what is not there and less for what was refused:
  * nothing is concluded from the latter. What is the login front's is in
- * settings_check_service.c and settings_check_front.c.
+ * settings_check_service.c and settings_check_front.c, the milter's in settings_check_milter.c.
  */
 #include "base/settings_check_inside.h"
 
@@ -40,6 +40,7 @@ check_addresses(struct settings *settings)
 {
 	const struct policyd_settings *policyd = &settings->policyd;
 	const struct frontd_settings *frontd = &settings->frontd;
+	const struct milter_settings *milter = &settings->milter;
 	struct used_name *names = NULL;
 
 	for (size_t i = 0; i < policyd->listen_count; i++)
@@ -52,6 +53,11 @@ check_addresses(struct settings *settings)
 		    "frontd.listen.address");
 	check_unused(settings, &names, frontd->metrics, settings_line(settings, &frontd->metrics),
 	    "frontd.metrics");
+	for (size_t i = 0; i < milter->listen_count; i++)
+		check_unused(settings, &names, milter->listen[i],
+		    settings_line(settings, &milter->listen[i]), "milter.listen");
+	check_unused(settings, &names, milter->metrics, settings_line(settings, &milter->metrics),
+	    "milter.metrics");
 	forget_names(&names);
 }
 
@@ -206,6 +212,7 @@ settings_check(struct settings *settings)
 	check_metrics(settings, &settings->policyd.metrics, "policyd.metrics");
 	check_services(settings);
 	check_front(settings);
+	check_milter(settings);
 	if (settings->domains_complete && settings_line(settings, &settings->domains) >= 0 &&
 	    settings->domain_count == 0)
 		settings_problem(settings, settings_line(settings, &settings->domains_complete),

@@ -50,5 +50,6 @@ const char *service_protocol_name(enum service_protocol protocol); /* "imap" */
 
 void check_services(struct settings *settings); /* destinations */
 void check_front(struct settings *settings); /* frontd */
+void check_milter(struct settings *settings);
 
 #endif

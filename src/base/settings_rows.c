@@ -86,6 +86,7 @@ static const char *const tls_versions[] = {
 #define IN_frontd struct frontd_settings
 #define IN_certificate struct certificate_settings
 #define IN_front_listen struct front_listen_settings
+#define IN_milter struct milter_settings
 #define PATH_main ""
 #define PATH_log "log."
 #define PATH_cache "cache."
@@ -99,6 +100,7 @@ static const char *const tls_versions[] = {
 #define PATH_frontd "frontd."
 #define PATH_certificate "frontd.certificates."
 #define PATH_front_listen "frontd.listen."
+#define PATH_milter "milter."
 
 /* Where a field is; does not compile unless it has this type. */
 #define FIELD(in, field, type) _Generic(((IN_##in *)0)->field, type : offsetof(IN_##in, field))
@@ -172,6 +174,7 @@ setting_group_path(enum setting_group group)
 	    [GROUP_frontd] = PATH_frontd,
 	    [GROUP_certificate] = PATH_certificate,
 	    [GROUP_front_listen] = PATH_front_listen,
+	    [GROUP_milter] = PATH_milter,
 	};
 
 	return paths[group];

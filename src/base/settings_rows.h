@@ -27,7 +27,8 @@ enum setting_group {
 	GROUP_service,
 	GROUP_frontd,
 	GROUP_certificate,
-	GROUP_front_listen
+	GROUP_front_listen,
+	GROUP_milter
 };
 
 enum setting_type {
