@@ -30,7 +30,7 @@ static struct {
 
 /* A connection of Postfix's. */
 struct visit {
-	struct session *session; /* NULL until its first message */
+	struct session *session;
 	struct terms *terms; /* of the message; NULL between two */
 };
 
@@ -80,61 +80,12 @@ terms_now(void)
 	return terms;
 }
 
-/* ---- a visit */
-
-/* Callbacks come behind negotiate() only, but that is libmilter's promise, not a peer's. */
-static struct visit *
-visit_of(SMFICTX *ctx)
-{
-	struct visit *visit = smfi_getpriv(ctx);
-
-	must(visit != NULL);
-	if (visit->session == NULL)
-		visit->session = session_new();
-	return visit;
-}
-
-static void
-forget_message(struct visit *visit)
-{
-	if (visit->session != NULL)
-		session_abort(visit->session);
-	terms_part(&visit->terms);
-}
-
-/* ---- what is said */
-
-/* libmilter takes a % for its own. */
-static void
-double_percents(struct buf *out, struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '%')
-			buf_add_byte(out, '%');
-		buf_add_byte(out, text.ptr[i]);
-	}
-}
+/* ---- what is logged */
 
 static char *
 lent(const char *text)
 {
 	return (char *)(uintptr_t)text; /* libmilter reads it only */
-}
-
-static sfsistat
-say(SMFICTX *ctx, const struct session_reply *reply)
-{
-	struct buf text = BUF_INIT;
-	bool is_said;
-
-	if (reply->verdict == SESSION_GO_ON)
-		return SMFIS_CONTINUE;
-	numbers_reply(calls.numbers, reply);
-	double_percents(&text, reply->text);
-	is_said = smfi_setreply(ctx, lent(reply->code), lent(reply->status),
-		      lent(buf_cstr(&text))) == MI_SUCCESS;
-	buf_fini(&text);
-	return is_said && reply->verdict == SESSION_NEVER ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
 static void
@@ -168,37 +119,84 @@ log_message(SMFICTX *ctx, const struct session_reply *reply, size_t recipients)
 	buf_fini(&text);
 }
 
-/* ---- the callbacks */
+/* ---- a visit */
 
-/* The answer: may it begin? */
-static bool
-begin_visit(unsigned long actions, unsigned long steps)
+/*
+ * May it begin? Whoever sends SMFIC_QUIT_NC begins anew on his connection without
+ * a word, and who never negotiates is let on by libmilter: so each callback asks.
+ * NULL: there are max_sessions.
+ */
+static struct visit *
+visit_of(SMFICTX *ctx)
 {
-	if ((actions & ACTIONS) != ACTIONS || (steps & STEPS) != STEPS) {
-		log_trouble(TROUBLE_CLIENT, "session_refused",
-		    STR("it does not offer the steps and changes that are needed"));
-	} else if (++calls.numbers->sessions > calls.sessions_most) {
+	struct visit *visit = smfi_getpriv(ctx);
+
+	if (visit != NULL)
+		return visit;
+	if (++calls.numbers->sessions > calls.sessions_most) {
 		calls.numbers->sessions--;
+		calls.numbers->refused++;
 		log_trouble(TROUBLE_CLIENT, "session_refused", STR("there are max_sessions"));
-	} else {
-		calls.numbers->accepted++;
-		return true;
+		return NULL;
 	}
-	calls.numbers->refused++;
-	return false;
+	calls.numbers->accepted++;
+	visit = xnew(struct visit);
+	visit->session = session_new();
+	smfi_setpriv(ctx, visit);
+	return visit;
 }
+
+static void
+forget_message(struct visit *visit)
+{
+	session_abort(visit->session);
+	terms_part(&visit->terms);
+}
+
+/* ---- what is said */
+
+/* libmilter takes a % for its own. */
+static void
+double_percents(struct buf *out, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '%')
+			buf_add_byte(out, '%');
+		buf_add_byte(out, text.ptr[i]);
+	}
+}
+
+static sfsistat
+say(SMFICTX *ctx, const struct session_reply *reply)
+{
+	struct buf text = BUF_INIT;
+	bool is_said;
+
+	if (reply->verdict == SESSION_GO_ON)
+		return SMFIS_CONTINUE;
+	numbers_reply(calls.numbers, reply);
+	double_percents(&text, reply->text);
+	is_said = smfi_setreply(ctx, lent(reply->code), lent(reply->status),
+		      lent(buf_cstr(&text))) == MI_SUCCESS;
+	buf_fini(&text);
+	return is_said && reply->verdict == SESSION_NEVER ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+/* ---- the callbacks */
 
 static sfsistat
 negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long more,
     unsigned long still_more, unsigned long *actions_r, unsigned long *steps_r,
     unsigned long *more_r, unsigned long *still_more_r)
 {
-	/* A second one within the connection begins nothing new. */
-	if (smfi_getpriv(ctx) == NULL) {
-		if (!begin_visit(actions, steps))
-			return SMFIS_REJECT;
-		smfi_setpriv(ctx, xnew(struct visit));
+	if ((actions & ACTIONS) != ACTIONS || (steps & STEPS) != STEPS) {
+		calls.numbers->refused++;
+		log_trouble(TROUBLE_CLIENT, "session_refused",
+		    STR("it does not offer the steps and changes that are needed"));
+		return SMFIS_REJECT;
 	}
+	if (visit_of(ctx) == NULL)
+		return SMFIS_REJECT;
 	*actions_r = ACTIONS;
 	*steps_r = STEPS;
 	*more_r = *still_more_r = 0;
@@ -210,6 +208,8 @@ envfrom(SMFICTX *ctx, char **argv)
 {
 	struct visit *visit = visit_of(ctx);
 
+	if (visit == NULL)
+		return SMFIS_TEMPFAIL;
 	forget_message(visit);
 	visit->terms = terms_now();
 	session_mail(visit->session, terms_of_session(visit->terms));
@@ -238,6 +238,8 @@ envrcpt(SMFICTX *ctx, char **argv)
 	struct session_reply reply;
 	struct str address;
 
+	if (visit == NULL)
+		return SMFIS_TEMPFAIL;
 	calls.numbers->recipients++;
 	if (session_rcpt(visit->session, str_of(argv[0]), &address, &reply) == SESSION_ASK)
 		reply = ask(visit->session, address);
@@ -250,8 +252,11 @@ static sfsistat
 header(SMFICTX *ctx, char *name, char *value)
 {
 	struct visit *visit = visit_of(ctx);
-	enum trace_kind kind = session_header(visit->session, str_of(name), str_of(value));
+	enum trace_kind kind;
 
+	if (visit == NULL)
+		return SMFIS_TEMPFAIL;
+	kind = session_header(visit->session, str_of(name), str_of(value));
 	if (kind != TRACE_KINDS)
 		calls.numbers->traces[kind]++;
 	return SMFIS_NOREPLY;
@@ -319,8 +324,11 @@ static sfsistat
 eom(SMFICTX *ctx)
 {
 	struct visit *visit = visit_of(ctx);
-	sfsistat status = end_message(ctx, visit);
+	sfsistat status;
 
+	if (visit == NULL)
+		return SMFIS_TEMPFAIL;
+	status = end_message(ctx, visit);
 	forget_message(visit);
 	return status;
 }
