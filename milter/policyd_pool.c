@@ -89,9 +89,14 @@ policyd_free(struct policyd **policydp)
 void
 policyd_take_terms(struct policyd *policyd, const struct policyd_terms *terms)
 {
+	unsigned era, most;
+
 	pthread_mutex_lock(&policyd->lock);
+	era = policyd->era;
+	most = policyd->connections_most;
 	set_terms(policyd, terms);
-	close_idle(policyd);
+	if (policyd->era != era || policyd->connections_most < most)
+		close_idle(policyd);
 	pthread_cond_broadcast(&policyd->changed);
 	pthread_mutex_unlock(&policyd->lock);
 }
