@@ -13,8 +13,8 @@
  * connection that had been idle, and is closed before an answer, is asked once
  * more on a new one, in what is left of the time: policyd was started anew.
  *
- * The only place in the milter that locks anything; no lock is held while it waits
- * for policyd.
+ * No lock is held while it waits for policyd. The only other lock in the milter is
+ * that of the terms, which a reload swaps (calls.c).
  */
 #ifndef MILTER_POLICYD_H
 #define MILTER_POLICYD_H

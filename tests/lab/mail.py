@@ -104,7 +104,7 @@ def imap_wait(port, user, message, seconds=20, logs=()):
 class Sink:
     """The rest of the world: an SMTP server that takes everything and remembers it.
 
-    .messages: dicts with sender, recipients, headers (email.message), when.
+    .messages: dicts with sender, recipients, headers (email.message), raw (all bytes), when.
     """
 
     def __init__(self, lab):
@@ -157,7 +157,7 @@ class Sink:
                     data += piece[1:] if piece.startswith(b".") else piece
                 with self._lock:
                     self.messages.append({"sender": sender, "recipients": recipients, "when": time.time(),
-                                          "headers": email.message_from_bytes(bytes(data))})
+                                          "headers": email.message_from_bytes(bytes(data)), "raw": bytes(data)})
                 peer.say("250 taken")
             elif word == "QUIT":
                 peer.say("221 bye")

@@ -1,0 +1,230 @@
+"""splitmx-milter at a real Postfix: who is refused, what is put on a message, and that nothing is lost or doubled.
+
+Policyd is scripted here, so that it knows what a test wants. What leaves Postfix is caught by a sink.
+"""
+
+import os
+import signal
+import smtplib
+import socket
+import threading
+
+from lab import FULL, LabCase, Message, Postfix, smtp_send, wait_for
+from lab.core import process_is_alive
+from lab.mail import Sink
+from lab.milter import TRACE, Milter, ScriptedPolicyd, found
+
+PEOPLE = {
+    "ann@example.org": found("ann@example.org"), "ann+news@example.org": found("ann@example.org"),
+    "bob@example.org": found("bob@example.org", owner="old"), "held@example.org": found("held@example.org", hold="mail"),
+    "gone@example.org": found("gone@example.org", unknown=True),
+    "dark@example.org": {"verdict": "temp", "reason": "Redis is away"},
+}
+MANY = 500
+KILLS = 100 if FULL else 12
+
+
+class PostfixCase(LabCase):
+    """cls.mx has cls.milter at its listener "smtp", and none at "without"."""
+
+    @classmethod
+    def furnish(cls):
+        cls.policyd = ScriptedPolicyd(cls.lab, dict(PEOPLE))
+        cls.world = Sink(cls.lab)
+        cls.mx = Postfix(cls.lab, "mx", main={
+            "relay_domains": "example.org", "relay_recipient_maps": "",
+            "relay_transport": f"smtp:[127.0.0.1]:{cls.world.port}", "default_transport": f"smtp:[127.0.0.1]:{cls.world.port}",
+            "smtpd_recipient_limit": "1000", "smtpd_soft_error_limit": "1000", "smtpd_hard_error_limit": "2000"},
+            smtpd={"smtp": "-o { smtpd_milters = { unix:run/milter.sock, default_action=tempfail, connect_timeout=10s, "
+                           "command_timeout=10s, content_timeout=30s } }",
+                   "without": ""}, start=False)
+        socket_path = os.path.join(cls.mx.queue, "run", "milter.sock")
+        os.makedirs(os.path.dirname(socket_path), exist_ok=True)
+        cls.milter = Milter(cls.lab, cls.policyd.path, listen=[f"unix:{socket_path}"],
+                            milter={"instance": "mx1.example.org", "group": "postfix", "mode": "0660"})
+        cls.mx.start()
+
+    def setUp(self):
+        self.policyd.answers, self.policyd.deed = dict(PEOPLE), None
+        self.policyd.reports.clear()
+        self.policyd.questions.clear()
+
+    def arrived(self, message, count=1):
+        """What came of it, when it has: the entries of the sink."""
+        def entries():
+            found_ = [m for m in self.world.messages if m["headers"]["Message-ID"] == message.message_id]
+            return found_ if sum(len(m["recipients"]) for m in found_) >= count else None
+        return wait_for(f"{message.id} arrives", 30, entries, (self.mx.log, self.milter.log))
+
+    def smtp(self):
+        smtp = smtplib.SMTP("127.0.0.1", self.mx.port, local_hostname="client.lab.invalid", timeout=60)
+        self.addCleanup(smtp.close)
+        smtp.ehlo()
+        return smtp
+
+
+class MilterAtPostfix(PostfixCase):
+    def test_each_recipient_gets_his_own_answer(self):
+        smtp = self.smtp()
+        smtp.mail("someone@foreign.invalid")
+        told = {who: smtp.rcpt(who) for who in (*PEOPLE, "someone@foreign.invalid", "ANN@Example.org")}
+        self.assertEqual((550, b"5.1.1 User unknown"), (told["gone@example.org"][0], told["gone@example.org"][1].split(b": ")[-1]))
+        self.assertEqual(451, told["dark@example.org"][0])
+        self.assertIn(b"4.3.0", told["dark@example.org"][1])
+        for who, (code, text) in told.items():
+            if who not in ("gone@example.org", "dark@example.org"):
+                self.assertEqual(250, code, (who, text))
+
+    def test_a_header_on_top_that_names_nobody(self):
+        """The Bcc above all: its recipient is in the envelope alone."""
+        message = Message("someone@foreign.invalid", ["ann@example.org"])
+        smtp = self.smtp()
+        smtp.sendmail(message.sender, ["ann@example.org", "bob@example.org"], message.as_bytes())
+        (came,) = self.arrived(message, 2)
+        names = came["headers"].keys()
+        self.assertEqual(1, names.count(TRACE))
+        self.assertLess(names.index(TRACE), names.index("From"))
+        self.assertIn("i=mx1.example.org", came["headers"][TRACE])
+        self.assertNotIn(b"bob", came["raw"])
+        self.assertEqual([["ann@example.org", "new", False], ["bob@example.org", "old", False]],
+                         self.policyd.reports[0]["accounts"])
+
+    def test_foreign_mail_is_not_touched(self):
+        message = smtp_send(self.mx.port, None, "someone@example.net", ["someone@foreign.invalid"])
+        self.assertNotIn(TRACE, self.arrived(message)[0]["headers"])
+        self.assertEqual([], self.policyd.reports)
+
+    def test_B5_the_same_recipient_comes_back_and_another_one(self):
+        first = smtp_send(self.mx.port, None, "someone@foreign.invalid", ["ann@example.org"])
+        raw = self.arrived(first)[0]["raw"]
+        smtp = self.smtp()
+        with self.assertRaises(smtplib.SMTPDataError) as refused:
+            smtp.sendmail(first.sender, ["ann@example.org"], raw)
+        self.assertEqual(451, refused.exception.smtp_code)
+        self.assertRegex(refused.exception.smtp_error, rb"^4\.4\.6 .* its way: mx1\.example\.org, mx1\.example\.org$")
+        self.assertTrue(self.milter.log_lines(r"message_refused id=[0-9A-F]{6,} why=loop_young text="))
+        smtp.sendmail(first.sender, ["bob@example.org"], raw)
+        self.assertEqual({"ann@example.org", "bob@example.org"}, {r for m in self.arrived(first, 2) for r in m["recipients"]})
+
+    def test_B6_bodies_are_not_touched(self):
+        """Whatever Postfix makes of an end that is none, it does so without the milter, too."""
+        for body in (b"a\n.\r\nMAIL FROM:<x@y>\r\n", b"a\r.\r\nb\r\n", b"a\r\n.\nb\r\n", b"a\n.\nb\r\n", b"a\r\n..\r\nb\r\n",
+                     b"\x00\xff\x80\r\n", b"a" * 5000 + b"\r\n", b"\r\n\r\n", b"a\rb\nc\r\n"):
+            with self.subTest(body[:20]):
+                ends = []
+                for listener in ("smtp", "without"):
+                    message = Message("someone@foreign.invalid", "ann@example.org")
+                    self.raw_send(self.mx.ports[listener], message, body)
+                    came = [m["raw"].partition(b"\r\n\r\n")[2] for m in self.arrived(message)]
+                    ends.append(came)
+                self.assertEqual(ends[1], ends[0])
+
+    def raw_send(self, port, message, body):
+        head = message.as_bytes().partition(b"\r\n\r\n")[0]
+        with socket.create_connection(("127.0.0.1", port), 20) as s:
+            f = s.makefile("rb")
+            f.readline()
+            for line in (b"HELO client.lab.invalid", b"MAIL FROM:<someone@foreign.invalid>", b"RCPT TO:<ann@example.org>", b"DATA"):
+                s.sendall(line + b"\r\n")
+                self.assertRegex(f.readline(), rb"^[23]")
+            s.sendall(head + b"\r\n\r\n" + body + b"\r\n.\r\n")
+            self.assertRegex(f.readline(), b"^250 ")
+
+    def test_B7_five_hundred_recipients_once_each(self):
+        people = [f"user{i}@example.org" for i in range(MANY)]
+        self.policyd.answers.update({p: found(p, owner=("new", "old")[i % 2], unknown=i % 10 == 9) for i, p in enumerate(people)})
+        message = Message("someone@foreign.invalid", people)
+        refused = self.smtp().sendmail(message.sender, people, message.as_bytes())
+        known = [p for i, p in enumerate(people) if i % 10 != 9]
+        self.assertEqual(sorted(set(people) - set(known)), sorted(refused))
+        self.assertTrue(all(code == 550 for code, _ in refused.values()))
+        self.arrived(message, len(known))
+        self.mx.wait_empty()
+        self.assertEqual(sorted(known), sorted(self.world.found(message)))
+        self.assertEqual(sorted(known), sorted(account[0] for r in self.policyd.reports for account in r["accounts"]))
+
+    def test_B9_policyd_is_stopped(self):
+        self.policyd.stop()
+        smtp = self.smtp()
+        smtp.mail("someone@foreign.invalid")
+        code, text = smtp.rcpt("ann@example.org")
+        self.assertEqual((451, True), (code, b"4.3.0" in text), text)
+        self.policyd.start()
+        self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+
+    def test_B9_the_milter_is_stopped(self):
+        """smtpd says "later" to all of it, and the next session finds the milter again."""
+        self.milter.stop()
+        try:
+            smtp = self.smtp()
+            self.assertEqual(451, self.first_refusal(smtp))
+        finally:
+            self.milter.start()
+        self.arrived(smtp_send(self.mx.port, None, "someone@foreign.invalid", ["ann@example.org"]))
+
+    def first_refusal(self, smtp):
+        for code, text in (smtp.mail("someone@foreign.invalid"), smtp.rcpt("ann@example.org")):
+            if code != 250:
+                self.assertIn(b"4.7.1", text)
+                return code
+        return 250
+
+    def test_killed_while_a_message_is_under_way(self):
+        message = Message("someone@foreign.invalid", "ann@example.org")
+        smtp = self.smtp()
+        smtp.mail(message.sender)
+        self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+        worker = self.milter.status()["pid"]
+        os.kill(worker, signal.SIGKILL)
+        wait_for("it is gone", 10, lambda: not process_is_alive(worker))
+        self.assertRegex(str(self.data(smtp, message)), "^451")
+        smtp_send(self.mx.port, message)
+        self.arrived(message)
+        self.mx.wait_empty()
+        self.assertEqual(["ann@example.org"], self.world.found(message))
+
+    def data(self, smtp, message):
+        try:
+            return smtp.data(message.as_bytes())[0]
+        except smtplib.SMTPDataError as e:
+            return e.smtp_code
+
+    def test_postfix_understands_all_of_it(self):
+        before = self.mx.log_count("warning:")
+        smtp_send(self.mx.port, None, "someone@foreign.invalid", ["ann@example.org"])
+        smtp_send(self.mx.port, None, "", ["ann@example.org", "someone@foreign.invalid"])
+        self.assertEqual([], self.mx.log_lines("warning:")[before:])
+
+
+class Killed(PostfixCase):
+    """Alone: a milter that is killed again and again is started again later and later."""
+
+    def kill_worker(self):
+        for pid in self.milter.worker_pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # another kill was quicker
+
+    def test_killed_at_any_moment_nothing_is_lost_or_doubled(self):
+        """A client that tries again after 4xx, until it is told 250: each message arrives once."""
+        messages = [Message("someone@foreign.invalid", "ann@example.org", body="x" * 20000) for _ in range(KILLS)]
+        refusals = 0
+        for i, message in enumerate(messages):
+            killer = threading.Timer(0.002 * (i % 10), self.kill_worker)
+            killer.start()
+            while message.accepted is None:
+                try:
+                    smtp_send(self.mx.port, message)
+                except smtplib.SMTPResponseException as e:
+                    self.assertRegex(str(e.smtp_code), "^4")
+                    refusals += 1
+                except smtplib.SMTPRecipientsRefused as e:
+                    self.assertTrue(all(str(code).startswith("4") for code, _ in e.recipients.values()))
+                    refusals += 1
+            killer.join()
+        for message in messages:
+            self.arrived(message)
+        self.mx.wait_empty()
+        self.assertTrue(all(self.world.found(message) == ["ann@example.org"] for message in messages))
+        self.figures(f"milter killed {KILLS} times: {refusals} refusals, each of the messages arrived once")
