@@ -66,21 +66,28 @@ traces_json(const struct numbers *numbers)
 	return all;
 }
 
+static json_t *
+policyd_json(const struct policyd_numbers *policyd)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "connections",
+	    (json_int_t)policyd->connections, "waiting", (json_int_t)policyd->waiting, "asked",
+	    (json_int_t)policyd->asked, "troubles", (json_int_t)policyd->troubles, "timeouts",
+	    (json_int_t)policyd->timeouts, "refused", (json_int_t)policyd->refused);
+}
+
 json_t *
 numbers_json(const struct numbers *numbers, const struct policyd_numbers *policyd)
 {
-	return json_pack(
-	    "{s:{s:I, s:I, s:I}, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, "
-	    "s:{s:I, s:I}}",
-	    "sessions", "now", (json_int_t)numbers->sessions, "accepted",
-	    (json_int_t)numbers->accepted, "refused", (json_int_t)numbers->refused, "messages",
+	json_t *sessions = json_pack("{s:I, s:I, s:I}", "now", (json_int_t)numbers->sessions,
+	    "accepted", (json_int_t)numbers->accepted, "refused", (json_int_t)numbers->refused);
+	json_t *reports = json_pack("{s:I, s:I}", "kept", (json_int_t)policyd->reported, "lost",
+	    (json_int_t)policyd->lost);
+
+	return json_pack("{s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "connections",
+	    (json_int_t)numbers->sessions, "sessions", sessions, "messages",
 	    (json_int_t)numbers->messages, "recipients", (json_int_t)numbers->recipients,
 	    "refusals", whys_json(numbers), "trace_headers", traces_json(numbers), "policyd",
-	    "connections", (json_int_t)policyd->connections, "waiting",
-	    (json_int_t)policyd->waiting, "asked", (json_int_t)policyd->asked, "troubles",
-	    (json_int_t)policyd->troubles, "timeouts", (json_int_t)policyd->timeouts, "refused",
-	    (json_int_t)policyd->refused, "reports", "kept", (json_int_t)policyd->reported, "lost",
-	    (json_int_t)policyd->lost);
+	    policyd_json(policyd), "reports", reports);
 }
 
 /* ---- for machines */

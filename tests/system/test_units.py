@@ -16,6 +16,7 @@ from lab.core import BUILD, TOP, Process
 from lab.dovecot import Dovecot
 from lab.front import Frontd
 from lab.imap_script import ImapClient
+from lab.milter import Milter, MilterClient, ScriptedPolicyd, found
 from lab.clients import Socketmap
 from lab.policyd import Policyd, program
 from lab.redis import Redis
@@ -141,6 +142,21 @@ class ActivationTest(LabCase):
         self.assertEqual(0, policyd.log_count("socket_unused"))
         self.assertEqual(0, policyd.stop())
         self.assertTrue(os.path.exists(path))  # systemd's, not ours to remove
+
+    def test_the_milter_takes_a_socket_in_a_directory_of_others(self):
+        """libmilter never sees that directory, nor could it write there."""
+        path = self.lab.path("queue", "run", "milter.sock")
+        policyd = ScriptedPolicyd(self.lab, {ANN: found(ANN)})
+        os.chmod(policyd.path, 0o777)
+        milter = Milter(self.lab, policyd.path, listen=[f"unix:{path}"], start=False)
+        os.chown(milter.keys, 65534, 65534)
+        self.activate(milter, [path])
+        with MilterClient(path, 10) as client:
+            client.negotiate()
+            self.assertEqual(b"c", client.message(ANN)[2])
+        self.assertEqual(0, milter.log_count("socket_unused"))
+        self.assertEqual(0, milter.stop())
+        self.assertTrue(os.path.exists(path))
 
 
 if __name__ == "__main__":
