@@ -14,11 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	REPORT_MOST_BYTES = 100000, /* policyd takes 131,072 */
-	ESCAPED_MOST = 6 /* bytes that JSON may make of one */
-};
-
 /* ---- a question */
 
 static void
@@ -114,21 +109,6 @@ policyd_ask(struct policyd *policyd, struct str address, struct inquiry *inquiry
 
 /* ---- arrivals */
 
-/* So many of them fit into one report. */
-static size_t
-fitting(const struct arrival *arrivals, size_t count)
-{
-	size_t bytes = 0, n = 0;
-
-	while (n < count) {
-		bytes += ESCAPED_MOST * arrivals[n].account.len + arrivals[n].owner.len + 16;
-		if (n > 0 && bytes > REPORT_MOST_BYTES)
-			break;
-		n++;
-	}
-	return n;
-}
-
 static bool
 report(struct asking *asking, struct str from, uint64_t lost, const struct arrival *arrivals,
     size_t count)
@@ -180,7 +160,7 @@ policyd_arrived(struct policyd *policyd, struct str from, const struct arrival *
 		return false;
 	}
 	for (size_t n; kept && count > 0; arrivals += n, count -= n) {
-		n = fitting(arrivals, count);
+		n = inquiry_fits(arrivals, count);
 		lost = take_unreported(policyd);
 		kept = report(&asking, from, lost, arrivals, n);
 		if (!kept)
