@@ -21,6 +21,10 @@
  *			more than once
  *	close		session_free(); abort is not sure to have come before
  *
+ * A callback that waits for policyd has a thread to itself. libmilter starts another
+ * for whoever comes meanwhile, but where two come in the same moment it may leave the
+ * second without one until any is free: for policyd's time-out at most.
+ *
  * A session is made by the first callback that needs one and is its own only:
  * libmilter never runs two callbacks of one connection at once, but it does
  * change threads, so nothing of it is thread-local.

@@ -257,6 +257,14 @@ class Circles(MilterCase):
             self.assertEqual(b"c", client.message("ann+news@example.org", headers=[(TRACE, first)])[2])
             self.assertEqual(b"c", client.message("someone@foreign.invalid", headers=[(TRACE, first)])[2])
 
+    def test_B5_what_was_here_ten_times_is_refused_for_good(self):
+        with self.session() as client:
+            visits = [(TRACE, inserted(client.message("ann@example.org")[1])) for _ in range(10)]
+            _, changes, said = client.message("ann@example.org", headers=visits)
+            self.assertEqual([], changes)
+            self.assertEqual("554 5.4.6 This message goes in a circle; its way: ..., " + ", ".join(["mx1.example.org"] * 9), said)
+            self.assertEqual(b"c", client.message("bob@example.org", headers=visits)[2])
+
     def test_B5_nobody_is_named(self):
         with self.session() as client:
             _, changes, _ = client.message("ann@example.org")

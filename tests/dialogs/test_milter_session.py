@@ -55,6 +55,14 @@ class Recipients(MilterCase):
         self.assertLess(len(inserted(changes)), 1100)
         self.assertEqual(500, sum(len(report["accounts"]) for report in self.policyd.reports))
 
+    def test_no_more_than_two_thousand_recipients(self):
+        with self.session() as client:
+            client.mail()
+            told = [client.rcpt("ann@example.org") for _ in range(2001)]
+            self.assertEqual([b"c"] * 2000 + ["452 4.5.3 Too many recipients"], told)
+            self.assertEqual(b"c", client.rcpt("*"))
+            self.assertEqual(b"c", client.end()[1])
+
 
 class Deferring(Recipients):
     milter_settings = {"defers_held": True}
