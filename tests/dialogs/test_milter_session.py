@@ -32,6 +32,17 @@ class Recipients(MilterCase):
                 else:
                     self.assertEqual(NO_STEPS_BUT_OURS & ~bit, client.negotiate(steps=STEPS & ~bit)[2])
 
+    def test_a_client_that_waits_for_replies_gets_them(self):
+        with self.session(steps=STEPS & ~NO_REPLIES) as client:
+            client.mail()
+            self.assertEqual(b"c", client.said())
+            self.assertEqual(b"c", client.rcpt("ann@example.org"))
+            client.header("Subject", "x")
+            self.assertEqual(b"c", client.said())
+            changes, said = client.end()
+            self.assertEqual(b"c", said)
+            self.assertTrue(inserted(changes))
+
     def test_a_message_to_nobody_that_is_managed_is_not_touched(self):
         with self.session() as client:
             self.assertEqual(([b"c"], [], b"c"), client.message("someone@foreign.invalid"))
