@@ -24,7 +24,7 @@ from lab.policyd import program  # noqa: E402
 ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 FRIEND, AUNT = "friend@world.invalid", "aunt@world.invalid"
 HOLD_SECONDS = 35
-PROGRAMS = "splitmx", "splitmx-policyd", "splitmx-frontd"
+PROGRAMS = "splitmx", "splitmx-policyd", "splitmx-milter", "splitmx-frontd"
 NODES = 2  # of the map: splitmx-policyd and splitmx-frontd, with one worker each
 # What of bob's conversation is worth a line; the rest is capabilities and flags.
 WORTH = re.compile(r"^\* OK \[CAPABILITY|^A\d+ (LOGIN|IDLE)|^A\d+ OK .*Logged in|^\* OK Still|^\* BYE|^\* \d+ EXISTS|^\+ ")
@@ -171,7 +171,8 @@ class Story:
                     |                                                              |
                     |-- "new": LMTP ------------------------> Dovecot new, IMAP :{house.dovecot_new.imap_port}
                     |-- "old": SMTP -> Postfix old (asks too) -> Dovecot old, IMAP :{house.dovecot_old.imap_port}
-                    '-- held:  stays in the queue of Postfix       ^
+                    |-- held:  stays in the queue of Postfix       ^
+                    '-- and splitmx-milter listens to its SMTP     |
                                                                    |
     people ---> splitmx-frontd, IMAP over TLS :{house.front_port} -- the same question, then on to that one
 """, flush=True)
@@ -190,7 +191,17 @@ class Story:
         print()
         self.show(ANN, BOB)
         tell("Each landed where its owner is. The old mailbox of ann and the new one of bob stayed empty.")
+        self.trace(to_ann, ANN)
         self.expected.append(to_bob)
+
+    def trace(self, message, account):
+        """The header by which the MX would know it again."""
+        tell("""While the MX took them, splitmx-milter asked the same map about each recipient, reported what has
+            arrived, and put a header on top, by which a message that comes back for the same recipient is told
+            to wait in place of going in a circle. It names nobody; this is its beginning:""")
+        (arrived,) = [m for m in imap_list(self.house.dovecot_new.imap_port, account) if m.id == message.id]
+        value = re.sub(r"\s", "", arrived.headers["X-Splitmx-Trace"])
+        print(f"    X-Splitmx-Trace: {value[:60]}...\n", flush=True)
 
     def log_in(self):
         title("2. Bob logs in")
@@ -309,7 +320,7 @@ class Story:
     All servers run until Ctrl-C. Type these in another terminal, the line DIR=... first.
 """, flush=True)
         house = self.house
-        while all(s.process.is_alive() for s in (*house.servers, house.policyd, house.front, self.client)):
+        while all(s.process.is_alive() for s in (*house.servers, house.policyd, house.milter, house.front, self.client)):
             time.sleep(1)
         raise Failure("a server has ended")
 

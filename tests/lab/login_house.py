@@ -4,15 +4,20 @@
                             |
                             +--- TLS ---> Dovecot new
 
-Postfix's maps and the front have one splitmx.conf, and so one Redis.
+Postfix's maps, the milter at the MX and the front have one splitmx.conf, and so one
+Redis.
 """
+
+import os
 
 from .certs import Authority
 from .dovecot import Dovecot
 from .front import FrontBeside
-from .house import House
+from .house import SOCKET, House
+from .milter import KEYS, MilterBeside
 
 TRUST = "login_trusted_networks = 127.0.0.0/8"  # of whom Dovecot believes who is calling
+MILTER = "run/splitmx/milter.sock"  # relative to a Postfix's queue directory
 NAME = "localhost"  # in the certificates: what clients and the front connect to
 
 
@@ -24,6 +29,8 @@ class LoginHouse(House):
         self.certificate = self.authority.sign(NAME)
         self.front_port = lab.port()
         super().__init__(lab, users, say=say, **options)
+        say("splitmx-milter")
+        self.milter = MilterBeside(self.policyd)
         say("splitmx-frontd")
         self.front = FrontBeside(self.policyd)
 
@@ -45,7 +52,14 @@ class LoginHouse(House):
             "workers": 1, "drain_timeout": 1000,
             "certificates": [dict(zip(("cert_file", "key_file"), self.certificate))],
             "listen": [{"protocol": "imap", "address": f"inet:127.0.0.1:{self.front_port}", "tls": "implicit"}]}
+        settings["milter"] = {
+            "listen": ["unix:" + os.path.join(self.mx.queue, MILTER)], "group": "postfix", "drain_timeout": 1000,
+            "policyd": os.path.join(self.mx.queue, SOCKET), "trace_keys": self.lab.write("trace.keys", KEYS, 0o600)}
         return settings
 
+    def _configure(self, aliases):
+        self.mx.main["smtpd_milters"] = f"{{ unix:{MILTER}, default_action=tempfail }}"
+        super()._configure(aliases)
+
     def logs(self):
-        return super().logs() + [self.front.log]
+        return super().logs() + [self.milter.log, self.front.log]

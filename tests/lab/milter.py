@@ -253,3 +253,16 @@ class Milter(Policyd):
 
     def status(self, slot=0):
         return self.control(slot, do="status")
+
+
+class MilterBeside(Milter):
+    """The milter of a host that has a policyd: the same splitmx.conf, the same directories."""
+
+    def __init__(self, policyd, name="milter"):
+        self.lab, self.name, self.host, self.env = policyd.lab, name, policyd.host, policyd.env
+        self.binary, self.redis, self.own_redis = "splitmx-milter", policyd.redis, False
+        self.config, self.settings = policyd.config, policyd.settings
+        self.run_dir, self.state_dir = policyd.run_dir, policyd.state_dir
+        self.listen = self.settings["milter"]["listen"]
+        self.log, self.process = self.lab.log_path(name), None
+        self.start()
