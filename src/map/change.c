@@ -11,8 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Owner and hold of a name, and the same two of its domain where the one before has another. */
-enum { KEYS_MOST = CHANGE_BATCH_MOST * 4 };
+/*
+ * Owner and hold of a name, the same two of its domain where the one before has
+ * another, and what is said of its being complete.
+ */
+enum { KEYS_MOST = CHANGE_BATCH_MOST * 5 };
+
+enum { NOWHERE = KEYS_MOST };
 
 /* For a Redis that went away in the middle of a change: as long as for one that is silent. */
 enum { PATIENCE_MS = CLIENT_TIMEOUT_MS };
@@ -27,6 +32,7 @@ struct attempt {
 	size_t count;
 	size_t key_count;
 	size_t own_at[CHANGE_BATCH_MOST], domain_at[CHANGE_BATCH_MOST]; /* in places */
+	size_t complete_at[CHANGE_BATCH_MOST]; /* NOWHERE: not looked at */
 	struct buf values;
 	struct place {
 		bool there;
@@ -96,8 +102,11 @@ on_values(void *ctx, const struct resp *reply)
 static struct change_value
 value_at(const struct attempt *attempt, size_t i)
 {
-	struct place place = attempt->places[i];
+	struct place place;
 
+	if (i == NOWHERE)
+		return (struct change_value){false, STR("")};
+	place = attempt->places[i];
 	return (struct change_value){place.there,
 	    place.there ? str_make(buf_str(&attempt->values).ptr + place.at, place.len) : STR("")};
 }
@@ -111,25 +120,45 @@ show_values(struct attempt *attempt)
 		    value_at(attempt, attempt->own_at[i] + 1),
 		    value_at(attempt, attempt->domain_at[i]),
 		    value_at(attempt, attempt->domain_at[i] + 1),
+		    value_at(attempt, attempt->complete_at[i]),
 		};
 }
 
-/* Appends the owner and the hold key of a name; their lengths go to words. Returns their place. */
+/* Appends a key; its length goes to words. Returns its place. */
+static size_t
+name_one(struct attempt *attempt, struct buf *out, const char *kind, struct str name,
+    struct str *words)
+{
+	size_t from = buf_len(out);
+
+	buf_add_text(out, client_prefix(attempt->client));
+	buf_add_text(out, kind);
+	buf_add_str(out, name);
+	words[attempt->key_count] = str_make(NULL, buf_len(out) - from);
+	return attempt->key_count++;
+}
+
+/* The owner and the hold key of a name. */
 static size_t
 name_two(struct attempt *attempt, struct buf *out, struct str name, struct str *words)
 {
-	static const char *const kinds[] = {":owner:", ":hold:"};
-	size_t place = attempt->key_count;
+	size_t place = name_one(attempt, out, ":owner:", name, words);
 
-	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		size_t from = buf_len(out);
-
-		buf_add_text(out, client_prefix(attempt->client));
-		buf_add_text(out, kinds[k]);
-		buf_add_str(out, name);
-		words[attempt->key_count++] = str_make(NULL, buf_len(out) - from);
-	}
+	name_one(attempt, out, ":hold:", name, words);
 	return place;
+}
+
+static void
+name_complete(struct attempt *attempt, struct buf *out, struct str *words)
+{
+	for (size_t i = 0; i < attempt->count; i++) {
+		const struct change *change = &attempt->changes[i];
+
+		attempt->complete_at[i] =
+		    change->writes & CHANGE_COMPLETE
+			? name_one(attempt, out, ":complete:", change->name, words)
+			: NOWHERE;
+	}
 }
 
 /* The keys to read, whole, one after another in out. Accounts of one domain share its two. */
@@ -151,13 +180,14 @@ name_keys(struct attempt *attempt, struct buf *out, struct str *words)
 		attempt->domain_at[i] = last_at;
 		last = domain;
 	}
+	name_complete(attempt, out, words);
 	for (size_t i = 0; i < attempt->key_count; i++) {
 		words[i].ptr = buf_str(out).ptr + at;
 		at += words[i].len;
 	}
 }
 
-/* Owners of accounts and domains; holds only where they matter. */
+/* Owners of accounts and domains, complete keys that are written; holds only where they matter. */
 static void
 watch_keys(const struct attempt *attempt, const struct str *keys)
 {
@@ -175,6 +205,8 @@ watch_keys(const struct attempt *attempt, const struct str *keys)
 		}
 		if (domain != last && domain != own)
 			words[argc++] = keys[domain];
+		if (attempt->complete_at[i] != NOWHERE)
+			words[argc++] = keys[attempt->complete_at[i]];
 		last = domain;
 	}
 	client_command(attempt->client, NULL, NULL, words, argc);
@@ -262,6 +294,20 @@ forget_arrivals(struct client *client, const struct change *change)
 	buf_fini(&key);
 }
 
+/* The key gets this value, or goes where that is empty. */
+static void
+write_value(struct client *client, const char *kind, struct str name, struct str value)
+{
+	struct buf key = BUF_INIT;
+	struct str argv[3] = {value.len > 0 ? STR("SET") : STR("DEL"), {0}, value};
+
+	buf_addf(&key, "%s:%s:", client_prefix(client), kind);
+	buf_add_str(&key, name);
+	argv[1] = buf_str(&key);
+	client_command(client, NULL, NULL, argv, value.len > 0 ? 3 : 2);
+	buf_fini(&key);
+}
+
 static void
 write_one(struct client *client, const struct change *change)
 {
@@ -269,15 +315,10 @@ write_one(struct client *client, const struct change *change)
 	struct str argv[5];
 	char ms[24];
 
-	if (change->writes & CHANGE_OWNER) {
-		buf_addf(&key, "%s:owner:", client_prefix(client));
-		buf_add_str(&key, change->name);
-		argv[0] = change->owner.len > 0 ? STR("SET") : STR("DEL");
-		argv[1] = buf_str(&key);
-		argv[2] = change->owner;
-		client_command(client, NULL, NULL, argv, change->owner.len > 0 ? 3 : 2);
-		buf_clear(&key);
-	}
+	if (change->writes & CHANGE_OWNER)
+		write_value(client, "owner", change->name, change->owner);
+	if (change->writes & CHANGE_COMPLETE)
+		write_value(client, "complete", change->name, change->complete);
 	if (is_flip(change))
 		forget_arrivals(client, change);
 	if (change->writes & (CHANGE_HOLD | CHANGE_RELEASE)) {

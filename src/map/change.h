@@ -29,6 +29,7 @@ enum {
 	CHANGE_OWNER = 1, /* the owner key becomes "owner", or goes where that is empty */
 	CHANGE_HOLD = 2, /* the hold key becomes "hold", for hold_ms */
 	CHANGE_RELEASE = 4, /* the hold key goes */
+	CHANGE_COMPLETE = 8, /* the complete key becomes "complete", or goes where that is empty */
 };
 
 enum change_result {
@@ -47,12 +48,13 @@ struct change_value {
 struct change_seen {
 	struct change_value owner, hold; /* of the name itself */
 	struct change_value domain_owner, domain_hold; /* of its domain */
+	struct change_value complete; /* of the name; looked at for CHANGE_COMPLETE only */
 };
 
 struct change {
 	struct str name; /* canonical "alice@example.org" or "@example.org"; lent */
 	unsigned writes; /* CHANGE_ bits */
-	struct str owner, hold;
+	struct str owner, hold, complete;
 	uint64_t hold_ms;
 	bool hold_matters; /* to the guard: then a hold that comes or goes disturbs as well */
 
@@ -96,5 +98,8 @@ struct change_value change_hold_before(const struct change *change);
 
 /* The audit entry's field for several changes: "name before after" a line, "-": nothing. (pure) */
 void change_describe(struct buf *out, const struct change *changes, size_t count);
+
+/* The same of complete keys, of those changes that write them. (pure) */
+void change_describe_complete(struct buf *out, const struct change *changes, size_t count);
 
 #endif

@@ -37,11 +37,40 @@ hold_after(const struct change *change)
 	return change->seen.hold;
 }
 
+static struct change_value
+complete_after(const struct change *change)
+{
+	return (struct change_value){change->complete.len > 0, change->complete};
+}
+
+static char *
+complete_text(const struct change *change)
+{
+	struct str text = or_dash(complete_after(change));
+
+	return xstrndup(text.ptr, text.len);
+}
+
+void
+change_describe_complete(struct buf *out, const struct change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].result != CHANGE_DONE || (changes[i].writes & CHANGE_COMPLETE) == 0)
+			continue;
+		buf_add_str(out, changes[i].name);
+		buf_add_byte(out, ' ');
+		buf_add_str(out, or_dash(changes[i].seen.complete));
+		buf_add_byte(out, ' ');
+		buf_add_str(out, or_dash(complete_after(&changes[i])));
+		buf_add_byte(out, '\n');
+	}
+}
+
 void
 change_describe(struct buf *out, const struct change *changes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (changes[i].result != CHANGE_DONE)
+		if (changes[i].result != CHANGE_DONE || changes[i].writes == CHANGE_COMPLETE)
 			continue;
 		buf_add_str(out, changes[i].name);
 		buf_add_byte(out, ' ');
@@ -75,7 +104,7 @@ change_seal(struct client *client, const struct change *changes, size_t count,
 	size_t done, fields = 0;
 	const struct change *one = only_one_done(changes, count, &done);
 	struct seal_field all[SEAL_FIELDS_MOST];
-	struct buf list = BUF_INIT;
+	struct buf list = BUF_INIT, known = BUF_INIT;
 	char number[24];
 
 	if (done == 1) {
@@ -86,13 +115,24 @@ change_seal(struct client *client, const struct change *changes, size_t count,
 			all[fields++] = (struct seal_field){"hold_before", or_dash(one->seen.hold)};
 			all[fields++] = (struct seal_field){"hold_after", or_dash(hold_after(one))};
 		}
+		if (one->writes & CHANGE_COMPLETE) {
+			all[fields++] =
+			    (struct seal_field){"complete_before", or_dash(one->seen.complete)};
+			all[fields++] =
+			    (struct seal_field){"complete_after", or_dash(complete_after(one))};
+		}
 	} else {
 		snprintf(number, sizeof(number), "%zu", done);
 		change_describe(&list, changes, count);
+		change_describe_complete(&known, changes, count);
 		all[fields++] = (struct seal_field){"accounts", str_of(number)};
-		all[fields++] = (struct seal_field){"changes", buf_str(&list)};
+		if (buf_len(&list) > 0)
+			all[fields++] = (struct seal_field){"changes", buf_str(&list)};
+		if (buf_len(&known) > 0)
+			all[fields++] = (struct seal_field){"known", buf_str(&known)};
 	}
 	seal_queue(client, seal, note, all, fields);
+	buf_fini(&known);
 	buf_fini(&list);
 }
 
@@ -104,6 +144,7 @@ digest_of(const struct change *changes, size_t count, char hex_r[static DIGEST_D
 	struct buf list = BUF_INIT;
 
 	change_describe(&list, changes, count);
+	change_describe_complete(&list, changes, count);
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)buf_str(&list).ptr,
 	    buf_len(&list), NULL, 0);
 	sodium_bin2hex(hex_r, DIGEST_DIGITS + 1, hash, sizeof(hash));
@@ -120,7 +161,7 @@ int
 change_journal(struct client *client, const struct change *changes, size_t count,
     const struct seal *seal, const struct change_note *note, struct fault *fault_r)
 {
-	char digest[DIGEST_DIGITS + 1], *name, *before = NULL, *after = NULL;
+	char digest[DIGEST_DIGITS + 1], *name, *before = NULL, *after = NULL, *complete = NULL;
 	size_t done;
 	const struct change *last = only_one_done(changes, count, &done);
 	struct journal_line line = {.accounts = done};
@@ -131,6 +172,8 @@ change_journal(struct client *client, const struct change *changes, size_t count
 	if (done == 1) {
 		line.before = before = value_text(last->seen.owner);
 		line.after = after = value_text(owner_after(last));
+		if (last->writes & CHANGE_COMPLETE)
+			line.complete = complete = complete_text(last);
 	} else {
 		digest_of(changes, count, digest);
 		line.digest = digest;
@@ -139,5 +182,6 @@ change_journal(struct client *client, const struct change *changes, size_t count
 	free(name);
 	free(before);
 	free(after);
+	free(complete);
 	return rc;
 }

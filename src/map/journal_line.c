@@ -72,6 +72,7 @@ journal_line_write(struct buf *out, const struct journal_line *line)
 	add_text(object, "name", line->name, JOURNAL_LINE_MOST_BYTES / 3);
 	add_text(object, "before", line->before, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "after", line->after, JOURNAL_TEXT_MOST_BYTES);
+	add_text(object, "complete", line->complete, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "digest", line->digest, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "again", line->again, JOURNAL_TEXT_MOST_BYTES);
 	add_text(object, "sha256", line->sha256, JOURNAL_TEXT_MOST_BYTES);
@@ -154,6 +155,7 @@ journal_line_read(struct str text, struct journal_line *line_r)
 	line_r->name = text_of(object, "name");
 	line_r->before = text_of(object, "before");
 	line_r->after = text_of(object, "after");
+	line_r->complete = text_of(object, "complete");
 	line_r->digest = text_of(object, "digest");
 	line_r->again = text_of(object, "again");
 	line_r->sha256 = text_of(object, "sha256");

@@ -41,6 +41,7 @@ struct journal_line {
 	const char *who, *command, *why;
 	const char *name; /* of several, the last */
 	const char *before, *after; /* owners; NULL: none */
+	const char *complete; /* what its complete key says then, "-": nothing; NULL: left alone */
 	const char *digest; /* of several: of the audit entry's "changes" */
 	const char *again; /* the words of the command that makes it again, as a shell takes them */
 	const char *sha256; /* of the file that it reads */

@@ -47,12 +47,41 @@ the_audit_names_what_was_written_and_nothing_else(void **state)
 	buf_fini(&out);
 }
 
+static void
+what_is_known_is_no_owner_in_the_audit(void **state)
+{
+	struct change changes[] = {
+	    {.name = STR("x@d"),
+		.writes = CHANGE_COMPLETE,
+		.complete = STR("alias"),
+		.result = CHANGE_DONE},
+	    {.name = STR("y@d"),
+		.writes = CHANGE_COMPLETE,
+		.complete = STR("list"),
+		.result = CHANGE_UNCHANGED},
+	    {.name = STR("@d"),
+		.writes = CHANGE_OWNER | CHANGE_COMPLETE,
+		.owner = STR("new"),
+		.seen = {.owner = a_text, .complete = {true, STR("y s")}},
+		.result = CHANGE_DONE},
+	};
+	struct buf out = BUF_INIT;
+
+	change_describe(&out, changes, ARRAY_LEN(changes));
+	assert_string_equal(buf_cstr(&out), "@d a new\n");
+	buf_clear(&out);
+	change_describe_complete(&out, changes, ARRAY_LEN(changes));
+	assert_string_equal(buf_cstr(&out), "x@d - alias\n@d \"y s\" -\n");
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_own_key_wins_over_the_domains),
 	    cmocka_unit_test(the_audit_names_what_was_written_and_nothing_else),
+	    cmocka_unit_test(what_is_known_is_no_owner_in_the_audit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
