@@ -13,10 +13,13 @@
 
 #include "base/log.h"
 
+static const struct option_row options[] = {OWNER_OPTIONS, COMPLETING_OPTIONS, {0}};
+
 static int
 run(struct admin *admin)
 {
 	struct str destination = str_of(admin->args.words[1]);
+	struct completing completing;
 	struct subject subject;
 	int code;
 
@@ -26,18 +29,20 @@ run(struct admin *admin)
 		return admin_fail(admin, EX_DATAERR, "%s is not a destination; %s has: %s",
 		    log_quote(destination), admin->config_path, owner_destinations(admin));
 	subject_init(&subject);
-	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0)
-		code = owner_change(admin, &subject, destination);
+	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0 &&
+	    (code = completing_read(&completing, admin, &subject)) == 0)
+		code = owner_change(admin, &subject, destination, &completing);
 	subject_fini(&subject);
 	return code;
 }
 
 const struct command cmd_set = {
     .name = "set",
-    .usage = "ADDRESS|@DOMAIN DESTINATION [--hold] [--reason TEXT]",
+    .usage = "ADDRESS|@DOMAIN DESTINATION [--hold] [--complete|--not-complete|--catch-all|"
+	     "--no-catch-all] [--reason TEXT]",
     .sentence = "Gives an account, or all of a domain without an owner of their own, to a "
 		"destination.",
-    .options = owner_options,
+    .options = options,
     .words_least = 2,
     .words_most = 2,
     .run = run,

@@ -7,9 +7,12 @@
 #include "admin/owner.h"
 #include "admin/subject.h"
 
+static const struct option_row options[] = {OWNER_OPTIONS, {0}};
+
 static int
 run(struct admin *admin)
 {
+	const struct completing goes = {.is_said = false};
 	struct subject subject;
 	int code;
 
@@ -17,7 +20,7 @@ run(struct admin *admin)
 		return code;
 	subject_init(&subject);
 	if ((code = owner_subject(admin, &subject, admin->args.words[0])) == 0)
-		code = owner_change(admin, &subject, STR(""));
+		code = owner_change(admin, &subject, STR(""), &goes);
 	subject_fini(&subject);
 	return code;
 }
@@ -26,7 +29,7 @@ const struct command cmd_unset = {
     .name = "unset",
     .usage = "ADDRESS|@DOMAIN [--hold] [--reason TEXT]",
     .sentence = "Removes an owner key: the account falls back to its domain's owner.",
-    .options = owner_options,
+    .options = options,
     .words_least = 1,
     .words_most = 1,
     .run = run,

@@ -100,6 +100,17 @@ outcome(const struct journaled_change *made)
 	return "never confirmed";
 }
 
+/* What set takes to say the same of a domain again. */
+static const char *
+said_beside(const struct journaled_change *made)
+{
+	if (made->complete == NULL)
+		return "";
+	return strcmp(made->complete, "yes") == 0         ? " --complete"
+	       : strcmp(made->complete, "catch-all") == 0 ? " --catch-all"
+							  : "";
+}
+
 static void
 say_account(struct doctor_journal *journal, const struct journaled_change *made,
     struct doctor_lost *lost)
@@ -108,7 +119,7 @@ say_account(struct doctor_journal *journal, const struct journaled_change *made,
 	struct buf again = BUF_INIT;
 
 	if (after != NULL && strcmp(after, "-") != 0)
-		buf_addf(&again, "set%s %s", name, after);
+		buf_addf(&again, "set%s %s%s", name, after, said_beside(made));
 	else
 		buf_addf(&again, "unset%s", name);
 	doctor_say(journal->doctor, FINDING_LOST, made->name,
@@ -174,13 +185,35 @@ is_wanted(const struct telling *telling, struct str name)
 	return wanted;
 }
 
+static bool
+is_now(struct change_value value, const char *wanted)
+{
+	return str_is(entry_value(value.there, value.text), wanted != NULL ? wanted : "-");
+}
+
 /* The same by whatever way: then nothing is lost. */
 static bool
 is_so_again(const struct journaled_change *made, const struct change *seen)
 {
-	struct str now = entry_value(seen->seen.owner.there, seen->seen.owner.text);
+	return is_now(seen->seen.owner, made->after) &&
+	       (made->complete == NULL || is_now(seen->seen.complete, made->complete));
+}
 
-	return str_is(now, made->after != NULL ? made->after : "-");
+/* No mail is held for this: at worst a stranger's is refused, or taken, until somebody decides. */
+static void
+say_complete(struct doctor_journal *journal, const struct journaled_change *made,
+    const struct change *seen)
+{
+	struct str now = entry_value(seen->seen.complete.there, seen->seen.complete.text);
+
+	doctor_say(journal->doctor, FINDING_LOST, made->name,
+	    "its complete key was %s in epoch %" PRIu64
+	    ", %s, made here by %s (%s, %s), and that is "
+	    "lost: it is %.*s now (\"-\": not there); make it again, or splitmx barrier%s accepts "
+	    "what is there",
+	    made->complete, made->epoch, outcome(made),
+	    log_quote_text(made->who != NULL ? made->who : "?"), made->command, made->time,
+	    STR_FMT(now), shell_name(made->name));
 }
 
 static void
@@ -188,7 +221,8 @@ on_lost(void *ctx, const struct journaled_change *made)
 {
 	struct telling *telling = ctx;
 	struct doctor_journal *journal = telling->journal;
-	struct change change = {.name = made->name};
+	struct change change = {
+	    .name = made->name, .writes = made->complete != NULL ? CHANGE_COMPLETE : 0};
 
 	if (journal->failed || !is_wanted(telling, made->name))
 		return;
@@ -198,7 +232,11 @@ on_lost(void *ctx, const struct journaled_change *made)
 	}
 	journal->failed = change_try(journal->doctor->admin->client, &change, 1, only_look, NULL,
 			      &journal->fault) == -1;
-	if (!journal->failed && !is_so_again(made, &change))
+	if (journal->failed || is_so_again(made, &change))
+		return;
+	if (made->complete != NULL && is_now(change.seen.owner, made->after))
+		say_complete(journal, made, &change);
+	else
 		say_account(journal, made, add_lost(journal, made, &change));
 }
 

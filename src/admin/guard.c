@@ -4,7 +4,6 @@
 #include "admin/guard.h"
 
 #include "base/mem.h"
-#include "map/record.h"
 
 const char guard_unmanaged[] =
     "its domain is not managed, so the key would not be honoured; give the domain an owner first "
@@ -16,15 +15,13 @@ const char guard_hold_changed[] =
     "the hold that was there has ended or is another one now; nothing was changed, start again";
 const char guard_catch_all[] =
     "a catch-all is declared for this domain, so every address of it is somebody's: a domain is "
-    "complete or has a catch-all";
-
-const char *
-guard_complete(struct change_value before)
-{
-	return before.there && record_completeness(before.text) == COMPLETE_CATCH_ALL
-		   ? guard_catch_all
-		   : NULL;
-}
+    "complete or has a catch-all (splitmx set @DOMAIN DESTINATION --no-catch-all takes it back)";
+const char guard_is_complete[] =
+    "this domain is complete, so what the map does not know is nobody's: a domain is complete or "
+    "has a catch-all (splitmx set @DOMAIN DESTINATION --not-complete takes it back)";
+const char guard_no_owner[] =
+    "the domain has no owner key, and beside nothing else this is read: splitmx set @DOMAIN "
+    "DESTINATION";
 
 bool
 guard_is_floor(const struct settings *settings, struct str domain_with_at)
@@ -95,4 +92,66 @@ guard_owner(void *ctx, struct change *change)
 		refuse(change, guard_needs_hold);
 	else if (!hold.there || !str_eq(hold.text, guard->hold))
 		refuse(change, guard_hold_changed);
+}
+
+/* ---- complete keys */
+
+/* What is there stands against what is wanted. */
+static const char *
+contradicted(enum completeness wanted, enum completeness there)
+{
+	if (wanted == COMPLETE_YES && there == COMPLETE_CATCH_ALL)
+		return guard_catch_all;
+	return wanted == COMPLETE_CATCH_ALL && there == COMPLETE_YES ? guard_is_complete : NULL;
+}
+
+static void
+guard_domain(const struct guard *guard, struct change *change)
+{
+	struct change_value before = change->seen.complete;
+	enum completeness there = before.there ? record_completeness(before.text) : COMPLETE_UNSAID;
+	bool removes = change->complete.len == 0;
+	enum completeness wanted =
+	    removes ? guard->takes_back : record_completeness(change->complete);
+	const char *why = contradicted(wanted, there);
+
+	if (why != NULL)
+		refuse(change, why);
+	else if (removes ? !before.there : there == wanted && there != COMPLETE_UNSAID)
+		change->result = CHANGE_UNCHANGED;
+	else if (!removes && !change->seen.owner.there &&
+		 !(change->writes & CHANGE_OWNER && change->owner.len > 0))
+		refuse(change, guard_no_owner);
+}
+
+void
+guard_complete(void *ctx, struct change *change)
+{
+	const struct guard *guard = ctx;
+	struct change_value before = change->seen.complete;
+	bool removes = change->complete.len == 0;
+
+	if (str_starts(change->name, "@"))
+		guard_domain(guard, change);
+	else if (removes ? !before.there : before.there && str_eq(before.text, change->complete))
+		change->result = CHANGE_UNCHANGED;
+	else if (!removes && !is_managed(guard, change))
+		refuse(change, guard_unmanaged);
+}
+
+void
+guard_owner_and_complete(void *ctx, struct change *change)
+{
+	struct change complete = *change;
+
+	guard_owner(ctx, change);
+	/* Whatever is said of a domain goes with its owner. */
+	if (change->result == CHANGE_REFUSED || (change->writes & CHANGE_COMPLETE) == 0 ||
+	    ((change->writes & CHANGE_OWNER) && change->owner.len == 0))
+		return;
+	guard_complete(ctx, &complete);
+	if (complete.result == CHANGE_REFUSED)
+		refuse(change, complete.why);
+	else if (complete.result == CHANGE_DONE)
+		change->result = CHANGE_DONE;
 }

@@ -12,11 +12,13 @@
 
 #include "base/settings.h"
 #include "map/change.h"
+#include "map/record.h"
 
 #include <stdbool.h>
 
 struct guard {
 	const struct settings *settings;
+	enum completeness takes_back; /* guard_complete(): what is removed from a domain */
 	bool force; /* change owners without a hold */
 	/*
 	 * The hold that must be there unchanged for an owner to change: its value
@@ -39,12 +41,17 @@ bool guard_is_flip(const struct change *change);
 bool guard_is_floor(const struct settings *settings, struct str domain_with_at);
 
 /*
- * May this domain be declared complete, now that "before" is stored in its
- * complete key? NULL, or the sentence why not.
+ * The same for complete keys. A domain is complete or has a catch-all: one is taken
+ * back before the other is said, and only what was declared is taken back. It stands
+ * beside the owner key of the domain; what is known of an address wants a managed one.
  */
-const char *guard_complete(struct change_value before);
+void guard_complete(void *guard, struct change *change);
+
+/* Both, for set and unset: refused by either, unchanged for both, else done. */
+void guard_owner_and_complete(void *guard, struct change *change);
 
 /* The sentences, also for tests. */
-extern const char guard_unmanaged[], guard_needs_hold[], guard_hold_changed[], guard_catch_all[];
+extern const char guard_unmanaged[], guard_needs_hold[], guard_hold_changed[], guard_catch_all[],
+    guard_is_complete[], guard_no_owner[];
 
 #endif

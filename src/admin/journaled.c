@@ -14,7 +14,7 @@
 /* A change; the table keeps them in the order in which they began. */
 struct op {
 	char nonce[HEAD_NONCE_BYTES], time[32];
-	char *command, *who, *name, *before, *after, *digest, *again, *sha256;
+	char *command, *who, *name, *before, *after, *complete, *digest, *again, *sha256;
 	char *subject; /* what it changed: see subject_of() */
 	uint64_t order, epoch, accounts;
 	enum journal_what what;
@@ -66,6 +66,7 @@ op_clear(struct op *op)
 	free(op->name);
 	free(op->before);
 	free(op->after);
+	free(op->complete);
 	free(op->digest);
 	free(op->again);
 	free(op->sha256);
@@ -105,12 +106,23 @@ is_change(const struct op *op)
 	return true;
 }
 
+static bool
+is_same(const char *one, const char *other)
+{
+	return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+/* What is said of a name beside its owner is decided by itself. */
+static const char complete_of[] = "complete ";
+
 /* An account's name; a digest where there are several; "window close ..." for the head. */
 static char *
 subject_of(const struct op *op)
 {
 	if (op->digest != NULL)
 		return xstrdup(op->digest);
+	if (op->name != NULL && op->complete != NULL && is_same(op->before, op->after))
+		return xasprintf("%s%s", complete_of, op->name);
 	if (op->name != NULL)
 		return xstrdup(op->name);
 	return xasprintf("%s %s", op->command, op->after != NULL ? op->after : "");
@@ -176,6 +188,7 @@ op_begin(struct journaled *journaled, const struct journal_line *line)
 	op->name = copy(line->name);
 	op->before = copy(line->before);
 	op->after = copy(line->after);
+	op->complete = copy(line->complete);
 	op->digest = copy(line->digest);
 	op->again = copy(line->again);
 	op->sha256 = copy(line->sha256);
@@ -206,9 +219,9 @@ journaled_take_line(void *ctx, const struct journal_line *line)
 
 /* ---- the stream */
 
-/* Names as the journal writes them. */
+/* Names as the journal writes them. A barrier is about all that is said of them. */
 static void
-note_names(struct journaled *journaled, const struct entry *entry, uint64_t order)
+note_names(struct journaled *journaled, const struct entry *entry, bool all, uint64_t order)
 {
 	struct entry_change change;
 	struct buf name = BUF_INIT;
@@ -217,8 +230,11 @@ note_names(struct journaled *journaled, const struct entry *entry, uint64_t orde
 	entry_walk_begin(&walk, entry);
 	while (entry_walk_next(&walk, entry, &change)) {
 		buf_clear(&name);
+		buf_add_text(&name, complete_of);
 		log_visible(&name, change.name);
-		note_subject(journaled, buf_cstr(&name), order);
+		note_subject(journaled, buf_cstr(&name) + strlen(complete_of), order);
+		if (all)
+			note_subject(journaled, buf_cstr(&name), order);
 	}
 	buf_fini(&name);
 }
@@ -240,7 +256,7 @@ journaled_take_entry(void *ctx, const struct entry *entry)
 	if (is_change(op))
 		note_subject(journaled, op->subject, op->order);
 	if (is_change(op) || str_is(entry->what, "barrier") || str_is(entry->what, "confirm"))
-		note_names(journaled, entry, op->order);
+		note_names(journaled, entry, !is_change(op), op->order);
 	return true;
 }
 
@@ -258,6 +274,7 @@ show(const struct op *op)
 	    .time = op->time,
 	    .before = op->before,
 	    .after = op->after,
+	    .complete = op->complete,
 	    .again = op->again,
 	    .sha256 = op->sha256,
 	    .nonce = op->nonce,

@@ -36,6 +36,7 @@ struct journaled_change {
 	const char *last; /* of several, the last one's name; else NULL */
 	const char *command, *who, *time;
 	const char *before, *after; /* as entries write them; NULL: none */
+	const char *complete; /* what was written to the complete key, too; NULL: nothing was */
 	const char *again, *sha256; /* as in journal_line.h; NULL: none */
 	const char *nonce;
 	uint64_t epoch, accounts;

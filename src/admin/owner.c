@@ -3,7 +3,6 @@
  */
 #include "admin/owner.h"
 
-#include "admin/confirming.h"
 #include "admin/doctor_journal.h"
 #include "admin/guard.h"
 #include "admin/progress.h"
@@ -34,18 +33,10 @@ struct owner_work {
 	bool own_hold;
 	bool routed_elsewhere; /* see find_route() */
 	char *before, *after; /* for what is said; NULL: nobody's */
+	const struct completing *completing;
+	const char *complete_before; /* in words */
 	struct seal seal;
 	struct confirming confirming;
-};
-
-const struct option_row owner_options[] = {
-    {"reason", "TEXT", "why; stands in the audit stream"},
-    {"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"},
-    {"hold", NULL, "hold delivery first, for as long as it takes, then change and release"},
-    {"force", NULL, "change an owner that mail is routed by without waiting for a hold"},
-    {"yes", NULL, "change a whole domain without asking"},
-    CONFIRMING_OPTIONS,
-    {0},
 };
 
 const char *
@@ -291,32 +282,77 @@ static const char *const result_names[] = {
     [CHANGE_REFUSED] = "refused",
 };
 
+static bool
+is_same_owner(const struct owner_work *work)
+{
+	return work->before != NULL && work->after != NULL &&
+	       strcmp(work->before, work->after) == 0;
+}
+
+static const char *
+complete_after(const struct owner_work *work)
+{
+	struct str value = work->change.complete;
+
+	return completing_words((struct change_value){value.len > 0, value});
+}
+
+/* "old -> new, not complete -> complete"; what was not asked for is left out. */
+static void
+add_result(struct buf *out, const struct owner_work *work)
+{
+	const char *complete = complete_after(work);
+
+	if (work->change.result == CHANGE_UNCHANGED)
+		buf_add_text(out, "unchanged, ");
+	buf_add_text(out, or_nobody(work->before));
+	if (work->change.result == CHANGE_DONE &&
+	    !(work->completing->is_said && is_same_owner(work)))
+		buf_addf(out, " -> %s", or_nobody(work->after));
+	if (!work->completing->is_said)
+		return;
+	if (strcmp(work->complete_before, complete) != 0)
+		buf_addf(out, ", %s ->", work->complete_before);
+	buf_addf(out, "%s %s", strcmp(work->complete_before, complete) != 0 ? "" : ",", complete);
+}
+
+static json_t *
+result_json(const struct owner_work *work)
+{
+	json_t *object = json_pack("{s:o, s:s, s:s?, s:s?, s:I}", "address",
+	    admin_json_text(work->change.name), "result", result_names[work->change.result],
+	    "before", work->before, "after", work->after, "epoch", (json_int_t)work->seal.epoch);
+
+	must(object != NULL);
+	if (work->completing->is_said) {
+		json_object_set_new(object, "complete_before", json_string(work->complete_before));
+		json_object_set_new(object, "complete_after", json_string(complete_after(work)));
+	}
+	confirming_json(&work->confirming, object);
+	return object;
+}
+
 static int
 say_result(const struct owner_work *work)
 {
 	const struct admin *admin = work->admin;
 	const struct change *change = &work->change;
-	const char *result = result_names[change->result], *name = log_quote(change->name);
-	struct buf again = BUF_INIT;
+	const char *name = log_quote(change->name);
+	struct buf again = BUF_INIT, said = BUF_INIT;
 	int code;
 
 	if (change->result == CHANGE_REFUSED)
 		return admin_fail(admin, EX_NOPERM, "%s belongs to %s: %s", name,
 		    or_nobody(work->before), change->why);
 	if (admin->json) {
-		json_t *object = json_pack("{s:o, s:s, s:s?, s:s?, s:I}", "address",
-		    admin_json_text(change->name), "result", result, "before", work->before,
-		    "after", work->after, "epoch", (json_int_t)work->seal.epoch);
-
-		confirming_json(&work->confirming, object);
-		admin_print_json(object);
-	} else if (change->result == CHANGE_UNCHANGED) {
-		printf("%s: unchanged, %s%s\n", name, or_nobody(work->before),
-		    confirming_words(&work->confirming));
+		admin_print_json(result_json(work));
 	} else {
-		printf("%s: %s -> %s (epoch %" PRIu64 ")%s\n", name, or_nobody(work->before),
-		    or_nobody(work->after), work->seal.epoch, confirming_words(&work->confirming));
+		add_result(&said, work);
+		if (change->result == CHANGE_DONE)
+			buf_addf(&said, " (epoch %" PRIu64 ")", work->seal.epoch);
+		printf("%s: %s%s\n", name, buf_cstr(&said), confirming_words(&work->confirming));
 	}
+	buf_fini(&said);
 	buf_addf(&again, "barrier%s", shell_name(change->name));
 	code = confirming_end(&work->confirming, name, buf_cstr(&again));
 	buf_fini(&again);
@@ -340,6 +376,7 @@ note_owners(struct owner_work *work)
 	free(work->after);
 	work->before = value_text(change_owner_before(&work->change));
 	work->after = value_text(owner_after(&work->change, work->subject->is_domain));
+	work->complete_before = completing_words(work->change.seen.complete);
 }
 
 /* Somebody else made the change while we held the account: our hold goes, theirs would stay. */
@@ -378,7 +415,7 @@ write_owner(struct owner_work *work)
 	struct fault fault;
 	int code;
 
-	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner,
+	if (change_run(work->admin->client, &work->change, 1, &work->note, guard_owner_and_complete,
 		&work->guard, &work->seal, &fault) == -1)
 		return admin_fault(work->admin, &fault);
 	note_owners(work);
@@ -431,6 +468,24 @@ refuse_orphans(const struct owner_work *work)
 	    count, log_quote(work->subject->domain), shell_word(work->subject->domain));
 }
 
+/* Both questions, where both change. */
+static int
+confirm_domain(const struct owner_work *work)
+{
+	const struct admin *admin = work->admin;
+	int code = 0;
+
+	if (!is_same_owner(work))
+		code = admin_confirm(admin,
+		    "This changes every account of %.*s that has no owner of its own from %s to %s. "
+		    "Go on?",
+		    STR_FMT(work->subject->domain), or_nobody(work->before),
+		    or_nobody(work->after));
+	if (code == 0 && work->completing->is_said)
+		code = completing_confirm(work->completing, admin, work->subject);
+	return code;
+}
+
 static int
 owner_work(struct owner_work *work)
 {
@@ -441,7 +496,8 @@ owner_work(struct owner_work *work)
 
 	/* First only a look: what would change, and does it need a hold? */
 	work->guard.force = true;
-	if (change_try(admin->client, &work->change, 1, guard_owner, &work->guard, &fault) == -1)
+	if (change_try(admin->client, &work->change, 1, guard_owner_and_complete, &work->guard,
+		&fault) == -1)
 		return admin_fault(admin, &fault);
 	note_owners(work);
 	if (work->change.result == CHANGE_UNCHANGED)
@@ -450,10 +506,7 @@ owner_work(struct owner_work *work)
 		return say_result(work);
 	if ((code = refuse_orphans(work)) != 0)
 		return code;
-	if (subject->is_domain &&
-	    (code = admin_confirm(admin,
-		 "This changes every account of %.*s that has no owner of its own from %s to %s. Go on?",
-		 STR_FMT(subject->domain), or_nobody(work->before), or_nobody(work->after))) != 0)
+	if (subject->is_domain && (code = confirm_domain(work)) != 0)
 		return code;
 	work->guard.force = args_has(&admin->args, "force");
 	if ((code = find_route(work)) != 0 || (code = see_to_hold(work)) != 0)
@@ -462,7 +515,8 @@ owner_work(struct owner_work *work)
 }
 
 int
-owner_change(struct admin *admin, const struct subject *subject, struct str destination)
+owner_change(struct admin *admin, const struct subject *subject, struct str destination,
+    const struct completing *completing)
 {
 	struct owner_work work = {.admin = admin,
 	    .subject = subject,
@@ -470,7 +524,8 @@ owner_change(struct admin *admin, const struct subject *subject, struct str dest
 		.writes = CHANGE_OWNER,
 		.owner = destination,
 		.hold_matters = true},
-	    .guard = {.settings = admin->settings},
+	    .guard = {.settings = admin->settings, .takes_back = completing->takes_back},
+	    .completing = completing,
 	    .note = {.what = destination.len > 0 ? "set" : "unset"}};
 	int code = confirming_init(&work.confirming, admin);
 
@@ -478,6 +533,11 @@ owner_change(struct admin *admin, const struct subject *subject, struct str dest
 		return code;
 	work.note.who = admin_who(admin);
 	work.note.why = admin_why(admin);
+	/* A domain that loses its owner is not complete either when it has one again. */
+	if (completing->is_said || (subject->is_domain && destination.len == 0)) {
+		work.change.writes |= CHANGE_COMPLETE;
+		work.change.complete = completing->value;
+	}
 	code = owner_work(&work);
 	confirming_fini(&work.confirming);
 	buf_fini(&work.hold);

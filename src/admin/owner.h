@@ -5,6 +5,8 @@
 #define ADMIN_OWNER_H
 
 #include "admin/admin.h"
+#include "admin/completing.h"
+#include "admin/confirming.h"
 #include "admin/subject.h"
 
 /*
@@ -13,7 +15,16 @@
  */
 enum { OWNER_HOLD_MS = 35000, OWNER_HOLD_SPARE_MS = 60000 };
 
-extern const struct option_row owner_options[]; /* of set and unset */
+/* Rows for the options of set and unset. */
+/* clang-format off */
+#define OWNER_OPTIONS \
+	{"reason", "TEXT", "why; stands in the audit stream"}, \
+	{"by", "WHO", "on whose behalf; stands in the audit stream beside your own name"}, \
+	{"hold", NULL, "hold delivery first, for as long as it takes, then change and release"}, \
+	{"force", NULL, "change an owner that mail is routed by without waiting for a hold"}, \
+	{"yes", NULL, "change a whole domain without asking"}, \
+	CONFIRMING_OPTIONS
+/* clang-format on */
 
 /* Read the address as the operator wrote it, and say so where the map's form differs. */
 int owner_subject(const struct admin *admin, struct subject *subject, const char *text);
@@ -22,11 +33,13 @@ int owner_subject(const struct admin *admin, struct subject *subject, const char
 int owner_subject_or_login(const struct admin *admin, struct subject *subject, const char *text);
 
 /*
- * Give the subject to a destination, or take its key away where that is empty:
+ * Give the subject to a destination, or take its key away where that is empty, and
+ * say the same of a domain's being complete where that was said:
  * asks where a domain changes, holds or watches the hold where mail is routed
  * by it, writes, says what was done. A sysexits code.
  */
-int owner_change(struct admin *admin, const struct subject *subject, struct str destination);
+int owner_change(struct admin *admin, const struct subject *subject, struct str destination,
+    const struct completing *completing);
 
 /* "old, new"; lent as long as admin. */
 const char *owner_destinations(const struct admin *admin);

@@ -107,23 +107,113 @@ a_domain_of_the_same_file_counts_as_managed(void **state)
 	assert_int_equal(change.result, CHANGE_REFUSED);
 }
 
+static const struct complete_row {
+	const char *name;
+	const char *account, *to; /* "" removes */
+	const char *complete, *owner, *domain_owner; /* NULL: not there */
+	enum completeness takes_back;
+	enum change_result result;
+	const char *why;
+} complete_rows[] = {
+    {"a domain becomes complete", "@d", "yes", NULL, "old", "old", 0, CHANGE_DONE, NULL},
+    {"over a word that says nothing", "@d", "yes", "no", "old", "old", 0, CHANGE_DONE, NULL},
+    {"it is so", "@d", "yes", "YES", "old", "old", 0, CHANGE_UNCHANGED, NULL},
+    {"not with a catch-all", "@d", "yes", "catch-all", "old", "old", 0, CHANGE_REFUSED,
+	guard_catch_all},
+    {"nor with one in capitals", "@d", "yes", "CATCH-ALL", "old", "old", 0, CHANGE_REFUSED,
+	guard_catch_all},
+    {"not without an owner", "@d", "yes", NULL, NULL, NULL, 0, CHANGE_REFUSED, guard_no_owner},
+    {"not even in a domain of the settings", "@floor.org", "yes", NULL, NULL, NULL, 0,
+	CHANGE_REFUSED, guard_no_owner},
+    {"a catch-all", "@d", "catch-all", NULL, "old", "old", 0, CHANGE_DONE, NULL},
+    {"not where the domain is complete", "@d", "catch-all", "yes", "old", "old", 0, CHANGE_REFUSED,
+	guard_is_complete},
+    {"complete no more", "@d", "", "yes", "old", "old", COMPLETE_YES, CHANGE_DONE, NULL},
+    {"it never was", "@d", "", NULL, "old", "old", COMPLETE_YES, CHANGE_UNCHANGED, NULL},
+    {"it has a catch-all instead", "@d", "", "catch-all", "old", "old", COMPLETE_YES,
+	CHANGE_REFUSED, guard_catch_all},
+    {"no catch-all any more", "@d", "", "catch-all", "old", "old", COMPLETE_CATCH_ALL, CHANGE_DONE,
+	NULL},
+    {"it is complete instead", "@d", "", "yes", "old", "old", COMPLETE_CATCH_ALL, CHANGE_REFUSED,
+	guard_is_complete},
+    {"a word that says nothing goes", "@d", "", "maybe", NULL, NULL, COMPLETE_YES, CHANGE_DONE,
+	NULL},
+    {"an alias", "a@d", "alias", NULL, NULL, "old", 0, CHANGE_DONE, NULL},
+    {"it is known so", "a@d", "alias", "alias", NULL, "old", 0, CHANGE_UNCHANGED, NULL},
+    {"it is another thing now", "a@d", "list", "alias", NULL, "old", 0, CHANGE_DONE, NULL},
+    {"an account may be listed, too", "a@d", "alias", NULL, "old", "old", 0, CHANGE_DONE, NULL},
+    {"of nobody's domain", "a@d", "alias", NULL, NULL, NULL, 0, CHANGE_REFUSED, guard_unmanaged},
+    {"of a domain of the settings", "a@floor.org", "alias", NULL, NULL, NULL, 0, CHANGE_DONE, NULL},
+    {"an alias goes", "a@d", "", "alias", NULL, NULL, 0, CHANGE_DONE, NULL},
+    {"nothing goes", "a@d", "", NULL, NULL, "old", 0, CHANGE_UNCHANGED, NULL},
+};
+
+static struct change
+complete_change(const struct complete_row *row)
+{
+	return (struct change){.name = str_of(row->account),
+	    .writes = CHANGE_COMPLETE,
+	    .complete = str_of(row->to),
+	    .seen = {.owner = value(row->owner),
+		.domain_owner = value(row->domain_owner),
+		.complete = value(row->complete)},
+	    .result = CHANGE_DONE};
+}
+
 static void
-a_domain_with_a_catch_all_is_never_complete(void **state)
+a_domain_is_complete_or_has_a_catch_all(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(complete_rows); i++) {
+		const struct complete_row *row = &complete_rows[i];
+		struct guard guard = {.settings = &settings, .takes_back = row->takes_back};
+		struct change change = complete_change(row);
+
+		guard_complete(&guard, &change);
+		if (change.result != row->result || change.why != row->why)
+			fail_msg("%s: %d, %s", row->name, (int)change.result,
+			    change.why ? change.why : "-");
+	}
+}
+
+static void
+owner_and_completeness_are_written_together_or_not_at_all(void **state)
 {
 	static const struct {
-		struct change_value before;
-		bool may;
-	} complete_rows[] = {
-	    {{false, STR("")}, true},
-	    {{true, STR("no")}, true},
-	    {{true, STR("yes")}, true},
-	    {{true, STR("catch-all")}, false},
-	    {{true, STR("CATCH-ALL")}, false},
+		const char *name, *to, *complete_to, *owner, *complete;
+		bool force;
+		enum change_result result;
+		const char *why;
+	} both[] = {
+	    {"a new domain", "old", "yes", NULL, NULL, false, CHANGE_DONE, NULL},
+	    {"all is so", "old", "yes", "old", "yes", false, CHANGE_UNCHANGED, NULL},
+	    {"the owner is so", "old", "yes", "old", NULL, false, CHANGE_DONE, NULL},
+	    {"the rest is so", "new", "yes", "old", "yes", true, CHANGE_DONE, NULL},
+	    {"the owner may not", "new", "yes", "old", NULL, false, CHANGE_REFUSED,
+		guard_needs_hold},
+	    {"the rest may not", "old", "yes", "old", "catch-all", false, CHANGE_REFUSED,
+		guard_catch_all},
+	    {"the owner goes, and all with it", "", "", "old", "catch-all", true, CHANGE_DONE,
+		NULL},
+	    {"there is none", "", "", NULL, "yes", true, CHANGE_UNCHANGED, NULL},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(complete_rows); i++)
-		assert_ptr_equal(guard_complete(complete_rows[i].before),
-		    complete_rows[i].may ? NULL : guard_catch_all);
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		struct guard guard = {
+		    .settings = &settings, .force = both[i].force, .takes_back = COMPLETE_YES};
+		struct change change = {.name = STR("@d"),
+		    .writes = CHANGE_OWNER | CHANGE_COMPLETE,
+		    .owner = str_of(both[i].to),
+		    .complete = str_of(both[i].complete_to),
+		    .seen = {.owner = value(both[i].owner),
+			.domain_owner = value(both[i].owner),
+			.complete = value(both[i].complete)},
+		    .result = CHANGE_DONE};
+
+		guard_owner_and_complete(&guard, &change);
+		if (change.result != both[i].result || change.why != both[i].why)
+			fail_msg("%s: %d, %s", both[i].name, (int)change.result,
+			    change.why ? change.why : "-");
+	}
 }
 
 int
@@ -132,7 +222,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_is_safe_is_written),
 	    cmocka_unit_test(a_domain_of_the_same_file_counts_as_managed),
-	    cmocka_unit_test(a_domain_with_a_catch_all_is_never_complete),
+	    cmocka_unit_test(a_domain_is_complete_or_has_a_catch_all),
+	    cmocka_unit_test(owner_and_completeness_are_written_together_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,36 @@ many_accounts_at_once(void **state)
 }
 
 static void
+what_is_known_is_decided_beside_the_owner(void **state)
+{
+	struct journal_line line = {.what = JOURNAL_BEGUN,
+	    .map = MAP,
+	    .nonce = "2",
+	    .command = "set",
+	    .name = "@x",
+	    .before = "old",
+	    .after = "old",
+	    .complete = "yes",
+	    .accounts = 1};
+	struct journaled *journaled = journaled_new(MAP);
+
+	set(journaled, "1", 2, "@x", "old");
+	assert_true(journaled_take_line(journaled, &line));
+	becomes(journaled, "2", JOURNAL_WRITTEN, 3);
+	check(journaled, true, 9, "1 2 "); /* neither hides the other */
+	set(journaled, "3", 4, "@x", "new");
+	noted(journaled, SET("@x", "3"));
+	check(journaled, true, 9, "2 ");
+	begin(journaled, "barrier", "4", "@x", NULL, NULL);
+	noted(journaled, (struct entry){.what = STR("barrier"),
+			     .op = STR("4"),
+			     .account = STR("@x"),
+			     .found = STR("@x new\n")});
+	check(journaled, true, 9, "");
+	journaled_free(&journaled);
+}
+
+static void
 another_map_is_none_of_ours(void **state)
 {
 	struct journaled *journaled = journaled_new("other");
@@ -233,6 +263,7 @@ main(void)
 	    cmocka_unit_test(a_barrier_accepts_what_is_there),
 	    cmocka_unit_test(a_confirmation_decides_what_it_names),
 	    cmocka_unit_test(many_accounts_at_once),
+	    cmocka_unit_test(what_is_known_is_decided_beside_the_owner),
 	    cmocka_unit_test(another_map_is_none_of_ours),
 	};
 
