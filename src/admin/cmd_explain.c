@@ -8,7 +8,9 @@
  */
 #include "admin/admin.h"
 #include "admin/arrived.h"
+#include "admin/completing.h"
 #include "admin/guard.h"
+#include "admin/known.h"
 #include "admin/logins.h"
 #include "admin/origin.h"
 #include "admin/owner.h"
@@ -122,6 +124,9 @@ print_json(const struct story *story)
 	    "held", is_held(finding), "keys", keys_json(story->reading));
 
 	if (found) {
+		struct known known = known_of(story->reading, client_prefix(story->admin->client));
+
+		json_object_set_new(root, "known", known_json(&known));
 		json_object_set_new(root, "owner", admin_json_text(finding->owner));
 		json_object_set_new(root, "account", admin_json_text(finding->account));
 		json_object_set_new(root, "hold", json_string(hold_names[finding->hold]));
@@ -206,6 +211,17 @@ print_maps(const struct story *story)
 }
 
 static void
+print_known(const struct story *story)
+{
+	struct known known = known_of(story->reading, client_prefix(story->admin->client));
+	struct buf text = BUF_INIT;
+
+	known_describe(&text, &known);
+	printf("known      %s\n", buf_cstr(&text));
+	buf_fini(&text);
+}
+
+static void
 print_nobody(const struct story *story)
 {
 	if (story->subject->is_login)
@@ -234,8 +250,7 @@ print_owner(const struct story *story)
 			puts("login      would wait until the hold ends");
 		else
 			printf("login      would go to %s\n", log_quote(finding->owner));
-		if (finding->is_unknown)
-			puts("unknown    the domain is complete and does not know this address");
+		print_known(story);
 		break;
 	case VERDICT_ABSENT:
 		print_nobody(story);
@@ -326,6 +341,8 @@ explain_domain(struct admin *admin, const struct subject *subject, const struct 
 {
 	bool managed = reading->keys[0].kind != FETCH_ABSENT;
 	bool floor = guard_is_floor(admin->settings, subject->name);
+	struct change_value complete = {
+	    reading->keys[3].kind == FETCH_STRING, reading->keys[3].value};
 	int code = domain_has_trouble(admin, reading) ? EX_DATAERR
 		   : managed || floor                 ? 0
 						      : EX_NOUSER;
@@ -334,6 +351,7 @@ explain_domain(struct admin *admin, const struct subject *subject, const struct 
 		json_t *root = json_pack("{s:o, s:b, s:b, s:o}", "canonical",
 		    admin_json_text(subject->name), "managed", managed || floor, "in_settings",
 		    floor, "keys", keys_json(reading));
+		json_object_set_new(root, "complete", json_string(completing_words(complete)));
 
 		if (origin != NULL)
 			json_object_set_new(root, "change", origin_json(origin));
@@ -350,6 +368,8 @@ explain_domain(struct admin *admin, const struct subject *subject, const struct 
 		printf("trouble    its accounts are answered \"try again later\": see the keys; "
 		       "destinations are %s\n",
 		    owner_destinations(admin));
+	if (managed)
+		printf("complete   %s\n", completing_sentence(complete));
 	if (origin != NULL)
 		origin_print(origin);
 	print_keys(reading);
