@@ -20,8 +20,8 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static struct str
-trimmed(struct str s)
+struct str
+transfer_trimmed(struct str s)
 {
 	while (s.len > 0 && is_space(s.ptr[s.len - 1]))
 		s.len--;
@@ -33,13 +33,13 @@ trimmed(struct str s)
 bool
 transfer_is_empty(struct str line)
 {
-	return trimmed(line).len == 0;
+	return transfer_trimmed(line).len == 0;
 }
 
 enum transfer_form
 transfer_form_of(struct str first_line)
 {
-	return str_starts(trimmed(first_line), "{") ? TRANSFER_NDJSON : TRANSFER_TEXT;
+	return str_starts(transfer_trimmed(first_line), "{") ? TRANSFER_NDJSON : TRANSFER_TEXT;
 }
 
 /* ---- the header */
@@ -87,7 +87,7 @@ header_text(struct str line, struct transfer_header *header, struct fault *fault
 
 	if (!str_starts(line, text_mark))
 		return 0;
-	rest = trimmed(str_from(line, strlen(text_mark)));
+	rest = transfer_trimmed(str_from(line, strlen(text_mark)));
 	while (rest.len > 0) {
 		struct str word = str_make(rest.ptr, str_find(rest, ' '));
 		size_t equals = str_find(word, '=');
@@ -107,7 +107,7 @@ header_text(struct str line, struct transfer_header *header, struct fault *fault
 		free(copy);
 		if (rc == -1)
 			return -1;
-		rest = trimmed(str_from(rest, word.len));
+		rest = transfer_trimmed(str_from(rest, word.len));
 	}
 	return 1;
 }
@@ -115,7 +115,7 @@ header_text(struct str line, struct transfer_header *header, struct fault *fault
 int
 transfer_header_read(struct str line, struct transfer_header *header_r, struct fault *fault_r)
 {
-	line = trimmed(line);
+	line = transfer_trimmed(line);
 	*header_r = (struct transfer_header){0};
 	return transfer_form_of(line) == TRANSFER_NDJSON ? header_json(line, header_r, fault_r)
 							 : header_text(line, header_r, fault_r);
@@ -176,7 +176,7 @@ row_text(struct str line, struct str *address_r, struct str *owner_r, struct fau
 	while (at > 0 && !is_space(line.ptr[at - 1]))
 		at--;
 	*owner_r = str_from(line, at);
-	*address_r = trimmed(str_make(line.ptr, at));
+	*address_r = transfer_trimmed(str_make(line.ptr, at));
 	if (address_r->len > 0)
 		return 1;
 	return fault_set(fault_r, VERDICT_PERM, "one word where address and destination belong");
@@ -186,7 +186,7 @@ int
 transfer_row_read(struct str line, enum transfer_form form, struct buf *store,
     struct str *address_r, struct str *owner_r, struct fault *fault_r)
 {
-	line = trimmed(line);
+	line = transfer_trimmed(line);
 	if (form == TRANSFER_TEXT)
 		return row_text(line, address_r, owner_r, fault_r);
 	return line.len == 0 ? 0 : row_json(line, store, address_r, owner_r, fault_r);
@@ -229,7 +229,7 @@ transfer_row_write(struct buf *out, enum transfer_form form, struct str address,
 		return write_json(out, address, owner);
 	if (address.len == 0 || owner.len == 0 || has_line_feed(address) || has_line_feed(owner) ||
 	    str_find(owner, ' ') < owner.len || str_find(owner, '\t') < owner.len ||
-	    trimmed(address).len < address.len || address.ptr[0] == '#')
+	    transfer_trimmed(address).len < address.len || address.ptr[0] == '#')
 		return false;
 	buf_add_str(out, address);
 	buf_add_byte(out, ' ');

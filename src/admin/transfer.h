@@ -26,10 +26,13 @@ struct transfer_header {
 	char map[64]; /* the id of the map it came from; "" = none */
 };
 
-/* The form of a file, by its first line. */
 /* Nothing but white space: no row, and not the line that decides the form. */
 bool transfer_is_empty(struct str line);
 
+/* Without the white space around it, a carriage return too. */
+struct str transfer_trimmed(struct str line);
+
+/* The form of a file, by its first line. */
 enum transfer_form transfer_form_of(struct str first_line);
 
 /*

@@ -2,7 +2,7 @@
 
 import unittest
 
-from admin import NOPERM, OK, TEMPFAIL, USAGE, AdminCase
+from admin import DATAERR, NOPERM, OK, TEMPFAIL, USAGE, AdminCase
 
 
 class CompleteCase(AdminCase):
@@ -112,6 +112,98 @@ class Explained(CompleteCase):
         self.says(OK, "set", "@example.org", "old", "--catch-all", "--yes")
         self.assertTrue(self.known("nobody@example.org"))
         self.assertRegex(self.says(OK, "explain", "@example.org"), "(?m)^complete +never: a catch-all")
+
+
+class Addresses(CompleteCase):
+    def file(self, text, name="addresses"):
+        return self.lab.write(name, text)
+
+    def import_(self, text, *words, code=OK):
+        return self.tells(code, "import", "--addresses", self.file(text), "--yes", *words)[-1]
+
+    def test_they_are_written_confirmed_and_audited(self):
+        told = self.import_("# what Postfix expands\npostmaster@example.org\nInfo@Example.org list\n\n\"a b\"@example.org\n",
+                            "--reason", "aliases")
+        self.assertEqual((3, 0, 0, 0, True), tuple(told[k] for k in ("added", "changed", "unchanged", "refused", "confirmed")))
+        self.assertEqual(("alias", "list", "alias"), tuple(
+            self.complete(name) for name in ("postmaster@example.org", "info@example.org", '"a b"@example.org')))
+        entry = self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", "2")
+        for said in ("import", "aliases", "postmaster@example.org - alias", "info@example.org - list", "known"):
+            self.assertIn(said, entry)
+        self.assertNotIn("changes", entry)  # which would be owners
+        self.assertEqual("", self.owner("info@example.org"))
+        again = self.import_("info@example.org alias\npostmaster@example.org\n")
+        self.assertEqual((0, 1, 1), tuple(again[k] for k in ("added", "changed", "unchanged")))
+        one = self.audits()[1]
+        self.assertEqual(("info@example.org", "-", "-", "list", "alias"), tuple(
+            one[k] for k in ("account", "before", "after", "complete_before", "complete_after")))
+
+    def test_every_bad_line_is_named_and_nothing_written(self):
+        epoch = self.epoch()
+        path = self.file("good@example.org\nnothing\nann@example.org new\nx@example.org Two\n@example.org alias\n"
+                         "good@example.org list\na@b c@d\ny@example.org catch-all\n")
+        self.says(DATAERR, "import", "--addresses", path, "--yes")
+        for said in (f"{path}:2: nothing is not an address", f"{path}:3: new is a destination", f"{path}:4: Two is no word",
+                     f"{path}:5: alias is not said of a domain", f"{path}:6: good@example.org is said to be something else in line 1",
+                     f"{path}:7: white space", f"{path}:8: catch-all is said of a domain", "7 problems in 8 lines; nothing was changed"):
+            self.assertIn(said, self.error)
+        self.assertEqual((epoch, ""), (self.epoch(), self.complete("good@example.org")))
+
+    def test_a_line_with_a_domain_is_a_catch_all(self):
+        self.import_("@example.org\n")
+        self.assertEqual("catch-all", self.complete())
+        self.says(NOPERM, "set", "@example.org", "old", "--complete", "--yes")
+        self.import_("@example.org complete\n", code=DATAERR)
+        self.assertIn("a catch-all is declared", self.error)
+        self.import_("@example.org complete\n", "--remove", code=DATAERR)
+        self.assertEqual(1, self.import_("@example.org\n", "--remove")["removed"])
+        self.assertEqual(1, self.import_("@example.org complete\n")["added"])
+        self.import_("@example.org catch-all\n", code=DATAERR)
+        self.assertIn("this domain is complete", self.error)
+        self.assertEqual("yes", self.complete())
+
+    def test_they_are_taken_out_again(self):
+        self.import_("a@example.org\nb@example.org list\nc@example.org\n")
+        rows = self.says(OK, "import", "--addresses", "--remove", self.file("a@example.org\nb@example.org\nx@example.org\n"),
+                         "--dry-run").splitlines()
+        self.assertIn("- b@example.org list -> -", rows)
+        self.assertTrue(rows[-1].startswith("would be: 2 removed, 1 unchanged, 0 refused"), rows)
+        self.assertEqual("list", self.complete("b@example.org"))
+        told = self.import_("a@example.org\nb@example.org\nx@example.org\n", "--remove")
+        self.assertEqual((2, 1), (told["removed"], told["unchanged"]))
+        self.assertEqual(["c@example.org alias"], self.says(OK, "list", "--addresses").splitlines())
+
+    def test_what_is_refused_is_left_as_it_is(self):
+        told = self.import_("a@else.org\n@nobody.org\nb@example.org\n", code=DATAERR)
+        self.assertEqual((1, 2), (told["added"], told["refused"]))
+        self.assertIn("a@else.org stays as it is: its domain is not managed", self.error)
+        self.assertEqual(("", "alias"), (self.complete("a@else.org"), self.complete("b@example.org")))
+
+    def test_options_that_do_not_fit(self):
+        path = self.file("a@example.org\n")
+        for words in (("import", path, "--remove"), ("import", path, "--addresses", "--force"), ("import", path, "--addresses", "--owner", "old"),
+                      ("list", "--addresses", "--owner", "old"), ("export", "--addresses", "--text")):
+            with self.subTest(words):
+                self.says(USAGE, *words)
+        self.says(NOPERM, "import", "--addresses", path)  # nobody to ask
+
+    def test_what_is_exported_is_imported_again(self):
+        self.says(OK, "set", "@third.org", "new", "--yes")
+        self.import_("".join(f"u{i}@example.org {'list' if i % 3 else 'alias'}\n" for i in range(350)) +
+                     '"a b"@example.org\n@example.org complete\n@third.org catch-all\nx@third.org\n')
+        text = self.says(OK, "export", "--addresses")
+        self.assertEqual(354, len(text.splitlines()))
+        told = self.import_(text)
+        self.assertEqual((0, 354), (told["added"], told["unchanged"]))
+        self.assertEqual({"@third.org catch-all", "x@third.org alias"}, set(self.says(OK, "export", "--addresses", "--domain", "third.org").splitlines()))
+        counts = {row["known"]: row["count"] for row in self.tells(OK, "list", "--addresses", "--count")}
+        self.assertEqual({"list": 233, "alias": 119, "complete": 1, "catch-all": 1}, counts)
+        self.assertEqual(354, self.import_(text, "--remove")["removed"])
+        self.assertEqual("", self.says(OK, "list", "--addresses"))
+
+    def test_from_standard_input(self):
+        self.says(OK, "import", "--addresses", "-", "--yes", stdin="\ufeffa@example.org\r\n# x\nb@example.org list")
+        self.assertEqual(("alias", "list"), (self.complete("a@example.org"), self.complete("b@example.org")))
 
 
 if __name__ == "__main__":
