@@ -6,6 +6,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/address_line.h"
 #include "admin/filter.h"
 #include "admin/progress.h"
 #include "admin/transfer.h"
@@ -18,6 +19,7 @@
 #include <string.h>
 
 static const struct option_row options[] = {
+    {"addresses", NULL, "what is known without an owner, as import --addresses reads it"},
     {"text", NULL, "lines \"address destination\" instead of NDJSON"},
     {"owner", "DESTINATION", "only those of this destination"},
     {"domain", "DOMAIN", "only those of this domain, and the domain's own owner"},
@@ -109,25 +111,81 @@ walk(struct exporting *export)
 	return print_rows(export);
 }
 
+/* ---- addresses: lines for people, without a header */
+
+static bool
+on_address(void *ctx, const struct scan_row *row)
+{
+	struct exporting *export = ctx;
+	bool is_domain = str_starts(row->name, "@");
+	struct str word = address_line_word(is_domain, row->owner);
+
+	if (!filter_takes(&export->filter, row->name, STR("")))
+		return true;
+	buf_clear(&export->line);
+	/* A domain's key that says nothing is nobody's wish; an address is known whatever it says.
+	 */
+	if ((is_domain && word.len == 0) || !transfer_row_write(&export->line, TRANSFER_TEXT,
+						row->name, word.len > 0 ? word : STR("alias"))) {
+		export->bad++;
+		admin_fail(export->admin, EX_DATAERR, "%s is left out: its %s",
+		    log_quote(row->name),
+		    is_domain ? "complete key says nothing" : "name cannot be written in a line");
+		return true;
+	}
+	fputs(buf_cstr(&export->line), stdout);
+	progress_step(&export->progress, ++export->count);
+	return !ferror(stdout);
+}
+
+static int
+walk_addresses(struct exporting *export)
+{
+	struct admin *admin = export->admin;
+	struct fault fault;
+	int rc;
+
+	progress_start(&export->progress, "exporting", "addresses", 0, admin->json);
+	rc = scan_keys(admin->client, "complete", filter_glob(&export->filter), on_address, export,
+	    &fault);
+	progress_end(&export->progress);
+	if (rc == -1)
+		return admin_fault(admin, &fault);
+	return export->bad > 0 ? EX_DATAERR : 0;
+}
+
+/* ---- owners, with their digest before them */
+
+static int
+export_owners(struct exporting *export)
+{
+	int code;
+
+	crypto_hash_sha256_init(&export->digest);
+	if ((export->rows = tmpfile()) == NULL)
+		return admin_fail(export->admin, EX_CANTCREAT, "no temporary file: %s",
+		    strerror(errno));
+	code = walk(export);
+	fclose(export->rows);
+	return code;
+}
+
 static int
 run(struct admin *admin)
 {
+	bool addresses = args_has(&admin->args, "addresses");
 	struct exporting export = {.admin = admin,
 	    .form = args_has(&admin->args, "text") ? TRANSFER_TEXT : TRANSFER_NDJSON};
 	struct fault fault;
 	int code;
 
+	if (addresses && (args_has(&admin->args, "owner") || args_has(&admin->args, "text")))
+		return admin_usage(admin, "--owner and --text are for owners, not for --addresses");
 	if ((code = admin_need_map(admin)) != 0)
 		return code;
 	if (filter_init(&export.filter, &admin->args, &fault) == -1)
 		return admin_fail(admin, EX_USAGE, "%s", fault.text);
-	crypto_hash_sha256_init(&export.digest);
-	if ((export.rows = tmpfile()) == NULL)
-		code = admin_fail(admin, EX_CANTCREAT, "no temporary file: %s", strerror(errno));
-	else
-		code = walk(&export);
-	if (export.rows != NULL)
-		fclose(export.rows);
+	code = addresses ? walk_addresses(&export) : export_owners(&export);
 	filter_fini(&export.filter);
 	buf_fini(&export.line);
 	return code;
@@ -135,7 +193,7 @@ run(struct admin *admin)
 
 const struct command cmd_export = {
     .name = "export",
-    .usage = "[--text] [--owner DESTINATION] [--domain DOMAIN]",
+    .usage = "[--addresses | [--text] [--owner DESTINATION]] [--domain DOMAIN]",
     .sentence = "Writes all owners to standard output, as import reads them.",
     .options = options,
     .words_least = 0,
