@@ -23,6 +23,7 @@ static const char *const kind_names[] = {
     [FINDING_UNMANAGED] = "unmanaged",
     [FINDING_HOLD] = "hold",
     [FINDING_LOGIN] = "login",
+    [FINDING_COMPLETE] = "complete",
 };
 _Static_assert(ARRAY_LEN(kind_names) == FINDING_KINDS, "a kind lacks its name");
 

@@ -25,6 +25,7 @@ enum finding_kind {
 	FINDING_UNMANAGED, /* an owner that nobody honours */
 	FINDING_HOLD, /* a hold without an end */
 	FINDING_LOGIN, /* a login key that leads nowhere */
+	FINDING_COMPLETE, /* a complete key that says nothing, or that nobody reads */
 	FINDING_KINDS
 };
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "map/record.h"
 #include "map/scan.h"
 
 #include <stdlib.h>
@@ -59,13 +60,22 @@ domains_free(struct keys *keys)
 }
 
 static bool
-is_managed(const struct keys *keys, struct str name)
+has_domain_owner(const struct keys *keys, struct str name)
 {
 	struct str domain = str_from(name, str_rfind(name, '@'));
 	struct domain *found = NULL;
 
 	HASH_FIND(hh, keys->domains, domain.ptr, domain.len, found);
-	return found != NULL || guard_is_floor(keys->doctor->admin->settings, domain);
+	return found != NULL;
+}
+
+static bool
+is_managed(const struct keys *keys, struct str name)
+{
+	struct str domain = str_from(name, str_rfind(name, '@'));
+
+	return has_domain_owner(keys, name) ||
+	       guard_is_floor(keys->doctor->admin->settings, domain);
 }
 
 /* ---- owners */
@@ -182,7 +192,7 @@ scan_wanted(struct keys *keys, struct fault *fault_r)
 	return rc;
 }
 
-/* ---- holds and login names */
+/* ---- holds, login names and complete keys */
 
 struct held {
 	struct doctor *doctor;
@@ -282,6 +292,52 @@ on_login(void *ctx, const struct scan_row *row)
 	return true;
 }
 
+static bool
+is_canonical(const struct admin *admin, struct str name)
+{
+	struct account_rules rules = admin_account_rules(admin);
+	struct subject subject;
+	struct fault unimportant;
+	bool is;
+
+	subject_init(&subject);
+	is = subject_read(&subject, name, &rules, &unimportant) == 0 && !subject.differs;
+	subject_fini(&subject);
+	return is;
+}
+
+/* What is wrong with a complete key; NULL: nothing. */
+static const char *
+complete_trouble(const struct keys *keys, const struct scan_row *row)
+{
+	bool is_domain = str_starts(row->name, "@");
+
+	if (!is_canonical(keys->doctor->admin, row->name))
+		return "is not in canonical form, so nobody finds it";
+	if (!row->is_string)
+		return is_domain ? "holds no string, so addresses without a key of their own get a "
+				   "temporary error"
+				 : "holds no string";
+	if (is_domain && record_completeness(row->owner) == COMPLETE_UNSAID)
+		return "says neither yes nor catch-all, so it says nothing";
+	if (!has_domain_owner(keys, row->name))
+		return "stands beside no owner key of its domain, so nobody reads it";
+	return NULL;
+}
+
+static bool
+on_complete(void *ctx, const struct scan_row *row)
+{
+	struct keys *keys = ctx;
+	const char *trouble = complete_trouble(keys, row);
+
+	if (trouble != NULL)
+		doctor_say(keys->doctor, FINDING_COMPLETE, row->name,
+		    "its complete key %s: mend or remove %s:complete:%s with redis-cli", trouble,
+		    client_prefix(keys->doctor->admin->client), log_quote(row->name));
+	return true;
+}
+
 int
 doctor_keys(struct doctor *doctor, struct noted *noted, const struct str *names, size_t count,
     struct fault *fault_r)
@@ -301,6 +357,8 @@ doctor_keys(struct doctor *doctor, struct noted *noted, const struct str *names,
 		rc = check_holds(doctor, fault_r);
 	if (rc == 0 && count == 0)
 		rc = scan_keys(client, "login", STR(""), on_login, &keys, fault_r);
+	if (rc == 0 && count == 0)
+		rc = scan_keys(client, "complete", STR(""), on_complete, &keys, fault_r);
 	domains_free(&keys);
 	return rc;
 }

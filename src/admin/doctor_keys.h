@@ -8,8 +8,8 @@
 #include "admin/noted.h"
 
 /*
- * Compare all owners with what was noted and with the settings, then look at holds
- * and login names. With names only those accounts' and domains' owners. 0, or -1
+ * Compare all owners with what was noted and with the settings, then look at holds,
+ * login names and complete keys. With names only those accounts' and domains' owners. 0, or -1
  * and *fault_r.
  */
 int doctor_keys(struct doctor *doctor, struct noted *noted, const struct str *names, size_t count,

@@ -1,5 +1,6 @@
 """splitmx doctor: what in the map does not fit together."""
 
+import re
 import unittest
 
 from admin import DATAERR, OK, TEMPFAIL
@@ -48,6 +49,30 @@ class Doctor(NodeCase):
         self.assertEqual({("unconfirmed", "ann@example.org")}, self.findings(DATAERR))
         self.assertIn("splitmx barrier ann@example.org", self.said("ann@example.org"))
         self.says(OK, "barrier")
+        self.assertEqual(set(), self.findings(OK))
+
+    def test_what_is_said_of_being_complete(self):
+        self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
+        self.says(OK, "import", "--addresses", "-", "--yes", stdin="info@example.org\nlist@example.org list\n")
+        self.assertEqual(set(), self.findings(OK))
+        for row in (("SET", "splitmx:complete:Bob@example.org", "alias"), ("SET", "splitmx:complete:@else.org", "yes"),
+                    ("SET", "splitmx:complete:ann@else.org", "alias"), ("SET", "splitmx:complete:@example.org", "true"),
+                    ("HSET", "splitmx:complete:x@example.org", "a", "b")):
+            self.redis.cli(*row)
+        self.assertEqual({("complete", name) for name in ("Bob@example.org", "@else.org", "ann@else.org", "@example.org", "x@example.org")},
+                         self.findings(DATAERR))
+        self.assertIn("neither yes nor catch-all", self.said("@example.org"))
+
+    def test_A15_a_declaration_that_a_failover_undid_is_named_and_nothing_is_held(self):
+        self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
+        self.redis.cli("DEL", "splitmx:complete:@example.org")
+        entries = [line for line in self.redis.cli("XREVRANGE", "splitmx.audit", "+", "-", "COUNT", "2").split("\n") if re.fullmatch(r"\d{13,}-\d+", line)]
+        self.redis.cli("XDEL", "splitmx.audit", *entries)  # the change and its confirmation, as if a copy had lacked them
+        self.assertEqual({("lost", "@example.org")}, self.findings(DATAERR))
+        self.assertRegex(self.said("@example.org"), "its complete key was yes in epoch .* lost: it is - now")
+        self.says(DATAERR, "doctor", "--hold")
+        self.assertEqual("", self.redis.cli("GET", "splitmx:hold:@example.org"))
+        self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
         self.assertEqual(set(), self.findings(OK))
 
     def test_records_that_nobody_can_use(self):
