@@ -3,6 +3,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/check_complete.h"
 #include "admin/live.h"
 #include "admin/secret.h"
 #include "base/mem.h"
@@ -18,6 +19,7 @@ static const struct option_row options[] = {
     {"ca-file", "FILE", "with --live: who may sign the front's certificates"},
     {"front-name", "HOST", "with --live: the name that clients connect to"},
     {"postfix", "DIRECTORY", "with --live: the configuration directory of that Postfix"},
+    CHECK_COMPLETE_OPTIONS,
     {0},
 };
 
@@ -62,7 +64,8 @@ check_options(const struct admin *admin)
 {
 	static const char *const needed[][2] = {{"postfix", "live"}, {"login", "live"},
 	    {"ca-file", "live"}, {"front-name", "live"}, {"password-file", "login"},
-	    {"from", "login"}};
+	    {"from", "login"}, {"map", "complete"}, {"sender", "complete"},
+	    {"addresses", "complete"}, {"queue-directory", "complete"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
 		if (args_has(&admin->args, needed[i][0]) && !args_has(&admin->args, needed[i][1]))
@@ -117,6 +120,8 @@ run(struct admin *admin)
 		code = check_settings(admin);
 	if (code == 0 && args_has(args, "live"))
 		code = check_live(&live);
+	if (code == 0 && args_has(args, "complete"))
+		code = check_complete(admin);
 	buf_wipe(&live.password);
 	return code;
 }
@@ -124,8 +129,10 @@ run(struct admin *admin)
 const struct command cmd_check = {
     .name = "check",
     .usage = "[--live [--postfix DIRECTORY] [--login NAME [--password-file FILE] [--from "
-	     "ADDRESS]] [--ca-file FILE] [--front-name HOST]]",
-    .sentence = "Reads the settings and names every problem; with --live asks everybody too.",
+	     "ADDRESS]] [--ca-file FILE] [--front-name HOST]] [--complete DOMAIN [--map NAME] "
+	     "[--sender ADDRESS] [--addresses FILE] [--queue-directory DIRECTORY]]",
+    .sentence = "Reads the settings and names every problem; with --live asks everybody too, with "
+		"--complete compares a domain with its servers.",
     .options = options,
     .words_least = 0,
     .words_most = 0,

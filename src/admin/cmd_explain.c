@@ -63,6 +63,14 @@ is_held(const struct finding *finding)
 	return finding->verdict == VERDICT_FOUND && finding->hold != HOLD_NONE;
 }
 
+static struct known
+known_of_story(const struct story *story)
+{
+	struct account_rules rules = admin_account_rules(story->admin);
+
+	return known_of(story->reading, client_prefix(story->admin->client), &rules);
+}
+
 /* ---- in JSON */
 
 static json_t *
@@ -124,7 +132,7 @@ print_json(const struct story *story)
 	    "held", is_held(finding), "keys", keys_json(story->reading));
 
 	if (found) {
-		struct known known = known_of(story->reading, client_prefix(story->admin->client));
+		struct known known = known_of_story(story);
 
 		json_object_set_new(root, "known", known_json(&known));
 		json_object_set_new(root, "owner", admin_json_text(finding->owner));
@@ -213,7 +221,7 @@ print_maps(const struct story *story)
 static void
 print_known(const struct story *story)
 {
-	struct known known = known_of(story->reading, client_prefix(story->admin->client));
+	struct known known = known_of_story(story);
 	struct buf text = BUF_INIT;
 
 	known_describe(&text, &known);

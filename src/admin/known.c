@@ -21,48 +21,81 @@ complete_name(const struct reading_key *key, const char *prefix, struct str *nam
 	return str_starts(rest, complete_kind) && key->kind != FETCH_ABSENT;
 }
 
+/* Is this the account, or the account with an extension? */
 static bool
-is_in(struct str name, struct str domain_with_at)
+is_of(struct str name, struct str wanted, const struct account_rules *rules)
 {
-	return str_eq(str_from(name, str_rfind(name, '@')), domain_with_at);
+	struct account account;
+	bool is;
+
+	account_init(&account);
+	is = account_parse(&account, name, rules) == ACCOUNT_ADDRESS &&
+	     (str_eq(account.name, wanted) || str_eq(account.base, wanted));
+	account_fini(&account);
+	return is;
 }
 
-/* The domain is not refusing this address, although it has no owner key: why? */
-static struct known
-without_owner(const struct reading *reading, const char *prefix, struct str account)
+/* The complete key of one of the account's own names; NULL: none is there. */
+static const struct reading_key *
+own_key(const struct reading *reading, const char *prefix, const struct account_rules *rules)
 {
-	struct known known = {.how = KNOWN_UNSAID, .account = account};
-	struct str domain = str_from(account, str_rfind(account, '@'));
-	struct str name;
+	struct str account = reading_finding(reading)->account, name;
 
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct reading_key *key = &reading->keys[i];
 
-		if (!complete_name(key, prefix, &name) || !is_in(name, domain))
-			continue;
-		if (!str_starts(name, "@"))
-			known.key = key;
-		else if (record_completeness(key->value) == COMPLETE_CATCH_ALL)
-			return (struct known){.how = KNOWN_BY_CATCH_ALL, .account = account};
-		else if (record_completeness(key->value) == COMPLETE_YES)
-			known.how = KNOWN_BY_KEY;
+		if (complete_name(key, prefix, &name) && is_of(name, account, rules))
+			return key;
 	}
-	if (known.how != KNOWN_BY_KEY)
-		known.key = NULL;
-	return known;
+	return NULL;
+}
+
+static enum completeness
+domain_says(const struct reading *reading, const char *prefix, struct str account)
+{
+	struct str domain = str_from(account, str_rfind(account, '@')), name;
+
+	for (size_t i = 0; i < reading->count; i++) {
+		if (complete_name(&reading->keys[i], prefix, &name) && str_eq(name, domain))
+			return record_completeness(reading->keys[i].value);
+	}
+	return COMPLETE_UNSAID;
 }
 
 struct known
-known_of(const struct reading *reading, const char *prefix)
+known_of(const struct reading *reading, const char *prefix, const struct account_rules *rules)
 {
 	const struct finding *finding = reading_finding(reading);
-	struct str account = finding->account;
+	struct known known = {.how = KNOWN_UNSAID, .account = finding->account};
 
-	if (finding->is_unknown)
-		return (struct known){.how = KNOWN_NOT, .account = account};
-	if (!str_starts(finding->matched, "owner:@"))
-		return (struct known){.how = KNOWN_BY_OWNER, .account = account};
-	return without_owner(reading, prefix, account);
+	if (finding->is_unknown) {
+		known.how = KNOWN_NOT;
+	} else if (!str_starts(finding->matched, "owner:@")) {
+		known.how = KNOWN_BY_OWNER;
+	} else {
+		switch (domain_says(reading, prefix, known.account)) {
+		case COMPLETE_CATCH_ALL:
+			known.how = KNOWN_BY_CATCH_ALL;
+			break;
+		case COMPLETE_YES:
+			known.how = KNOWN_BY_KEY;
+			known.key = own_key(reading, prefix, rules);
+			break;
+		case COMPLETE_UNSAID:
+			break;
+		}
+	}
+	return known;
+}
+
+bool
+known_if_complete(const struct reading *reading, const char *prefix,
+    const struct account_rules *rules)
+{
+	const struct finding *finding = reading_finding(reading);
+
+	return !str_starts(finding->matched, "owner:@") ||
+	       (!finding->is_unknown && own_key(reading, prefix, rules) != NULL);
 }
 
 void

@@ -27,7 +27,12 @@ struct known {
 };
 
 /* Of a finding that is FOUND; prefix is "splitmx". Lends from the reading. */
-struct known known_of(const struct reading *reading, const char *prefix);
+struct known known_of(const struct reading *reading, const char *prefix,
+    const struct account_rules *rules);
+
+/* Would it be known, if its domain were declared complete now? */
+bool known_if_complete(const struct reading *reading, const char *prefix,
+    const struct account_rules *rules);
 
 /* A sentence for a person, without its end. */
 void known_describe(struct buf *out, const struct known *known);

@@ -2,7 +2,8 @@
 
 import unittest
 
-from admin import DATAERR, NOPERM, OK, TEMPFAIL, USAGE, AdminCase
+from admin import DATAERR, NOPERM, NOUSER, OK, TEMPFAIL, UNAVAILABLE, USAGE, AdminCase
+from smtp_peer import SmtpPeer, refused_port
 
 
 class CompleteCase(AdminCase):
@@ -204,6 +205,146 @@ class Addresses(CompleteCase):
     def test_from_standard_input(self):
         self.says(OK, "import", "--addresses", "-", "--yes", stdin="\ufeffa@example.org\r\n# x\nb@example.org list")
         self.assertEqual(("alias", "list"), (self.complete("a@example.org"), self.complete("b@example.org")))
+
+
+class Compared(CompleteCase):
+    """check --complete, with servers that are scripts."""
+
+    def setUp(self):
+        super().setUp()
+        self.says(OK, "import", "-", "--yes", "--force", stdin="ann@example.org old\nbob@example.org new\n")
+        self.says(OK, "import", "--addresses", "-", "--yes", stdin="info@example.org list\n")
+
+    def peer(self, *known, **options):
+        peer = SmtpPeer([f"{name}@example.org" for name in known], **options)
+        self.addCleanup(peer.stop)
+        return peer
+
+    def sides(self, old, new):
+        """Each a peer, or the text of a map."""
+        def text(side):
+            return side if isinstance(side, str) else f"relay:[127.0.0.1]:{side.port}"
+        self.settings["maps"] = [{"name": "transport-old", "owners": {"new": text(new), "old": ""}},
+                                 {"name": "transport", "owners": {"new": text(new), "old": text(old)}, "held": "hold:[x]:1"}]
+        self.write_settings()
+
+    def compare(self, code, *words):
+        self.rows = [row for row in self.tells(code, "check", "--complete", "example.org", *words) if row["check"] == "complete"]
+        return {(row.get("side"), row.get("address")): row["ok"] for row in self.rows if "address" in row}
+
+    def detail(self, **wanted):
+        return [row["detail"] for row in self.rows if all(row.get(k) == v for k, v in wanted.items())]
+
+    def test_a_map_that_knows_what_its_servers_take(self):
+        old, new = self.peer("ann", "bob", "info"), self.peer("ann", "bob", pipelining=True)
+        self.sides(old, new)
+        self.assertEqual({("new", "info@example.org"): None}, self.compare(OK))  # not its own: counted, no fault
+        self.assertRegex(self.detail(side="old", ok=True)[0], "refuses an address that nobody has: .*550 5.1.1")
+        for peer in (old, new):
+            self.assertEqual([], peer.said("DATA"))
+            self.assertEqual({"MAIL FROM:<>"}, set(peer.said("MAIL")))
+            self.assertEqual(len(peer.said("RCPT")), len(peer.said("RSET")))
+            self.assertTrue(all(session[-1] == "QUIT" for session in peer.sessions), peer.sessions)
+        self.assertIn("old was asked for 3 addresses that the map knows: it refuses 0 of its own, and 0 of others",
+                      self.says(OK, "check", "--complete", "@example.org"))
+
+    def test_what_an_owner_refuses_and_what_the_map_does_not_know_is_named(self):
+        self.sides(self.peer("bob", "info", "postmaster", "carol"), self.peer("ann", "bob"))
+        told = self.compare(DATAERR)
+        self.assertEqual(False, told["old", "ann@example.org"])
+        self.assertEqual(False, told["old", "postmaster@example.org"])
+        self.assertNotIn(("old", "carol@example.org"), told)
+        row = [row for row in self.rows if row.get("address") == "ann@example.org" and row["side"] == "old"][0]
+        self.assertEqual("old", row["owner"])
+        self.assertRegex(row["detail"], r"known to the map and refused by its owner: .550 5.1.1 <ann@example.org>")
+        path = self.lab.write("candidates", "carol@example.org\ndave@example.org\nx@else.org\n")
+        self.assertEqual(False, self.compare(DATAERR, "--addresses", path)["old", "carol@example.org"])
+        text = self.says(DATAERR, "check", "--complete", "example.org")
+        self.assertRegex(text, "(?m)^FAILS  complete  old: postmaster@example.org is taken .* the map does not know it")
+
+    def test_a_login_key_that_leads_to_nobody_is_known_to_nobody(self):
+        self.redis.cli("SET", "splitmx:login:ann.b@example.org", "ann@example.org")
+        self.redis.cli("SET", "splitmx:login:lost@example.org", "carol@example.org")
+        self.sides(self.peer("ann", "ann.b", "info", "lost"), self.peer("bob"))
+        told = self.compare(DATAERR)
+        self.assertEqual([("old", "lost@example.org")], [key for key, ok in told.items() if ok is False])
+
+    def test_a_server_that_takes_everything_is_not_compared(self):
+        old = self.peer("ann", "info")
+        self.sides(old, self.peer(everything=True))
+        self.assertEqual({("old", "bob@example.org"): None}, self.compare(UNAVAILABLE))
+        self.assertRegex(self.detail(side="new")[0], "takes an address that nobody has .*: it accepts everything, so it cannot be compared")
+        self.sides(self.peer(everything=True), self.peer(everything=True))
+        self.compare(UNAVAILABLE)
+        self.assertIn("no server of this domain can be compared", self.error)
+
+    def test_who_cannot_tell_or_is_away_is_said(self):
+        rows = [
+            ("greylisting", self.peer(script={"RCPT": "450 4.7.1 later"}), "cannot say whether .*450 4.7.1 later"),
+            ("nobody listens", f"relay:[127.0.0.1]:{refused_port()}", "cannot be asked at inet:127.0.0.1:.*refused"),
+            ("it does not greet us", self.peer(script={"": "554 5.7.1 not you"}), "it answers the connection with .*554 5.7.1 not you"),
+            ("another protocol", self.peer(script={"": "* OK IMAP"}), "it says .\\* OK IMAP"),
+            ("the sender is refused", self.peer(script={"MAIL": "553 5.1.8 sender"}), "it answers MAIL with .*553 5.1.8 sender"),
+            ("the map names no server", "local:", "names no server"),
+            ("by MX", "smtp:new.example", r"looked up by its MX records.*write \[new.example\]"),
+            ("it never ends an answer", self.peer(script={"EHLO": "250-x\n" * 300 + "250 x"}), "an answer without end"),
+            ("orders to the terminal", self.peer(script={"EHLO": "\x1b[2J"}), r"it says .\\x1b\[2J"),
+        ]
+        for name, new, said in rows:
+            with self.subTest(name):
+                self.sides(self.peer("ann", "info", "bob"), new)
+                self.compare(UNAVAILABLE)
+                self.assertRegex(self.detail(side="new")[0], said)
+
+    def test_a_server_that_tires_of_strangers_is_asked_on_another_connection(self):
+        rows = "".join(f"u{i}@example.org old\n" for i in range(60))
+        self.says(OK, "import", "-", "--yes", stdin=rows)
+        for pipelining in (False, True):
+            with self.subTest(pipelining=pipelining):
+                old = self.peer("ann", "info", errors_most=10, pipelining=pipelining)
+                self.sides(old, self.peer("bob"))
+                told = self.compare(DATAERR)
+                self.assertEqual(60, sum(ok is False for ok in told.values()))
+                refused = [sum(line.startswith("RCPT") and "ann@" not in line and "info@" not in line for line in session) for session in old.sessions]
+                self.assertEqual(8, max(refused))  # RCPT_REFUSALS_MOST
+        old = self.peer("ann", "info", *[f"u{i}" for i in range(60)], errors_most=3)
+        self.sides(old, self.peer("bob"))
+        self.compare(OK)  # it hangs up earlier than we do, and is asked again
+        self.assertIn("... and 40 more that their owner refuses", self.text_of_many())
+
+    def text_of_many(self):
+        self.sides(self.peer("ann", "info"), self.peer("bob"))
+        return self.says(DATAERR, "check", "--complete", "example.org")
+
+    def test_so_many_questions_and_then_another_connection(self):
+        self.says(OK, "import", "-", "--yes", stdin="".join(f"u{i}@example.org old\n" for i in range(150)))
+        old = self.peer("ann", "bob", "info", *[f"u{i}" for i in range(150)])
+        self.sides(old, self.peer("bob"))
+        self.compare(OK)
+        self.assertEqual(100, max(sum(line.startswith("RCPT") for line in session) for session in old.sessions))
+
+    def test_lmtp_and_a_sender(self):
+        path = self.lab.path("queue", "private", "lmtp")
+        new = self.peer("bob", lmtp=True, path=path, pipelining=True)
+        self.sides(self.peer("ann", "info"), "lmtp:unix:private/lmtp")
+        self.compare(OK, "--queue-directory", self.lab.path("queue"), "--sender", "Postmaster@example.org")
+        self.assertEqual({"MAIL FROM:<postmaster@example.org>"}, set(new.said("MAIL")))
+
+    def test_words_that_do_not_fit(self):
+        self.sides(self.peer("ann"), self.peer("bob"))
+        rows = [(USAGE, ("--map", "transport"), "is for use with --complete"), (USAGE, ("--complete", "example.org", "--map", "none"), "no map none"),
+                (DATAERR, ("--complete", "exa mple"), "not a domain"), (NOUSER, ("--complete", "floor.org"), "has no owner key"),
+                (DATAERR, ("--complete", "example.org", "--sender", "x"), "not an address")]
+        for code, words, said in rows:
+            with self.subTest(words):
+                self.says(code, "check", *words)
+                self.assertIn(said, self.error)
+
+    def test_a_domain_with_a_catch_all_fails(self):
+        self.says(OK, "set", "@example.org", "old", "--catch-all", "--yes")
+        self.sides(self.peer("ann", "info"), self.peer("bob"))
+        self.compare(DATAERR)
+        self.assertIn("with a catch-all", self.detail(ok=False)[0])
 
 
 if __name__ == "__main__":

@@ -16,30 +16,37 @@ static const struct row {
 	const char *matched, *account;
 	bool is_unknown;
 	enum known_how how;
+	bool if_complete;
 	const char *keys[KEYS_MOST]; /* "key=value"; without "=": no string; "-key": not there */
 	const char *said;
 } rows[] = {
-    {"an owner key", "owner:a@d", "a@d", false, KNOWN_BY_OWNER, {"s:complete:@d=yes"},
+    {"an owner key", "owner:a@d", "a@d", false, KNOWN_BY_OWNER, true, {"s:complete:@d=yes"},
 	"yes: it has an owner key"},
-    {"an alias", "owner:@d", "a@d", false, KNOWN_BY_KEY,
+    {"an alias", "owner:@d", "a@d", false, KNOWN_BY_KEY, true,
 	{"s:owner:@d=old", "s:complete:a@d=alias", "s:complete:@d=yes"},
 	"yes: s:complete:a@d says alias"},
-    {"a key that is no string", "owner:@d", "a@d", false, KNOWN_BY_KEY,
+    {"a key that is no string", "owner:@d", "a@d", false, KNOWN_BY_KEY, true,
 	{"s:complete:a@d", "s:complete:@d=yes"},
 	"yes: s:complete:a@d says so, though it is no string"},
-    {"a catch-all", "owner:@d", "a@d", false, KNOWN_BY_CATCH_ALL,
+    {"a catch-all", "owner:@d", "a@d", false, KNOWN_BY_CATCH_ALL, true,
 	{"s:complete:a@d=alias", "s:complete:@d=catch-all"}, "yes, as every address"},
-    {"nothing was declared", "owner:@d", "a@d", false, KNOWN_UNSAID, {"-s:complete:@d"},
+    {"nothing was declared", "owner:@d", "a@d", false, KNOWN_UNSAID, false, {"-s:complete:@d"},
 	"nobody can say"},
-    {"an alias, and nothing was declared", "owner:@d", "a@d", false, KNOWN_UNSAID,
+    {"an alias with an extension", "owner:@d", "a@d", false, KNOWN_BY_KEY, true,
+	{"s:complete:a+t@d=alias", "s:complete:@d=yes"}, "yes: s:complete:a+t@d says alias"},
+    {"a login name that is listed, but not where it leads", "owner:@d", "ann@d", false,
+	KNOWN_UNSAID, false, {"s:complete:anna@d=alias", "-s:complete:@d"}, "nobody can say"},
+    {"an alias, and nothing was declared", "owner:@d", "a@d", false, KNOWN_UNSAID, true,
 	{"s:complete:a@d=alias", "-s:complete:@d"}, "nobody can say"},
-    {"a word that says nothing", "owner:@d", "a@d", false, KNOWN_UNSAID, {"s:complete:@d=maybe"},
-	"nobody can say"},
-    {"the keys of another domain", "owner:@d", "a@d", false, KNOWN_UNSAID,
+    {"a word that says nothing", "owner:@d", "a@d", false, KNOWN_UNSAID, false,
+	{"s:complete:@d=maybe"}, "nobody can say"},
+    {"the keys of another domain", "owner:@d", "a@d", false, KNOWN_UNSAID, false,
 	{"s:complete:@e=yes", "s:complete:a@e=alias"}, "nobody can say"},
-    {"nobody", "owner:@d", "a@d", true, KNOWN_NOT, {"s:complete:@d=yes"},
+    {"nobody", "owner:@d", "a@d", true, KNOWN_NOT, false, {"s:complete:@d=yes"},
 	"no: the domain is complete, and no owner or complete key has the name a@d"},
 };
+
+static const struct account_rules account_rules = {true, "+"};
 
 static struct reading_key
 key_of(const char *text)
@@ -71,8 +78,10 @@ each_way_has_its_sentence(void **state)
 			reading.keys[reading.count] = key_of(rows[i].keys[reading.count]);
 			reading.count++;
 		}
-		known = known_of(&reading, "s");
+		known = known_of(&reading, "s", &account_rules);
 		known_describe(&said, &known);
+		assert_int_equal(known_if_complete(&reading, "s", &account_rules),
+		    rows[i].if_complete);
 		if (known.how != rows[i].how || !str_starts(buf_str(&said), rows[i].said))
 			fail_msg("%s: %d, %s", rows[i].name, (int)known.how, buf_cstr(&said));
 		buf_fini(&said);
