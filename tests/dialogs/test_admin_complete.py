@@ -3,7 +3,7 @@
 import unittest
 
 from admin import DATAERR, NOPERM, NOUSER, OK, TEMPFAIL, UNAVAILABLE, USAGE, AdminCase
-from smtp_peer import SmtpPeer, refused_port
+from lab.smtp_peer import SmtpPeer, refused_port
 
 
 class CompleteCase(AdminCase):

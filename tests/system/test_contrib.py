@@ -7,6 +7,7 @@ front is at 127.0.0.1, its clients at 127.0.0.9; a server that names 127.0.0.9 h
 import base64
 import os
 import re
+import shutil
 import smtplib
 import types
 import unittest
@@ -17,9 +18,10 @@ from lab.core import TOP, wait_for
 from lab.dovecot import Dovecot
 from lab.front import Frontd
 from lab.imap_script import ImapClient
-from lab.policyd import splitmx
+from lab.policyd import Policyd, splitmx
 from lab.postfix import Postfix
 from lab.redis import Redis
+from lab.smtp_peer import SmtpPeer
 
 FRONT, CLIENT, FORGED = "127.0.0.1", "127.0.0.9", "192.0.2.99"
 USERS = {owner: f"{owner}@example.org" for owner in ("told", "proxied", "wrapped")}
@@ -234,6 +236,58 @@ class PostfixLinesTest(LabCase):
     def check(self, name, text):
         done = splitmx(self.lab, self.lab.write(f"{name}.conf", text), "check", check=False)
         self.assertEqual(0, done.returncode, f"{text}\n{done.stdout}{done.stderr}")
+
+
+class VerifyTest(LabCase):
+    """An MX with the lines of mx.cf, before a side that knows whom it has."""
+
+    SOCKET = "run/splitmx/map.sock"  # relative to the queue directory, as there
+
+    @classmethod
+    def furnish(cls):
+        text = read("postfix", "mx.cf")
+        services = {(name, kind): " ".join([rest, *(f"-o {option}" for option in options)])
+                    for name, kind, rest, options in postfix_services(text) if name == "splitmx-hold"}
+        cls.side = SmtpPeer([f"{name}@example.org" for name in ("ann", "held", "late")])
+        cls.addClassCleanup(cls.side.stop)
+        # We are no network of its own, or nothing would be asked for.
+        main = {**postfix_main(text), "mynetworks": "192.0.2.0/24", "address_verify_poll_delay": "1s", "address_verify_poll_count": "20"}
+        cls.mx = Postfix(cls.lab, "mx", main=main, services=services, start=False)
+        cls.policyd = Policyd(cls.lab, cls.settings(), redis=Redis(cls.lab))
+        cls.policyd.redis_cli("SET", "splitmx:owner:@example.org", "old")
+        for name in ("held", "late"):
+            cls.policyd.redis_cli("SET", f"splitmx:hold:{name}@example.org", "mail:lab", "EX", "600")
+        cls.policyd.wait_answer("transport", "held@example.org", "OK")
+        cls.mx.start()
+
+    @classmethod
+    def settings(cls):
+        path, sink = os.path.join(cls.mx.queue, cls.SOCKET), cls.lab.port()
+        os.makedirs(os.path.dirname(path))
+        shutil.chown(os.path.dirname(path), "root", "postfix")
+        owners = {"old": f"relay:[127.0.0.1]:{cls.side.port}", "new": "lmtp:unix:private/dovecot-lmtp"}
+        return {"destinations": [{"name": "old"}, {"name": "new"}],
+                "maps": [{"name": "transport", "owners": owners, "held": f"splitmx-hold:[127.0.0.1]:{sink}"},
+                         {"name": "transport-verify", "owners": owners}],
+                "policyd": {"listen": [
+                    {"protocol": "socketmap", "address": "unix:" + path, "mode": "0660", "group": "postfix", "users": ["postfix", "root"]},
+                    {"protocol": "sink", "address": f"inet:127.0.0.1:{sink}"}]}}
+
+    def rcpt(self, name):
+        with smtplib.SMTP("127.0.0.1", self.mx.port, local_hostname="client.lab.invalid", timeout=60) as client:
+            client.ehlo()
+            self.assertEqual(250, client.mail("sender@world.invalid")[0])
+            return client.rcpt(f"{name}@example.org")
+
+    def test_who_is_unknown_is_refused_and_who_is_held_is_not(self):
+        self.assertEqual([250, 550, 250], [self.rcpt(name)[0] for name in ("ann", "nobody", "held")])
+        self.assertEqual([], self.side.said("DATA"))
+        self.assertIn("RCPT TO:<held@example.org>", " ".join(self.side.said("RCPT")))
+        # With the map of deliveries the same is put off, which is what the other one is for.
+        self.mx.configure(address_verify_transport_maps="$transport_maps")
+        code, said = self.rcpt("late")
+        self.assertEqual(450, code)
+        self.assertIn(b"deferred transport", said)
 
 
 class PostfixTest(Case):
