@@ -5,6 +5,9 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "unit.h"
 
 static void
@@ -43,6 +46,23 @@ a_line_is_an_address_and_perhaps_a_word(void **state)
 		    (rc == 1 && (!str_is(address, rows[i].address) || !str_is(word, rows[i].word))))
 			fail_msg("%s: %d, %.*s, %.*s", rows[i].name, rc, STR_FMT(address),
 			    STR_FMT(word));
+	}
+}
+
+/* Cut anywhere it is another line, read within its bounds. */
+static void
+a_line_is_cut(void **state)
+{
+	static const char line[] = " \"a \\\" b\"@example.org\tlist \r";
+
+	for (size_t len = 0; len <= strlen(line); len++) {
+		char *cut = xstrndup(line, len);
+		struct str address, word;
+		struct fault fault;
+
+		if (address_line_read(str_make(cut, len), &address, &word, &fault) == 1)
+			assert_true(address.ptr >= cut && address.ptr + address.len <= cut + len);
+		free(cut);
 	}
 }
 
@@ -93,6 +113,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_line_is_an_address_and_perhaps_a_word),
+	    cmocka_unit_test(a_line_is_cut),
 	    cmocka_unit_test(a_word_is_a_value_and_a_value_a_word),
 	};
 
