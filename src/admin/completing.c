@@ -5,6 +5,9 @@
 
 #include "admin/shell.h"
 #include "base/mem.h"
+#include "map/scan.h"
+
+#include <inttypes.h>
 
 /* What is said, and what is taken back. */
 static const struct {
@@ -40,15 +43,61 @@ completing_read(struct completing *completing_r, const struct admin *admin,
 	return 0;
 }
 
+static bool
+count_address(void *ctx, const struct scan_row *row)
+{
+	uint64_t *count = ctx;
+
+	*count += !str_starts(row->name, "@");
+	return true;
+}
+
+/* How many accounts of it have a key, and how many addresses beside them. */
+static int
+count_keys(struct admin *admin, const struct subject *subject, uint64_t *accounts_r,
+    uint64_t *addresses_r)
+{
+	struct buf glob = BUF_INIT;
+	struct fault fault;
+	int rc;
+
+	*accounts_r = *addresses_r = 0;
+	buf_add_byte(&glob, '*');
+	scan_escape(&glob, subject->name);
+	rc = scan_owners(admin->client, buf_str(&glob), count_address, accounts_r, &fault);
+	if (rc == 0)
+		rc = scan_keys(admin->client, "complete", buf_str(&glob), count_address,
+		    addresses_r, &fault);
+	buf_fini(&glob);
+	return rc == -1 ? admin_fault(admin, &fault) : 0;
+}
+
+static int
+confirm_complete(struct admin *admin, const struct subject *subject)
+{
+	uint64_t accounts, addresses;
+	int code = count_keys(admin, subject, &accounts, &addresses);
+
+	if (code != 0)
+		return code;
+	if (accounts == 0)
+		admin_note(admin,
+		    "the map has no account of %.*s with an owner key of its own, so nearly all of "
+		    "its mail would be refused",
+		    STR_FMT(subject->domain));
+	return admin_confirm(admin,
+	    "Mail to every address of %.*s is refused from now on, but to %" PRIu64
+	    " accounts and %" PRIu64
+	    " other addresses that the map knows (splitmx check --complete %s compares first). Go on?",
+	    STR_FMT(subject->domain), accounts, addresses, shell_word(subject->domain));
+}
+
 int
-completing_confirm(const struct completing *completing, const struct admin *admin,
+completing_confirm(const struct completing *completing, struct admin *admin,
     const struct subject *subject)
 {
 	if (record_completeness(completing->value) == COMPLETE_YES)
-		return admin_confirm(admin,
-		    "Mail to every address of %.*s that the map does not know is refused from now on "
-		    "(splitmx check --complete %s compares first). Go on?",
-		    STR_FMT(subject->domain), shell_word(subject->domain));
+		return confirm_complete(admin, subject);
 	return admin_confirm(admin,
 	    "Mail to addresses of %.*s that the map does not know goes to the domain's owner from "
 	    "now on. Go on?",

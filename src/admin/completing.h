@@ -31,8 +31,8 @@ struct completing {
 int completing_read(struct completing *completing_r, const struct admin *admin,
     const struct subject *subject);
 
-/* Does the operator agree to it? 0, or EX_NOPERM, said. */
-int completing_confirm(const struct completing *completing, const struct admin *admin,
+/* Does the operator agree to it? The map is there. 0; EX_NOPERM, or another code, said. */
+int completing_confirm(const struct completing *completing, struct admin *admin,
     const struct subject *subject);
 
 /* What a complete key says of its domain: "complete", "with a catch-all", "not complete". (pure) */

@@ -193,7 +193,7 @@ refuse_orphans(const struct owner_work *work)
 static int
 confirm_domain(const struct owner_work *work)
 {
-	const struct admin *admin = work->admin;
+	struct admin *admin = work->admin;
 	int code = 0;
 
 	if (!owner_is_same(work))

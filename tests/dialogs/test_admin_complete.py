@@ -85,6 +85,14 @@ class Declared(CompleteCase):
         self.says(TEMPFAIL, "set", "@example.org", "old", "--complete", "--yes")
         self.assertEqual("", self.complete())
 
+    def test_who_declares_a_domain_without_accounts_is_told(self):
+        self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
+        self.assertIn("the map has no account of example.org", self.error)
+        self.says(OK, "set", "ann@example.org", "old")
+        self.says(OK, "set", "@example.org", "old", "--not-complete", "--yes")
+        self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
+        self.assertEqual("", self.error)
+
     def test_without_waiting(self):
         told = self.tells(OK, "set", "@example.org", "old", "--complete", "--yes", "--no-wait")[0]
         self.assertIsNone(told["confirmed"])
