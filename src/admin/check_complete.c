@@ -264,15 +264,16 @@ look_at_domain(struct check *check)
 
 	if (reading_domain(&reading, admin, &check->domain, &fault) == -1) {
 		code = admin_fault(admin, &fault);
-	} else if (reading.keys[0].kind != FETCH_STRING) {
+	} else if (reading.keys[READING_OWNER].kind != FETCH_STRING) {
 		code = admin_fail(admin, EX_NOUSER,
 		    "%.*s has no owner key, so it cannot be complete: splitmx set %.*s DESTINATION",
 		    STR_FMT(check->domain.domain), STR_FMT(check->domain.name));
 	} else {
-		complete = (struct change_value){
-		    reading.keys[3].kind == FETCH_STRING, reading.keys[3].value};
+		complete =
+		    (struct change_value){reading.keys[READING_COMPLETE].kind == FETCH_STRING,
+			reading.keys[READING_COMPLETE].value};
 		buf_addf(&text, "%.*s belongs to %s and is %s", STR_FMT(check->domain.domain),
-		    log_quote(reading.keys[0].value), completing_words(complete));
+		    log_quote(reading.keys[READING_OWNER].value), completing_words(complete));
 		print(check, record_completeness(complete.text) != COMPLETE_CATCH_ALL, NULL,
 		    STR(""), STR(""), buf_str(&text));
 		check->bad += record_completeness(complete.text) == COMPLETE_CATCH_ALL;

@@ -8,13 +8,13 @@
  */
 #include "admin/admin.h"
 #include "admin/arrived.h"
-#include "admin/completing.h"
-#include "admin/guard.h"
+#include "admin/explain_domain.h"
 #include "admin/known.h"
 #include "admin/logins.h"
 #include "admin/origin.h"
 #include "admin/owner.h"
 #include "admin/reading.h"
+#include "admin/reading_shown.h"
 #include "admin/rehearsal.h"
 #include "admin/subject.h"
 #include "base/log.h"
@@ -74,25 +74,6 @@ known_of_story(const struct story *story)
 /* ---- in JSON */
 
 static json_t *
-keys_json(const struct reading *reading)
-{
-	json_t *keys = json_array();
-
-	for (size_t i = 0; i < reading->count; i++) {
-		const struct reading_key *key = &reading->keys[i];
-		json_t *row = json_pack("{s:o, s:o}", "key", admin_json_text(key->key), "value",
-		    key->kind == FETCH_STRING ? admin_json_text(key->value) : json_null());
-
-		if (key->kind == FETCH_WRONG_TYPE)
-			json_object_set_new(row, "wrong_type", json_true());
-		if (key->ttl_ms >= 0)
-			json_object_set_new(row, "ttl_ms", json_integer(key->ttl_ms));
-		json_array_append_new(keys, row);
-	}
-	return keys;
-}
-
-static json_t *
 maps_json(const struct story *story)
 {
 	const struct ruleset *rules = story->admin->rules;
@@ -129,7 +110,7 @@ print_json(const struct story *story)
 	json_t *root = json_pack("{s:o, s:o, s:s, s:b, s:o}", "asked",
 	    admin_json_text(str_of(story->asked)), "canonical",
 	    admin_json_text(story->subject->name), "verdict", verdict_name(finding->verdict),
-	    "held", is_held(finding), "keys", keys_json(story->reading));
+	    "held", is_held(finding), "keys", reading_json(story->reading));
 
 	if (found) {
 		struct known known = known_of_story(story);
@@ -165,33 +146,6 @@ print_json(const struct story *story)
 }
 
 /* ---- in words */
-
-static void
-print_keys(const struct reading *reading)
-{
-	puts("keys");
-	for (size_t i = 0; i < reading->count; i++) {
-		const struct reading_key *key = &reading->keys[i];
-
-		printf("  %-44s ", log_quote(key->key));
-		switch (key->kind) {
-		case FETCH_ABSENT:
-			fputs("(not there)", stdout);
-			break;
-		case FETCH_WRONG_TYPE:
-			fputs("(no string: nobody can read it; remove it)", stdout);
-			break;
-		case FETCH_STRING:
-			fputs(log_quote(key->value), stdout);
-			break;
-		}
-		if (key->ttl_ms >= 0)
-			printf(", %.1f s left", (double)key->ttl_ms / 1000);
-		else if (key->kind != FETCH_ABSENT && key->is_hold)
-			fputs(", WITHOUT AN END: give it one with EXPIRE", stdout);
-		putchar('\n');
-	}
-}
 
 static void
 print_maps(const struct story *story)
@@ -288,7 +242,7 @@ print_words(const struct story *story)
 	rehearsals_print(&story->rehearsed);
 	if (story->finding->verdict == VERDICT_FOUND)
 		arrived_print(&story->arrived);
-	print_keys(story->reading);
+	reading_print(story->reading);
 	if (story->logins != NULL)
 		logins_print(story->logins);
 	if (!story->subject->is_login)
@@ -329,60 +283,7 @@ find_origin(const struct story *story, struct origin *origin, struct fault *faul
 	return origin_find(origin, story->admin->client, &own, &domain, fault_r);
 }
 
-/* ---- a domain: its own keys, and nobody's account */
-
-/* Is there a key that makes its accounts unanswerable? */
-static bool
-domain_has_trouble(const struct admin *admin, const struct reading *reading)
-{
-	for (size_t i = 0; i < reading->count; i++) {
-		if (reading->keys[i].kind == FETCH_WRONG_TYPE)
-			return true;
-	}
-	return reading->keys[0].kind == FETCH_STRING &&
-	       !ruleset_has_destination(admin->rules, reading->keys[0].value);
-}
-
-static int
-explain_domain(struct admin *admin, const struct subject *subject, const struct reading *reading,
-    const struct origin *origin)
-{
-	bool managed = reading->keys[0].kind != FETCH_ABSENT;
-	bool floor = guard_is_floor(admin->settings, subject->name);
-	struct change_value complete = {
-	    reading->keys[3].kind == FETCH_STRING, reading->keys[3].value};
-	int code = domain_has_trouble(admin, reading) ? EX_DATAERR
-		   : managed || floor                 ? 0
-						      : EX_NOUSER;
-
-	if (admin->json) {
-		json_t *root = json_pack("{s:o, s:b, s:b, s:o}", "canonical",
-		    admin_json_text(subject->name), "managed", managed || floor, "in_settings",
-		    floor, "keys", keys_json(reading));
-		json_object_set_new(root, "complete", json_string(completing_words(complete)));
-
-		if (origin != NULL)
-			json_object_set_new(root, "change", origin_json(origin));
-		admin_print_json(root);
-		return code;
-	}
-	printf("domain     %s\n", log_quote(subject->domain));
-	printf("managed    %s%s\n",
-	    managed || floor ? "yes" : "no, everybody goes on as without us",
-	    floor && !managed ? ", by the settings, but without an owner: accounts without a key "
-				"of their own are answered \"try again later\""
-			      : "");
-	if (code == EX_DATAERR)
-		printf("trouble    its accounts are answered \"try again later\": see the keys; "
-		       "destinations are %s\n",
-		    owner_destinations(admin));
-	if (managed)
-		printf("complete   %s\n", completing_sentence(complete));
-	if (origin != NULL)
-		origin_print(origin);
-	print_keys(reading);
-	return code;
-}
+/* ---- telling it */
 
 /* 0, and the exit status says whether anybody owns it. */
 static int

@@ -137,7 +137,10 @@ int
 reading_domain(struct reading *reading, const struct admin *admin, const struct subject *subject,
     struct fault *fault_r)
 {
-	static const char *const kinds[] = {"owner", "hold", "login", "complete"};
+	static const char *const kinds[] = {[READING_OWNER] = "owner",
+	    [READING_HOLD] = "hold",
+	    [READING_LOGIN] = "login",
+	    [READING_COMPLETE] = "complete"};
 	struct str keys[ARRAY_LEN(kinds)];
 	struct buf bufs[ARRAY_LEN(kinds)];
 	int rc;

@@ -32,6 +32,8 @@ struct reading {
 /* Each 0, or -1 and *fault_r; a zeroed reading to begin with. The subject is lent meanwhile. */
 int reading_account(struct reading *reading, const struct admin *admin,
     const struct subject *subject, struct fault *fault_r);
+/* The keys of a domain stand in this order. */
+enum { READING_OWNER, READING_HOLD, READING_LOGIN, READING_COMPLETE };
 int reading_domain(struct reading *reading, const struct admin *admin,
     const struct subject *subject, struct fault *fault_r);
 void reading_fini(struct reading *reading);
