@@ -30,7 +30,8 @@ struct check {
 	struct complete_way way;
 	struct complete_sides sides;
 	struct subject sender; /* its account, canonical */
-	uint64_t known, bad, not_asked;
+	uint64_t bad, not_asked; /* faults; servers and addresses that nobody could compare */
+	uint64_t unasked; /* of those, addresses */
 	uint64_t refused, forgotten, open; /* named so far */
 };
 
@@ -61,7 +62,7 @@ on_side(void *ctx, int good, const char *side, struct str text)
 {
 	struct check *check = ctx;
 
-	check->not_asked += good != 1;
+	check->not_asked += good == 0;
 	print(check, good, side, STR(""), STR(""), text);
 }
 
@@ -176,7 +177,8 @@ look_at(struct check *check, struct str name, struct fault *fault_r)
 			bool is_known = known_if_complete(&reading,
 			    client_prefix(check->admin->client), &rules);
 
-			check->known += is_known;
+			check->unasked +=
+			    is_known && complete_side_of(&check->sides, finding->owner) == NULL;
 			ask_sides(check, name, finding->owner, is_known);
 		} else {
 			say(check, &check->refused, 0, NULL, name, STR(""),
@@ -208,12 +210,28 @@ look_at_all(struct check *check, const struct complete_names *names)
 	return rc == -1 ? admin_fault(check->admin, &fault) : 0;
 }
 
+/* Of destinations that cannot be asked. */
 static void
-sum_up(const struct check *check)
+say_unasked(struct check *check)
+{
+	struct buf text = BUF_INIT;
+
+	if (check->unasked == 0)
+		return;
+	check->not_asked += check->unasked;
+	buf_addf(&text, "%" PRIu64 " addresses were not compared: their owner cannot be",
+	    check->unasked);
+	print(check, -1, NULL, STR(""), STR(""), buf_str(&text));
+	buf_fini(&text);
+}
+
+static void
+sum_up(struct check *check)
 {
 	say_rest(check, check->refused, "their owner refuses");
 	say_rest(check, check->forgotten, "a server takes and the map does not know");
 	say_rest(check, check->open, "nobody can tell of");
+	say_unasked(check);
 	for (size_t i = 0; i < check->sides.count && !check->admin->json; i++) {
 		const struct complete_side *side = &check->sides.list[i];
 

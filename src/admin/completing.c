@@ -104,30 +104,29 @@ completing_confirm(const struct completing *completing, struct admin *admin,
 	    STR_FMT(subject->domain));
 }
 
+/* What a key says of its domain: in a word or two, and in a sentence. */
+static const char *const said[][2] = {
+    [COMPLETE_UNSAID] = {"not complete", "no: only its servers know which addresses there are"},
+    [COMPLETE_YES] = {"complete", "yes: mail to an address that the map does not know is refused"},
+    [COMPLETE_CATCH_ALL] = {"with a catch-all",
+	"never: a catch-all is declared, so every address is somebody's"},
+};
+_Static_assert(ARRAY_LEN(said) == COMPLETE_CATCH_ALL + 1, "a completeness lacks its words");
+
+static enum completeness
+completeness_of(struct change_value value)
+{
+	return value.there ? record_completeness(value.text) : COMPLETE_UNSAID;
+}
+
 const char *
 completing_words(struct change_value value)
 {
-	switch (value.there ? record_completeness(value.text) : COMPLETE_UNSAID) {
-	case COMPLETE_YES:
-		return "complete";
-	case COMPLETE_CATCH_ALL:
-		return "with a catch-all";
-	case COMPLETE_UNSAID:
-		break;
-	}
-	return "not complete";
+	return said[completeness_of(value)][0];
 }
 
 const char *
 completing_sentence(struct change_value value)
 {
-	switch (value.there ? record_completeness(value.text) : COMPLETE_UNSAID) {
-	case COMPLETE_YES:
-		return "yes: mail to an address that the map does not know is refused";
-	case COMPLETE_CATCH_ALL:
-		return "never: a catch-all is declared, so every address is somebody's";
-	case COMPLETE_UNSAID:
-		break;
-	}
-	return "no: only its servers know which addresses there are";
+	return said[completeness_of(value)][1];
 }

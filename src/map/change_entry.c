@@ -51,18 +51,26 @@ complete_text(const struct change *change)
 	return xstrndup(text.ptr, text.len);
 }
 
+/* "name before after" */
+static void
+add_line(struct buf *out, struct str name, struct change_value before, struct change_value after)
+{
+	buf_add_str(out, name);
+	buf_add_byte(out, ' ');
+	buf_add_str(out, or_dash(before));
+	buf_add_byte(out, ' ');
+	buf_add_str(out, or_dash(after));
+	buf_add_byte(out, '\n');
+}
+
 void
 change_describe_complete(struct buf *out, const struct change *changes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (changes[i].result != CHANGE_DONE || (changes[i].writes & CHANGE_COMPLETE) == 0)
 			continue;
-		buf_add_str(out, changes[i].name);
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(changes[i].seen.complete));
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(complete_after(&changes[i])));
-		buf_add_byte(out, '\n');
+		add_line(out, changes[i].name, changes[i].seen.complete,
+		    complete_after(&changes[i]));
 	}
 }
 
@@ -72,12 +80,7 @@ change_describe(struct buf *out, const struct change *changes, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (changes[i].result != CHANGE_DONE || changes[i].writes == CHANGE_COMPLETE)
 			continue;
-		buf_add_str(out, changes[i].name);
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(changes[i].seen.owner));
-		buf_add_byte(out, ' ');
-		buf_add_str(out, or_dash(owner_after(&changes[i])));
-		buf_add_byte(out, '\n');
+		add_line(out, changes[i].name, changes[i].seen.owner, owner_after(&changes[i]));
 	}
 }
 
