@@ -30,6 +30,7 @@ struct check {
 	struct complete_way way;
 	struct complete_sides sides;
 	struct subject sender; /* its account, canonical */
+	struct buf owner; /* the domain's */
 	uint64_t bad, not_asked; /* faults; servers and addresses that nobody could compare */
 	uint64_t unasked; /* of those, addresses */
 	uint64_t refused, forgotten, open; /* named so far */
@@ -62,7 +63,7 @@ on_side(void *ctx, int good, const char *side, struct str text)
 {
 	struct check *check = ctx;
 
-	check->not_asked += good == 0;
+	check->not_asked += good == 0 || (good == -1 && str_is(buf_str(&check->owner), side));
 	print(check, good, side, STR(""), STR(""), text);
 }
 
@@ -290,6 +291,7 @@ look_at_domain(struct check *check)
 		complete =
 		    (struct change_value){reading.keys[READING_COMPLETE].kind == FETCH_STRING,
 			reading.keys[READING_COMPLETE].value};
+		buf_add_str(&check->owner, reading.keys[READING_OWNER].value);
 		buf_addf(&text, "%.*s belongs to %s and is %s", STR_FMT(check->domain.domain),
 		    log_quote(reading.keys[READING_OWNER].value), completing_words(complete));
 		print(check, record_completeness(complete.text) != COMPLETE_CATCH_ALL, NULL,
@@ -357,6 +359,7 @@ check_complete(struct admin *admin)
 	if ((code = prepare(&check, &sender)) == 0)
 		code = compare(&check);
 	complete_sides_fini(&check.sides);
+	buf_fini(&check.owner);
 	subject_fini(&check.sender);
 	subject_fini(&check.domain);
 	free(sender);

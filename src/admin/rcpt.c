@@ -19,7 +19,9 @@ struct rcpt {
 	const struct nexthop *nexthop;
 	const char *sender;
 	struct talk *talk; /* NULL: none is open */
-	bool pipelines, takes_utf8; /* as it has announced */
+	bool pipelines, takes_utf8, offers_tls; /* as it has announced */
+	struct tls_context *tls; /* NULL: never used yet */
+	bool tls_failed; /* then without */
 	unsigned probes, refusals; /* on this connection */
 	struct buf said, answer; /* the last line of any answer; that to RCPT */
 };
@@ -64,6 +66,7 @@ note_word(struct rcpt *rcpt, struct str line)
 
 	rcpt->pipelines |= str_is_nocase(word, "PIPELINING"); /* RFC 2920 */
 	rcpt->takes_utf8 |= str_is_nocase(word, "SMTPUTF8"); /* RFC 6531 */
+	rcpt->offers_tls |= str_is_nocase(word, "STARTTLS"); /* RFC 3207 */
 }
 
 /* A whole answer; its last line stays in rcpt->said. */
@@ -122,27 +125,25 @@ rcpt_free(struct rcpt **rcpt)
 	if (*rcpt == NULL)
 		return;
 	leave(*rcpt);
+	tls_context_free(&(*rcpt)->tls);
 	buf_fini(&(*rcpt)->said);
 	buf_fini(&(*rcpt)->answer);
 	free(*rcpt);
 	*rcpt = NULL;
 }
 
+/* What it announces, now. */
 static int
-greet(struct rcpt *rcpt, struct fault *fault_r)
+say_hello(struct rcpt *rcpt, struct fault *fault_r)
 {
 	const char *hello = rcpt->nexthop->is_lmtp ? "LHLO" : "EHLO";
 	char host[HOST_NAME_BYTES] = "localhost";
 	struct buf line = BUF_INIT;
 	int code;
 
-	if (take(rcpt, &code, fault_r) == -1)
-		return -1;
-	if (code != 220)
-		return unwanted(rcpt, "the connection", fault_r);
 	if (gethostname(host, sizeof(host) - 1) == -1)
 		memcpy(host, "localhost", sizeof("localhost"));
-	rcpt->pipelines = rcpt->takes_utf8 = false;
+	rcpt->pipelines = rcpt->takes_utf8 = rcpt->offers_tls = false;
 	buf_addf(&line, "%s %s\r\n", hello, host);
 	talk_say(rcpt->talk, buf_str(&line));
 	buf_fini(&line);
@@ -152,17 +153,64 @@ greet(struct rcpt *rcpt, struct fault *fault_r)
 }
 
 static int
-connect_anew(struct rcpt *rcpt, struct fault *fault_r)
+greet(struct rcpt *rcpt, struct fault *fault_r)
+{
+	int code;
+
+	if (take(rcpt, &code, fault_r) == -1)
+		return -1;
+	return code == 220 ? say_hello(rcpt, fault_r) : unwanted(rcpt, "the connection", fault_r);
+}
+
+static int
+start_tls(struct rcpt *rcpt, struct fault *fault_r)
+{
+	const struct endpoint *at = &rcpt->nexthop->endpoint;
+	int code;
+
+	if (rcpt->tls == NULL) {
+		rcpt->tls = tls_context_new_client(NULL, NULL, NULL, fault_r);
+		if (rcpt->tls == NULL)
+			return -1;
+		tls_context_trust_anybody(rcpt->tls);
+	}
+	talk_say(rcpt->talk, STR("STARTTLS\r\n"));
+	if (take(rcpt, &code, fault_r) == -1)
+		return -1;
+	if (code != 220)
+		return unwanted(rcpt, "STARTTLS", fault_r);
+	if (talk_start_tls(rcpt->talk, rcpt->tls,
+		at->kind == ENDPOINT_INET ? at->host : "localhost", fault_r) == -1)
+		return -1;
+	return say_hello(rcpt, fault_r);
+}
+
+static int
+connect_once(struct rcpt *rcpt, struct fault *fault_r)
 {
 	rcpt->probes = rcpt->refusals = 0;
 	rcpt->talk = talk_open(rcpt->loop, &rcpt->nexthop->endpoint, NULL, fault_r);
 	if (rcpt->talk == NULL)
 		return -1;
 	talk_be_patient(rcpt->talk, RCPT_ANSWER_MS);
-	if (greet(rcpt, fault_r) == 0)
-		return 0;
+	if (greet(rcpt, fault_r) == 0) {
+		if (!rcpt->offers_tls || rcpt->tls_failed || start_tls(rcpt, fault_r) == 0)
+			return 0;
+		rcpt->tls_failed = true;
+	}
 	hang_up(rcpt);
 	return -1;
+}
+
+static int
+connect_anew(struct rcpt *rcpt, struct fault *fault_r)
+{
+	bool had_failed = rcpt->tls_failed;
+
+	if (connect_once(rcpt, fault_r) == 0)
+		return 0;
+	/* Its TLS is broken: better to ask without than not at all, there is no secret in it. */
+	return rcpt->tls_failed && !had_failed ? connect_once(rcpt, fault_r) : -1;
 }
 
 /* ---- a question */

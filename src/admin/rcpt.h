@@ -2,6 +2,7 @@
  * rcpt.h - would a server take mail for this address?                 (driver)
  *
  * MAIL FROM, RCPT TO and RSET over SMTP or LMTP, never DATA, so nobody gets anything.
+ * TLS is used where it is offered, with any certificate, as Postfix does by "may".
  * A connection carries a bounded number of questions and ends after a few refusals:
  * servers slow down, and then hang up on, whoever asks for many strangers. The next
  * question opens another one.

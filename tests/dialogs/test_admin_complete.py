@@ -3,6 +3,7 @@
 import unittest
 
 from admin import DATAERR, NOPERM, NOUSER, OK, TEMPFAIL, UNAVAILABLE, USAGE, AdminCase
+from lab.certs import Authority
 from lab.smtp_peer import SmtpPeer, refused_port
 
 
@@ -337,6 +338,32 @@ class Compared(CompleteCase):
         self.sides(self.peer("ann", "info"), "lmtp:unix:private/lmtp")
         self.compare(OK, "--queue-directory", self.lab.path("queue"), "--sender", "Postmaster@example.org")
         self.assertEqual({"MAIL FROM:<postmaster@example.org>"}, set(new.said("MAIL")))
+
+    def test_tls_is_used_where_it_is_offered(self):
+        new = self.peer("bob", pipelining=True, certificate=Authority(self.lab).sign("other.example"))
+        broken = self.peer("ann", "info", broken_tls=True)
+        self.sides(broken, new)
+        self.compare(OK)
+        self.assertEqual(["EHLO", "STARTTLS", "EHLO", "MAIL"], [line.split(" ")[0] for line in new.sessions[0][:4]])
+        self.assertEqual(1, len(broken.said("STARTTLS")))  # then it is asked without, and not tried again
+
+    def test_a_destination_without_a_server_matters_where_it_owns_something(self):
+        self.settings["destinations"].append({"name": "third"})
+        old = self.peer("ann", "info")
+        self.sides(old, self.peer("bob"))
+        for row in self.settings["maps"]:
+            row["owners"]["third"] = "local:"
+        self.write_settings()
+        self.compare(OK)
+        self.assertRegex(self.detail(side="third")[0], "cannot be asked: .*names no server")
+        self.says(OK, "set", "carol@example.org", "third", "--force")
+        self.compare(UNAVAILABLE)
+        self.assertIn("1 addresses were not compared: their owner cannot be", self.detail(ok=None)[-1])
+        self.says(OK, "unset", "carol@example.org", "--force")
+        self.says(OK, "set", "@example.org", "third", "--yes", "--force")
+        self.says(OK, "import", "--addresses", "--remove", "-", "--yes", stdin="info@example.org\n")
+        old.known.discard("info@example.org")
+        self.compare(UNAVAILABLE)  # strangers are its own
 
     def test_words_that_do_not_fit(self):
         self.sides(self.peer("ann"), self.peer("bob"))

@@ -1,7 +1,9 @@
 """A scripted server that speaks enough SMTP or LMTP to be asked for recipients, and writes down what it was told."""
 
+import contextlib
 import socket
 import socketserver
+import ssl
 import threading
 
 
@@ -9,7 +11,8 @@ class SmtpPeer:
     """Accepts the recipients in `known`; `say` maps an address to another answer to RCPT.
 
     options: everything (accept all), pipelining, lmtp, errors_most (then 421 and the end, as Postfix does), path (a Unix
-    socket instead of a port), script (command -> answer, or None for silence).
+    socket instead of a port), script (command -> answer, or None for silence), certificate (cert, key: STARTTLS is
+    offered, and nothing is answered without), broken_tls (it is offered, and the handshake goes wrong).
     """
 
     def __init__(self, known=(), say=None, **options):
@@ -33,21 +36,32 @@ class SmtpPeer:
                 session = []
                 peer.sessions.append(session)
                 try:
-                    peer.talk(session, self.rfile, self.connection)
+                    with contextlib.ExitStack() as ends:
+                        peer.talk(session, self.rfile, self.connection, ends)
                 except OSError:
                     pass  # it has hung up
 
         return Handler
 
-    def talk(self, session, lines, connection):
-        errors = 0
+    def talk(self, session, lines, connection, ends):
+        errors, wrapped = 0, not self.options.get("certificate")
         self.send(connection, self.options.get("script", {}).get("", "220 here ESMTP"))
-        for line in lines:
+        while line := lines.readline():
             words = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
             session.append(words)
             answer = self.answer(words)
+            if words.upper() == "STARTTLS":
+                self.send(connection, "220 2.0.0 go on")
+                if self.options.get("broken_tls"):
+                    self.send(connection, "what?")
+                    return
+                connection, wrapped = ends.enter_context(self.wrap(connection)), True
+                lines = ends.enter_context(connection.makefile("rb"))
+                continue
             if answer is None:
                 continue
+            if not wrapped and words.upper().startswith(("MAIL", "RCPT", "RSET")):
+                answer = "530 5.7.0 Must issue a STARTTLS command first"
             errors += answer.startswith(("5", "4"))
             if errors > self.options.get("errors_most", 1000):
                 self.send(connection, "421 4.7.0 too many errors")
@@ -55,6 +69,11 @@ class SmtpPeer:
             self.send(connection, answer)
             if words.upper() == "QUIT":
                 return
+
+    def wrap(self, connection):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.options["certificate"])
+        return context.wrap_socket(connection, server_side=True)
 
     @staticmethod
     def send(connection, answer):
@@ -66,7 +85,9 @@ class SmtpPeer:
         if verb in script:
             return script[verb]
         if verb == ("LHLO" if self.options.get("lmtp") else "EHLO"):
-            return "250-here\n250-PIPELINING\n250 8BITMIME" if self.options.get("pipelining") else "250 here"
+            words = ["PIPELINING"] if self.options.get("pipelining") else []
+            words += ["STARTTLS"] if self.options.get("certificate") or self.options.get("broken_tls") else []
+            return "\n".join(["250-here", *[f"250-{word}" for word in words], "250 8BITMIME"])
         if verb == "RCPT":
             address = words[len("RCPT TO:<"):-1]
             if address in self.say:
