@@ -170,8 +170,8 @@ look_at(struct check *check, struct str name, struct fault *fault_r)
 
 	subject_init(&subject);
 	if (subject_read(&subject, name, &rules, fault_r) == -1) {
-		say(check, &check->open, -1, NULL, name, STR(""), "%s is no address: %s",
-		    log_quote(name), fault_r->text);
+		say(check, &check->open, -1, NULL, name, STR(""), "a key that is no address: %s",
+		    fault_r->text);
 	} else if ((rc = reading_account(&reading, check->admin, &subject, fault_r)) == 0) {
 		finding = reading_finding(&reading);
 		if (finding->verdict == VERDICT_FOUND) {
@@ -180,7 +180,9 @@ look_at(struct check *check, struct str name, struct fault *fault_r)
 
 			check->unasked +=
 			    is_known && complete_side_of(&check->sides, finding->owner) == NULL;
-			ask_sides(check, name, finding->owner, is_known);
+			/* In canonical form: whoever typed the key by hand may have written
+			 * anything. */
+			ask_sides(check, subject.name, finding->owner, is_known);
 		} else {
 			say(check, &check->refused, 0, NULL, name, STR(""),
 			    "%s: the map cannot say whose it is: %s", log_quote(name),

@@ -339,6 +339,18 @@ class Compared(CompleteCase):
         self.compare(OK, "--queue-directory", self.lab.path("queue"), "--sender", "Postmaster@example.org")
         self.assertEqual({"MAIL FROM:<postmaster@example.org>"}, set(new.said("MAIL")))
 
+    def test_a_key_that_somebody_typed_is_no_order_to_a_server(self):
+        for name in ("x>\r\nDATA\r\n@example.org", "a b@example.org", "y> SIZE=1@example.org"):
+            self.redis.cli("SET", f"splitmx:owner:{name}", "old")
+        old = self.peer("ann", "info")
+        self.sides(old, self.peer("bob"))
+        self.compare(UNAVAILABLE)
+        self.assertEqual(1, len([detail for detail in self.detail(ok=None) if "a key that is no address" in detail]))
+        self.assertEqual([], old.said("DATA"))
+        said = old.said("RCPT")
+        self.assertIn('RCPT TO:<"a b"@example.org>', said)
+        self.assertIn('RCPT TO:<"y> size=1"@example.org>', said)
+
     def test_tls_is_used_where_it_is_offered(self):
         new = self.peer("bob", pipelining=True, certificate=Authority(self.lab).sign("other.example"))
         broken = self.peer("ann", "info", broken_tls=True)
