@@ -162,7 +162,7 @@ class Answers(LabCase):
         self.assertEqual(self.gets() - before, 1)
         numbers = [self.asker.send("lone") for _ in range(50)]
         self.assertEqual({self.asker.take(n)["owner"] for n in numbers}, {"new"})
-        self.assertEqual(self.gets() - before, 1 + 1 + 6)  # the login key, and then with it the five of its account
+        self.assertEqual(self.gets() - before, 1 + 1 + 7)  # the login key, and then with it the six of its account: owner, hold, complete
 
     def gets(self):
         line = [x for x in self.redis.cli("INFO", "commandstats").split("\n") if x.startswith("cmdstat_get:")]
