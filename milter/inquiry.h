@@ -51,7 +51,7 @@ struct inquiry {
 	struct str account; /* FOUND: canonical, without extension, behind login keys */
 	struct str owner; /* FOUND */
 	enum hold hold; /* FOUND */
-	bool is_unknown; /* FOUND by its domain's owner, and the domain is complete */
+	bool is_unknown; /* nobody, in a complete domain: see map/finding.h */
 	uint64_t epoch;
 	struct str reason; /* TEMP, PERM: a sentence for the log */
 	struct buf store;

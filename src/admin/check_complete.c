@@ -175,8 +175,8 @@ look_at(struct check *check, struct str name, struct fault *fault_r)
 	} else if ((rc = reading_account(&reading, check->admin, &subject, fault_r)) == 0) {
 		finding = reading_finding(&reading);
 		if (finding->verdict == VERDICT_FOUND) {
-			bool is_known = known_if_complete(&reading,
-			    client_prefix(check->admin->client), &rules);
+			bool is_known =
+			    known_if_complete(&reading, client_prefix(check->admin->client));
 
 			check->unasked +=
 			    is_known && complete_side_of(&check->sides, finding->owner) == NULL;

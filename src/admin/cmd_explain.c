@@ -66,9 +66,7 @@ is_held(const struct finding *finding)
 static struct known
 known_of_story(const struct story *story)
 {
-	struct account_rules rules = admin_account_rules(story->admin);
-
-	return known_of(story->reading, client_prefix(story->admin->client), &rules);
+	return known_of(story->reading, client_prefix(story->admin->client));
 }
 
 /* ---- in JSON */

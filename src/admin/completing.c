@@ -52,22 +52,27 @@ count_address(void *ctx, const struct scan_row *row)
 	return true;
 }
 
-/* How many accounts of it have a key, and how many addresses beside them. */
+/* The addresses of it that have a key; one may have several. */
+struct known_count {
+	uint64_t accounts, logins, others;
+};
+
 static int
-count_keys(struct admin *admin, const struct subject *subject, uint64_t *accounts_r,
-    uint64_t *addresses_r)
+count_keys(struct admin *admin, const struct subject *subject, struct known_count *count)
 {
 	struct buf glob = BUF_INIT;
 	struct fault fault;
 	int rc;
 
-	*accounts_r = *addresses_r = 0;
 	buf_add_byte(&glob, '*');
 	scan_escape(&glob, subject->name);
-	rc = scan_owners(admin->client, buf_str(&glob), count_address, accounts_r, &fault);
+	rc = scan_owners(admin->client, buf_str(&glob), count_address, &count->accounts, &fault);
+	if (rc == 0)
+		rc = scan_keys(admin->client, "login", buf_str(&glob), count_address,
+		    &count->logins, &fault);
 	if (rc == 0)
 		rc = scan_keys(admin->client, "complete", buf_str(&glob), count_address,
-		    addresses_r, &fault);
+		    &count->others, &fault);
 	buf_fini(&glob);
 	return rc == -1 ? admin_fault(admin, &fault) : 0;
 }
@@ -75,21 +80,22 @@ count_keys(struct admin *admin, const struct subject *subject, uint64_t *account
 static int
 confirm_complete(struct admin *admin, const struct subject *subject)
 {
-	uint64_t accounts, addresses;
-	int code = count_keys(admin, subject, &accounts, &addresses);
+	struct known_count count = {0};
+	int code = count_keys(admin, subject, &count);
 
 	if (code != 0)
 		return code;
-	if (accounts == 0)
+	if (count.accounts == 0)
 		admin_note(admin,
 		    "the map has no account of %.*s with an owner key of its own, so nearly all of "
 		    "its mail would be refused",
 		    STR_FMT(subject->domain));
 	return admin_confirm(admin,
 	    "Mail to every address of %.*s is refused from now on, but to %" PRIu64
-	    " accounts and %" PRIu64
+	    " accounts, %" PRIu64 " login names and %" PRIu64
 	    " other addresses that the map knows (splitmx check --complete %s compares first). Go on?",
-	    STR_FMT(subject->domain), accounts, addresses, shell_word(subject->domain));
+	    STR_FMT(subject->domain), count.accounts, count.logins, count.others,
+	    shell_word(subject->domain));
 }
 
 int

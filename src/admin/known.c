@@ -9,42 +9,31 @@
 
 #include <string.h>
 
-static const char complete_kind[] = ":complete:";
+static const char complete_kind[] = ":complete:", login_kind[] = ":login:";
 
-/* The name in a complete key; false for other keys, and for one that is not there. */
+/* The name in a key of this kind; false for other keys, and for one that is not there. */
 static bool
-complete_name(const struct reading_key *key, const char *prefix, struct str *name_r)
+name_in(const struct reading_key *key, const char *prefix, const char *kind, struct str *name_r)
 {
 	struct str rest = str_from(key->key, strlen(prefix));
 
-	*name_r = str_from(rest, strlen(complete_kind));
-	return str_starts(rest, complete_kind) && key->kind != FETCH_ABSENT;
+	*name_r = str_from(rest, strlen(kind));
+	return str_starts(rest, kind) && key->kind != FETCH_ABSENT;
 }
 
-/* Is this the account, or the account with an extension? */
-static bool
-is_of(struct str name, struct str wanted, const struct account_rules *rules)
-{
-	struct account account;
-	bool is;
-
-	account_init(&account);
-	is = account_parse(&account, name, rules) == ACCOUNT_ADDRESS &&
-	     (str_eq(account.name, wanted) || str_eq(account.base, wanted));
-	account_fini(&account);
-	return is;
-}
-
-/* The complete key of one of the account's own names; NULL: none is there. */
+/*
+ * A key of this kind of the address, or of the one an alias domain makes of it: no
+ * others of addresses were read. NULL: none is there.
+ */
 static const struct reading_key *
-own_key(const struct reading *reading, const char *prefix, const struct account_rules *rules)
+own_key(const struct reading *reading, const char *prefix, const char *kind)
 {
-	struct str account = reading_finding(reading)->account, name;
+	struct str name;
 
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct reading_key *key = &reading->keys[i];
 
-		if (complete_name(key, prefix, &name) && is_of(name, account, rules))
+		if (name_in(key, prefix, kind, &name) && !str_starts(name, "@"))
 			return key;
 	}
 	return NULL;
@@ -56,14 +45,15 @@ domain_says(const struct reading *reading, const char *prefix, struct str accoun
 	struct str domain = str_from(account, str_rfind(account, '@')), name;
 
 	for (size_t i = 0; i < reading->count; i++) {
-		if (complete_name(&reading->keys[i], prefix, &name) && str_eq(name, domain))
+		if (name_in(&reading->keys[i], prefix, complete_kind, &name) &&
+		    str_eq(name, domain))
 			return record_completeness(reading->keys[i].value);
 	}
 	return COMPLETE_UNSAID;
 }
 
 struct known
-known_of(const struct reading *reading, const char *prefix, const struct account_rules *rules)
+known_of(const struct reading *reading, const char *prefix)
 {
 	const struct finding *finding = reading_finding(reading);
 	struct known known = {.how = KNOWN_UNSAID, .account = finding->account};
@@ -72,6 +62,8 @@ known_of(const struct reading *reading, const char *prefix, const struct account
 		known.how = KNOWN_NOT;
 	} else if (!str_starts(finding->matched, "owner:@")) {
 		known.how = KNOWN_BY_OWNER;
+	} else if ((known.key = own_key(reading, prefix, login_kind)) != NULL) {
+		known.how = KNOWN_BY_LOGIN;
 	} else {
 		switch (domain_says(reading, prefix, known.account)) {
 		case COMPLETE_CATCH_ALL:
@@ -79,7 +71,7 @@ known_of(const struct reading *reading, const char *prefix, const struct account
 			break;
 		case COMPLETE_YES:
 			known.how = KNOWN_BY_KEY;
-			known.key = own_key(reading, prefix, rules);
+			known.key = own_key(reading, prefix, complete_kind);
 			break;
 		case COMPLETE_UNSAID:
 			break;
@@ -89,13 +81,11 @@ known_of(const struct reading *reading, const char *prefix, const struct account
 }
 
 bool
-known_if_complete(const struct reading *reading, const char *prefix,
-    const struct account_rules *rules)
+known_if_complete(const struct reading *reading, const char *prefix)
 {
-	const struct finding *finding = reading_finding(reading);
-
-	return !str_starts(finding->matched, "owner:@") ||
-	       (!finding->is_unknown && own_key(reading, prefix, rules) != NULL);
+	return !str_starts(reading_finding(reading)->matched, "owner:@") ||
+	       own_key(reading, prefix, login_kind) != NULL ||
+	       own_key(reading, prefix, complete_kind) != NULL;
 }
 
 void
@@ -113,6 +103,9 @@ known_describe(struct buf *out, const struct known *known)
 	case KNOWN_BY_OWNER:
 		buf_add_text(out, "yes: it has an owner key");
 		break;
+	case KNOWN_BY_LOGIN:
+		buf_addf(out, "yes: %s has its name", log_quote(known->key->key));
+		break;
 	case KNOWN_BY_KEY:
 		buf_addf(out, "yes: %s says %s", log_quote(known->key->key),
 		    known->key->kind == FETCH_STRING ? log_quote(known->key->value)
@@ -120,8 +113,8 @@ known_describe(struct buf *out, const struct known *known)
 		break;
 	case KNOWN_NOT:
 		buf_addf(out,
-		    "no: the domain is complete, and no owner or complete key has the name %s, so "
-		    "its mail is refused",
+		    "no: the domain is complete, and no owner, login or complete key has the name "
+		    "%s, so its mail is refused",
 		    log_quote(known->account));
 		break;
 	}

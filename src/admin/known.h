@@ -16,23 +16,22 @@ enum known_how {
 	KNOWN_UNSAID, /* nobody declared the domain complete: only its server can say */
 	KNOWN_BY_CATCH_ALL, /* nobody is unknown there */
 	KNOWN_BY_OWNER, /* an owner key of its own, perhaps behind a login key */
+	KNOWN_BY_LOGIN, /* a login key of its own, wherever it leads */
 	KNOWN_BY_KEY, /* a complete key of its own */
 	KNOWN_NOT /* and the domain is complete */
 };
 
 struct known {
 	enum known_how how;
-	const struct reading_key *key; /* KNOWN_BY_KEY: this one; else NULL */
+	const struct reading_key *key; /* KNOWN_BY_LOGIN, KNOWN_BY_KEY: this one; else NULL */
 	struct str account; /* that is known or not: where a login key led to, if there is one */
 };
 
 /* Of a finding that is FOUND; prefix is "splitmx". Lends from the reading. */
-struct known known_of(const struct reading *reading, const char *prefix,
-    const struct account_rules *rules);
+struct known known_of(const struct reading *reading, const char *prefix);
 
 /* Would it be known, if its domain were declared complete now? */
-bool known_if_complete(const struct reading *reading, const char *prefix,
-    const struct account_rules *rules);
+bool known_if_complete(const struct reading *reading, const char *prefix);
 
 /* A sentence for a person, without its end. */
 void known_describe(struct buf *out, const struct known *known);

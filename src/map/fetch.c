@@ -32,6 +32,7 @@ struct fetch {
 
 	struct account asked;
 	struct account target; /* where a login key led; an ADDRESS or not there yet */
+	bool by_domain; /* and that was the key of a domain, not of an address or a login */
 	unsigned rounds;
 
 	struct str names[FETCH_NAMES_MOST]; /* in the accounts' memory */
@@ -91,19 +92,41 @@ want_key(struct fetch *fetch, enum kind kind, struct str name)
 	fetch->key_texts[fetch->key_count++].len = buf_len(memory) - before;
 }
 
-static void
-want_account(struct fetch *fetch, const struct account *account, bool with_login)
-{
-	struct str names[] = {account->name, account->base, at_domain(account)};
+/* The names of an account, and how many of them are its own. */
+enum { NAMES_OF_ONE = 3, OWN_NAMES = 2 };
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+static void
+want_asked(struct fetch *fetch, const struct account *asked)
+{
+	struct str names[NAMES_OF_ONE] = {asked->name, asked->base, at_domain(asked)};
+
+	for (size_t i = 0; i < NAMES_OF_ONE; i++) {
 		want_key(fetch, OWNER, names[i]);
 		want_key(fetch, HOLD, names[i]);
-		if (with_login)
-			want_key(fetch, LOGIN, names[i]);
+		want_key(fetch, LOGIN, names[i]);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+	for (size_t i = 0; i < NAMES_OF_ONE; i++)
 		want_key(fetch, COMPLETE, names[i]);
+}
+
+/*
+ * Behind an own login key nobody is unknown. Behind that of a domain any address may
+ * be: its login keys are read as they make it known, and are not followed.
+ */
+static void
+want_target(struct fetch *fetch, const struct account *target)
+{
+	struct str names[NAMES_OF_ONE] = {target->name, target->base, at_domain(target)};
+
+	for (size_t i = 0; i < NAMES_OF_ONE; i++) {
+		want_key(fetch, OWNER, names[i]);
+		want_key(fetch, HOLD, names[i]);
+	}
+	for (size_t i = 0; i < NAMES_OF_ONE && fetch->by_domain; i++) {
+		if (i < OWN_NAMES)
+			want_key(fetch, LOGIN, names[i]);
+		want_key(fetch, COMPLETE, names[i]);
+	}
 }
 
 static void
@@ -116,9 +139,9 @@ list_keys(struct fetch *fetch)
 	if (fetch->asked.kind == ACCOUNT_LOGIN)
 		want_key(fetch, LOGIN, fetch->asked.name);
 	else
-		want_account(fetch, &fetch->asked, true);
+		want_asked(fetch, &fetch->asked);
 	if (fetch->target.kind == ACCOUNT_ADDRESS)
-		want_account(fetch, &fetch->target, false);
+		want_target(fetch, &fetch->target);
 	text = buf_str(&fetch->key_memory).ptr; /* the memory has stopped moving */
 	for (size_t i = 0; i < fetch->key_count; i++) {
 		fetch->key_texts[i].ptr = text;
@@ -213,23 +236,39 @@ decide_hold(struct fetch *fetch, const struct account *account, bool has_owner)
 	return FETCH_DONE;
 }
 
+/* Does it have a login key of its own, or was it named as known? */
+static bool
+is_named(const struct fetch *fetch, const struct account *account)
+{
+	size_t key;
+
+	return own_key(fetch, account, COMPLETE, &key) || own_key(fetch, account, LOGIN, &key);
+}
+
+/* Known without an owner key, whatever its domain says. */
+static bool
+is_known(const struct fetch *fetch, const struct account *account)
+{
+	const struct account *asked = &fetch->asked;
+
+	return asked->kind == ACCOUNT_LOGIN || is_named(fetch, asked) ||
+	       (account != asked && is_named(fetch, account));
+}
+
 /* Nobody's address, in a complete domain? False: *key_r, which says it, cannot be read. */
 static bool
 decide_unknown(const struct fetch *fetch, const struct account *account, bool *is_unknown_r,
     size_t *key_r)
 {
-	struct str value;
 	size_t key;
 
 	*is_unknown_r = false;
-	if (!domain_key(fetch, account, COMPLETE, &key))
+	if (is_known(fetch, account) || !domain_key(fetch, account, COMPLETE, &key))
 		return true;
 	*key_r = key;
-	value = fetch->values[key].text;
 	if (fetch->values[key].kind == FETCH_WRONG_TYPE)
 		return false;
-	*is_unknown_r =
-	    record_completeness(value) == COMPLETE_YES && !own_key(fetch, account, COMPLETE, &key);
+	*is_unknown_r = record_completeness(fetch->values[key].text) == COMPLETE_YES;
 	return true;
 }
 
@@ -275,7 +314,7 @@ follow(struct fetch *fetch, size_t key, bool is_domain)
 	if (!readable) {
 		step = trouble(fetch, key,
 		    is_domain ? "does not hold @domain" : "does not hold an address");
-	} else if (fetch->target.kind == ACCOUNT_ADDRESS &&
+	} else if (fetch->target.kind == ACCOUNT_ADDRESS && fetch->by_domain == is_domain &&
 		   str_eq(fetch->target.name, target.name)) {
 		step = is_managed(fetch, &fetch->target)
 			   ? decide_owner(fetch, &fetch->target)
@@ -284,6 +323,7 @@ follow(struct fetch *fetch, size_t key, bool is_domain)
 		step = trouble(fetch, key, "changed each time it was read");
 	} else {
 		account_parse(&fetch->target, target.name, &fetch->rules);
+		fetch->by_domain = is_domain;
 		step = FETCH_AGAIN;
 	}
 	account_fini(&target);
@@ -391,8 +431,6 @@ fetch_finding(const struct fetch *fetch)
 {
 	return &fetch->finding;
 }
-
-enum { NAMES_OF_ONE = 3 };
 
 /* Appended to count names, each of them once; how many there are then. */
 static size_t

@@ -7,6 +7,10 @@
  * login key pointed elsewhere. So a finding always comes from one EXEC. The
  * daemon's link and the operator's command both read through it.
  *
+ * In a complete domain nobody is unknown who has a key of its own: an owner key, a
+ * login key (wherever that leads), or a complete key. Behind an alias domain the
+ * keys of both addresses count.
+ *
  * A login without domain is its login key and nothing else: without that key it
  * is nobody's, ABSENT; with it, it is what the address there is.
  */

@@ -31,7 +31,7 @@ struct finding {
 	enum finding_source source;
 	uint64_t epoch; /* highest epoch known when it was answered */
 	const char *reason; /* TEMP, PERM: a sentence for the operator; lent like the rest */
-	bool is_unknown; /* FOUND by the domain's owner, and the domain is complete */
+	bool is_unknown; /* FOUND by the domain's owner, it is complete, and no own key was there */
 };
 
 /* All strs and the reason are lent until the callback that brought them returns. */

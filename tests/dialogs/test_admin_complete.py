@@ -106,11 +106,13 @@ class Explained(CompleteCase):
     def test_why_an_address_is_known_or_not(self):
         self.says(OK, "set", "ann@example.org", "old")
         self.redis.cli("SET", "splitmx:complete:list@example.org", "list")
+        self.redis.cli("SET", "splitmx:login:bookkeeping@example.org", "carol@example.org")
         self.assertIsNone(self.known("nobody@example.org"))
         self.assertRegex(self.says(OK, "explain", "nobody@example.org"), "(?m)^known +nobody can say")
         self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
         rows = [("ann@example.org", True, "yes: it has an owner key"), ("list+x@example.org", True, "yes: splitmx:complete:list@example.org says list"),
-                ("nobody@example.org", False, "no: the domain is complete, and no owner or complete key has the name nobody@example.org")]
+                ("bookkeeping@example.org", True, "yes: splitmx:login:bookkeeping@example.org has its name"),
+                ("carol@example.org", False, "no: the domain is complete"), ("nobody@example.org", False, "no: the domain is complete, and no owner, login or complete key has the name nobody@example.org")]
         for address, known, said in rows:
             with self.subTest(address):
                 self.assertEqual(known, self.known(address))
@@ -271,12 +273,14 @@ class Compared(CompleteCase):
         text = self.says(DATAERR, "check", "--complete", "example.org")
         self.assertRegex(text, "(?m)^FAILS  complete  old: postmaster@example.org is taken .* the map does not know it")
 
-    def test_a_login_key_that_leads_to_nobody_is_known_to_nobody(self):
+    def test_who_has_a_login_key_is_known_wherever_it_leads(self):
         self.redis.cli("SET", "splitmx:login:ann.b@example.org", "ann@example.org")
+        self.redis.cli("SET", "splitmx:login:carol.b@example.org", "carol@example.org")
         self.redis.cli("SET", "splitmx:login:lost@example.org", "carol@example.org")
-        self.sides(self.peer("ann", "ann.b", "info", "lost"), self.peer("bob"))
+        self.sides(self.peer("ann", "ann.b", "carol.b", "info"), self.peer("bob"))
         told = self.compare(DATAERR)
         self.assertEqual([("old", "lost@example.org")], [key for key, ok in told.items() if ok is False])
+        self.assertRegex(self.detail(address="lost@example.org", ok=False)[0], "is known to the map and refused by its owner")
 
     def test_a_server_that_takes_everything_is_not_compared(self):
         old = self.peer("ann", "info")

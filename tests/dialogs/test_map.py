@@ -162,7 +162,7 @@ class Answers(LabCase):
         self.assertEqual(self.gets() - before, 1)
         numbers = [self.asker.send("lone") for _ in range(50)]
         self.assertEqual({self.asker.take(n)["owner"] for n in numbers}, {"new"})
-        self.assertEqual(self.gets() - before, 1 + 1 + 7)  # the login key, and then with it the six of its account: owner, hold, complete
+        self.assertEqual(self.gets() - before, 1 + 1 + 5)  # the login key, and then with it the four of its account: it is known, so none asks for complete keys
 
     def gets(self):
         line = [x for x in self.redis.cli("INFO", "commandstats").split("\n") if x.startswith("cmdstat_get:")]

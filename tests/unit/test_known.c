@@ -34,19 +34,27 @@ static const struct row {
 	"nobody can say"},
     {"an alias with an extension", "owner:@d", "a@d", false, KNOWN_BY_KEY, true,
 	{"s:complete:a+t@d=alias", "s:complete:@d=yes"}, "yes: s:complete:a+t@d says alias"},
-    {"a login name that is listed, but not where it leads", "owner:@d", "ann@d", false,
-	KNOWN_UNSAID, false, {"s:complete:anna@d=alias", "-s:complete:@d"}, "nobody can say"},
+    {"a login key, wherever it leads", "owner:@d", "ann@d", false, KNOWN_BY_LOGIN, true,
+	{"s:login:anna@d=ann@d", "-s:complete:anna@d", "s:complete:@d=yes"},
+	"yes: s:login:anna@d has its name"},
+    {"a login name without domain", "owner:@d", "ann@d", false, KNOWN_BY_LOGIN, true,
+	{"s:login:anna=ann@d"}, "yes: s:login:anna has its name"},
+    {"an owner behind a login key", "owner:ann@d", "ann@d", false, KNOWN_BY_OWNER, true,
+	{"s:login:anna@d=ann@d"}, "yes: it has an owner key"},
+    {"an alias domain is no login key of its addresses", "owner:@e", "a@e", true, KNOWN_NOT, false,
+	{"s:login:@d=@e", "-s:login:a@e", "s:complete:@e=yes"}, "no: the domain"},
+    {"listed in an alias domain", "owner:@e", "a@e", false, KNOWN_BY_KEY, true,
+	{"s:login:@d=@e", "s:complete:a@d=alias", "s:complete:@e=yes"},
+	"yes: s:complete:a@d says alias"},
     {"an alias, and nothing was declared", "owner:@d", "a@d", false, KNOWN_UNSAID, true,
 	{"s:complete:a@d=alias", "-s:complete:@d"}, "nobody can say"},
     {"a word that says nothing", "owner:@d", "a@d", false, KNOWN_UNSAID, false,
 	{"s:complete:@d=maybe"}, "nobody can say"},
     {"the keys of another domain", "owner:@d", "a@d", false, KNOWN_UNSAID, false,
-	{"s:complete:@e=yes", "s:complete:a@e=alias"}, "nobody can say"},
+	{"s:complete:@e=yes"}, "nobody can say"},
     {"nobody", "owner:@d", "a@d", true, KNOWN_NOT, false, {"s:complete:@d=yes"},
-	"no: the domain is complete, and no owner or complete key has the name a@d"},
+	"no: the domain is complete, and no owner, login or complete key has the name a@d"},
 };
-
-static const struct account_rules account_rules = {true, "+"};
 
 static struct reading_key
 key_of(const char *text)
@@ -78,10 +86,9 @@ each_way_has_its_sentence(void **state)
 			reading.keys[reading.count] = key_of(rows[i].keys[reading.count]);
 			reading.count++;
 		}
-		known = known_of(&reading, "s", &account_rules);
+		known = known_of(&reading, "s");
 		known_describe(&said, &known);
-		assert_int_equal(known_if_complete(&reading, "s", &account_rules),
-		    rows[i].if_complete);
+		assert_int_equal(known_if_complete(&reading, "s"), rows[i].if_complete);
 		if (known.how != rows[i].how || !str_starts(buf_str(&said), rows[i].said))
 			fail_msg("%s: %d, %s", rows[i].name, (int)known.how, buf_cstr(&said));
 		buf_fini(&said);
