@@ -18,6 +18,7 @@ from lab.core import TOP, wait_for
 from lab.dovecot import Dovecot
 from lab.front import Frontd
 from lab.imap_script import ImapClient
+from lab.milter import Milter
 from lab.policyd import Policyd, splitmx
 from lab.postfix import Postfix
 from lab.redis import Redis
@@ -241,7 +242,7 @@ class PostfixLinesTest(LabCase):
 class VerifyTest(LabCase):
     """An MX with the lines of mx.cf, before a side that knows whom it has."""
 
-    SOCKET = "run/splitmx/map.sock"  # relative to the queue directory, as there
+    SOCKET, MILTER = "run/splitmx/map.sock", "run/splitmx/milter.sock"  # relative to the queue directory, as there
 
     @classmethod
     def furnish(cls):
@@ -258,6 +259,8 @@ class VerifyTest(LabCase):
         for name in ("held", "late"):
             cls.policyd.redis_cli("SET", f"splitmx:hold:{name}@example.org", "mail:lab", "EX", "600")
         cls.policyd.wait_answer("transport", "held@example.org", "OK")
+        queue = cls.mx.queue
+        cls.milter = Milter(cls.lab, os.path.join(queue, cls.SOCKET), listen=["unix:" + os.path.join(queue, cls.MILTER)], milter={"group": "postfix"})
         cls.mx.start()
 
     @classmethod
