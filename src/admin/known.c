@@ -70,8 +70,8 @@ known_of(const struct reading *reading, const char *prefix)
 			known.how = KNOWN_BY_CATCH_ALL;
 			break;
 		case COMPLETE_YES:
-			known.how = KNOWN_BY_KEY;
 			known.key = own_key(reading, prefix, complete_kind);
+			known.how = known.key != NULL ? KNOWN_BY_KEY : KNOWN_AS_POSTMASTER;
 			break;
 		case COMPLETE_UNSAID:
 			break;
@@ -85,7 +85,8 @@ known_if_complete(const struct reading *reading, const char *prefix)
 {
 	return !str_starts(reading_finding(reading)->matched, "owner:@") ||
 	       own_key(reading, prefix, login_kind) != NULL ||
-	       own_key(reading, prefix, complete_kind) != NULL;
+	       own_key(reading, prefix, complete_kind) != NULL ||
+	       account_is_postmaster(reading_finding(reading)->account);
 }
 
 void
@@ -110,6 +111,9 @@ known_describe(struct buf *out, const struct known *known)
 		buf_addf(out, "yes: %s says %s", log_quote(known->key->key),
 		    known->key->kind == FETCH_STRING ? log_quote(known->key->value)
 						     : "so, though it is no string");
+		break;
+	case KNOWN_AS_POSTMASTER:
+		buf_add_text(out, "yes: mail to the postmaster of a domain is never refused");
 		break;
 	case KNOWN_NOT:
 		buf_addf(out,

@@ -18,6 +18,7 @@ enum known_how {
 	KNOWN_BY_OWNER, /* an owner key of its own, perhaps behind a login key */
 	KNOWN_BY_LOGIN, /* a login key of its own, wherever it leads */
 	KNOWN_BY_KEY, /* a complete key of its own */
+	KNOWN_AS_POSTMASTER, /* without any key: RFC 5321, section 4.5.1 */
 	KNOWN_NOT /* and the domain is complete */
 };
 

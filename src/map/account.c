@@ -504,3 +504,9 @@ account_read(struct account *account, struct str text, const struct account_rule
 		return account_login(account, text, rules) == ACCOUNT_LOGIN;
 	return account_parse(account, text, rules) == ACCOUNT_ADDRESS;
 }
+
+bool
+account_is_postmaster(struct str base)
+{
+	return str_starts(base, "postmaster@"); /* folded even where local parts are not */
+}

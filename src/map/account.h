@@ -74,6 +74,9 @@ enum account_kind account_login(struct account *account, struct str text,
 /* Either, as the text has an @ or not; false where it is neither ADDRESS nor LOGIN. */
 bool account_read(struct account *account, struct str text, const struct account_rules *rules);
 
+/* The address that every domain has, canonical, without an extension? RFC 5321, section 4.5.1. */
+bool account_is_postmaster(struct str base);
+
 /*
  * A domain or address literal alone, canonical, appended to out; false where it
  * is none. At most 255 bytes as asked and 253 in canonical form, labels at most

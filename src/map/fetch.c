@@ -251,8 +251,8 @@ is_known(const struct fetch *fetch, const struct account *account)
 {
 	const struct account *asked = &fetch->asked;
 
-	return asked->kind == ACCOUNT_LOGIN || is_named(fetch, asked) ||
-	       (account != asked && is_named(fetch, account));
+	return asked->kind == ACCOUNT_LOGIN || account_is_postmaster(account->base) ||
+	       is_named(fetch, asked) || (account != asked && is_named(fetch, account));
 }
 
 /* Nobody's address, in a complete domain? False: *key_r, which says it, cannot be read. */

@@ -9,7 +9,7 @@
  *
  * In a complete domain nobody is unknown who has a key of its own: an owner key, a
  * login key (wherever that leads), or a complete key. Behind an alias domain the
- * keys of both addresses count.
+ * keys of both addresses count. Nobody needs a key to be the postmaster.
  *
  * A login without domain is its login key and nothing else: without that key it
  * is nobody's, ABSENT; with it, it is what the address there is.

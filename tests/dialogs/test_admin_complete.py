@@ -112,6 +112,7 @@ class Explained(CompleteCase):
         self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
         rows = [("ann@example.org", True, "yes: it has an owner key"), ("list+x@example.org", True, "yes: splitmx:complete:list@example.org says list"),
                 ("bookkeeping@example.org", True, "yes: splitmx:login:bookkeeping@example.org has its name"),
+                ("Postmaster@example.org", True, "yes: mail to the postmaster of a domain is never refused"),
                 ("carol@example.org", False, "no: the domain is complete"), ("nobody@example.org", False, "no: the domain is complete, and no owner, login or complete key has the name nobody@example.org")]
         for address, known, said in rows:
             with self.subTest(address):
@@ -260,10 +261,11 @@ class Compared(CompleteCase):
                       self.says(OK, "check", "--complete", "@example.org"))
 
     def test_what_an_owner_refuses_and_what_the_map_does_not_know_is_named(self):
-        self.sides(self.peer("bob", "info", "postmaster", "carol"), self.peer("ann", "bob"))
+        self.sides(self.peer("bob", "info", "abuse", "postmaster", "carol"), self.peer("ann", "bob"))
         told = self.compare(DATAERR)
         self.assertEqual(False, told["old", "ann@example.org"])
-        self.assertEqual(False, told["old", "postmaster@example.org"])
+        self.assertEqual(False, told["old", "abuse@example.org"])
+        self.assertNotIn(("old", "postmaster@example.org"), told)  # never refused, so it cannot be forgotten
         self.assertNotIn(("old", "carol@example.org"), told)
         row = [row for row in self.rows if row.get("address") == "ann@example.org" and row["side"] == "old"][0]
         self.assertEqual("old", row["owner"])
@@ -271,7 +273,7 @@ class Compared(CompleteCase):
         path = self.lab.write("candidates", "carol@example.org\ndave@example.org\nx@else.org\n")
         self.assertEqual(False, self.compare(DATAERR, "--addresses", path)["old", "carol@example.org"])
         text = self.says(DATAERR, "check", "--complete", "example.org")
-        self.assertRegex(text, "(?m)^FAILS  complete  old: postmaster@example.org is taken .* the map does not know it")
+        self.assertRegex(text, "(?m)^FAILS  complete  old: abuse@example.org is taken .* the map does not know it")
 
     def test_who_has_a_login_key_is_known_wherever_it_leads(self):
         self.redis.cli("SET", "splitmx:login:ann.b@example.org", "ann@example.org")

@@ -18,7 +18,7 @@ from openmetrics import scrape
 ANN, BOB, HELD = "ann@example.org", "bob@example.org", "held@example.org"
 RECORD = {"owner:@example.org": "old", "owner:" + ANN: "new", "owner:" + HELD: "old", "hold:" + HELD: "mail:test",
           "owner:odd@example.org": "nowhere", "owner:@full.org": "old", "complete:@full.org": "yes",
-          "complete:list@full.org": "list", "login:ann.b@example.org": ANN}
+          "complete:list@full.org": "list", "login:ann.b@example.org": ANN, "login:sales@full.org": "gone@full.org"}
 MAPS = [{"name": "transport", "owners": {"new": "lmtp:new", "old": "relay:[old]:25"}, "held": "hold:[x]:1"}]
 SECONDS = 20
 
@@ -194,7 +194,8 @@ class Asking(ArrivalsCase):
     def test_unknown_is_who_is_nobody_in_a_complete_domain(self):
         self.begin()
         self.assertTrue(self.ask("nobody@full.org")["unknown"])
-        for address in ("list@full.org", "list+x@full.org", "nobody@example.org"):
+        self.assertTrue(self.ask("gone@full.org")["unknown"])
+        for address in ("list@full.org", "list+x@full.org", "nobody@example.org", "sales@full.org", "PostMaster@full.org"):
             self.assertFalse(self.ask(address)["unknown"], address)
         self.redis.cli("SET", "splitmx:owner:nobody@full.org", "new")
         wait_for("nobody is somebody", SECONDS, lambda: not self.ask("nobody@full.org")["unknown"])

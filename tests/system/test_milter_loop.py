@@ -83,6 +83,7 @@ class MilterAtTwoServers(LabCase):
         for who in held:
             house.hold(who)
             house.policyd.wait_answer("transport", who, ("OK", f"splitmx-hold:[127.0.0.1]:{house.sink_port}"))
+        house.redis_cli("SET", "splitmx:login:sales@example.org", "user0@example.org")
         house.redis_cli("SET", "splitmx:complete:@example.org", "yes")
         self.addCleanup(house.redis_cli, "DEL", "splitmx:complete:@example.org")
         before = self.reports()[0]["kept"]
@@ -94,6 +95,8 @@ class MilterAtTwoServers(LabCase):
                 return smtp.rcpt("nobody@example.org")[0] == 550
             smtp.ehlo()
             wait_for("nobody is unknown", 10, refused, self.logs())
+            for who in ("PostMaster@example.org", "sales@example.org"):
+                self.assertEqual(250, smtp.rcpt(who)[0], who)
             smtp.docmd("RSET")
             self.assertEqual({"nobody@example.org"}, set(smtp.sendmail(message.sender, [*people, "nobody@example.org"],
                                                                       message.as_bytes())))

@@ -268,6 +268,14 @@ a_complete_domain_knows_its_strangers(void **state)
 	    {"owner:@x.org=old complete:@x.org=yes login:alice=b@x.org", "alice", false},
 	    {"owner:@x.org=old complete:@x.org=yes login:alice=b@x.org owner:b@x.org=old", "alice",
 		false},
+	    /* RFC 5321, section 4.5.1 */
+	    {"owner:@x.org=old complete:@x.org=yes", "PostMaster@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes", "\"postmaster\"@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes", "postmaster+a@x.org", false},
+	    {"owner:@x.org=old complete:@x.org=yes", "postmaster2@x.org", true},
+	    {"owner:@x.org=old complete:@x.org=!", "postmaster@x.org", false},
+	    {"owner:@x.org=old owner:@y.org=new complete:@y.org=yes login:@x.org=@y.org",
+		"postmaster@x.org", false},
 	    /* Behind an alias domain the keys of both addresses count, but not the domain's own. */
 	    {"owner:@x.org=old owner:@y.org=new complete:@y.org=yes login:@x.org=@y.org", "a@x.org",
 		true},

@@ -52,6 +52,13 @@ static const struct row {
 	{"s:complete:@d=maybe"}, "nobody can say"},
     {"the keys of another domain", "owner:@d", "a@d", false, KNOWN_UNSAID, false,
 	{"s:complete:@e=yes"}, "nobody can say"},
+    {"the postmaster", "owner:@d", "postmaster@d", false, KNOWN_AS_POSTMASTER, true,
+	{"s:complete:@d=yes"}, "yes: mail to the postmaster"},
+    {"the postmaster, and nothing was declared", "owner:@d", "postmaster@d", false, KNOWN_UNSAID,
+	true, {"-s:complete:@d"}, "nobody can say"},
+    {"a postmaster who is listed", "owner:@d", "postmaster@d", false, KNOWN_BY_KEY, true,
+	{"s:complete:postmaster@d=alias", "s:complete:@d=yes"},
+	"yes: s:complete:postmaster@d says alias"},
     {"nobody", "owner:@d", "a@d", true, KNOWN_NOT, false, {"s:complete:@d=yes"},
 	"no: the domain is complete, and no owner, login or complete key has the name a@d"},
 };
