@@ -14,7 +14,7 @@ static const struct change_value b_text = {true, {"b", 1}};
 static void
 an_own_key_wins_over_the_domains(void **state)
 {
-	struct change change = {.seen = {a_text, none, b_text, b_text}};
+	struct change change = {.seen = {a_text, none, b_text, b_text, none}};
 
 	assert_true(str_is(change_owner_before(&change).text, "a"));
 	assert_false(change_hold_before(&change).there);

@@ -78,7 +78,7 @@ only_what_is_safe_is_written(void **state)
 		    .writes = CHANGE_OWNER,
 		    .owner = str_of(row->to),
 		    .seen = {value(row->owner), value(row->hold), value(row->domain_owner),
-			value(row->domain_hold)},
+			value(row->domain_hold), value(NULL)},
 		    .result = CHANGE_DONE};
 
 		guard_owner(&guard, &change);
