@@ -2,6 +2,9 @@
 
 import glob
 import os
+import time
+
+from .core import wait_for
 
 
 def tree(pid):
@@ -33,6 +36,18 @@ def pss_kib(pids):
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
             total += sum(int(line.split()[1]) for line in f if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return total
+
+
+def settled_pss_kib(what, pids):
+    """When two looks, a second apart, see the same."""
+    last = [0, 0.0]
+
+    def is_settled():
+        time.sleep(1)
+        last.append(pss_kib(pids))
+        return abs(last[-1] - last[-2]) <= 8
+    wait_for(f"{what}'s memory settles", 30, is_settled)
+    return last[-1]
 
 
 def files(pid):
