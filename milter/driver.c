@@ -22,6 +22,7 @@
 enum { MS = 1000 };
 
 static struct {
+	struct unreported *unreported;
 	struct policyd *policyd;
 	struct numbers numbers;
 	int listener; /* as libmilter knows it */
@@ -184,7 +185,8 @@ driver_start(const struct settings *settings, int listener, unsigned slot, struc
 
 	if (terms == NULL)
 		return -1;
-	driver.policyd = policyd_new(&policyd_terms);
+	driver.unreported = unreported_open(settings->state_dir);
+	driver.policyd = policyd_new(&policyd_terms, driver.unreported);
 	calls_start(terms, driver.policyd, &driver.numbers,
 	    (unsigned)settings->milter.max_sessions);
 	if (listen_through_libmilter(settings, listener, slot, fault_r) == 0 &&
@@ -216,8 +218,10 @@ driver_sessions(void)
 void
 driver_stop(void)
 {
-	if (calls_stop())
-		policyd_free(&driver.policyd);
+	if (!calls_stop())
+		return;
+	policyd_free(&driver.policyd);
+	unreported_close(&driver.unreported);
 }
 
 json_t *

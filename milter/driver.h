@@ -32,8 +32,8 @@
 /*
  * Serve what connects to "listener", which is lent for this call: a listening
  * socket of any family. In run_dir there is another one for a moment, named after
- * the slot. Returns when it can be connected to; -1 and *fault_r when it could not
- * begin. Once in a process.
+ * the slot; in state_dir, what unreported.h keeps. Returns when it can be connected to; -1 and
+ * *fault_r when it could not begin. Once in a process.
  */
 int driver_start(const struct settings *settings, int listener, unsigned slot,
     struct fault *fault_r);

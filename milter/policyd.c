@@ -110,9 +110,10 @@ policyd_ask(struct policyd *policyd, struct str address, struct inquiry *inquiry
 /* ---- arrivals */
 
 static bool
-report(struct asking *asking, struct str from, uint64_t lost, const struct arrival *arrivals,
-    size_t count)
+report(struct asking *asking, struct str from, const struct arrival *arrivals, size_t count)
 {
+	struct unreported *unreported = asking->policyd->unreported;
+	uint64_t lost = unreported_take(unreported);
 	struct buf request = BUF_INIT, in = BUF_INIT;
 	unsigned char id[INQUIRY_ID_BYTES];
 	struct str reply;
@@ -121,29 +122,13 @@ report(struct asking *asking, struct str from, uint64_t lost, const struct arriv
 	randombytes_buf(id, sizeof(id));
 	inquiry_arrived(&request, id, from, lost, arrivals, count);
 	kept = talk(asking, buf_str(&request), &in, &reply) && inquiry_kept(reply, count);
+	if (kept)
+		unreported_told(unreported, lost);
+	else
+		unreported_not_told(unreported, lost);
 	buf_fini(&request);
 	buf_fini(&in);
 	return kept;
-}
-
-static uint64_t
-take_unreported(struct policyd *policyd)
-{
-	uint64_t lost;
-
-	pthread_mutex_lock(&policyd->lock);
-	lost = policyd->unreported;
-	policyd->unreported = 0;
-	pthread_mutex_unlock(&policyd->lock);
-	return lost;
-}
-
-static void
-put_unreported(struct policyd *policyd, uint64_t lost)
-{
-	pthread_mutex_lock(&policyd->lock);
-	policyd->unreported += lost;
-	pthread_mutex_unlock(&policyd->lock);
 }
 
 bool
@@ -151,26 +136,21 @@ policyd_arrived(struct policyd *policyd, struct str from, const struct arrival *
     size_t count)
 {
 	struct asking asking;
-	uint64_t lost;
-	bool kept = true;
+	bool kept = asking_begin(&asking, policyd);
 
-	if (!asking_begin(&asking, policyd)) {
-		put_unreported(policyd, 1);
-		policyd->lost++;
-		return false;
+	if (kept) {
+		for (size_t n; kept && count > 0; arrivals += n, count -= n) {
+			n = inquiry_fits(arrivals, count);
+			kept = report(&asking, from, arrivals, n);
+		}
+		asking_leave(&asking);
 	}
-	for (size_t n; kept && count > 0; arrivals += n, count -= n) {
-		n = inquiry_fits(arrivals, count);
-		lost = take_unreported(policyd);
-		kept = report(&asking, from, lost, arrivals, n);
-		if (!kept)
-			put_unreported(policyd, lost + 1);
-	}
-	asking_leave(&asking);
-	if (kept)
+	if (kept) {
 		policyd->reported++;
-	else
+	} else {
+		unreported_add(policyd->unreported);
 		policyd->lost++;
+	}
 	return kept;
 }
 

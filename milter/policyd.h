@@ -13,13 +13,15 @@
  * connection that had been idle, and is closed before an answer, is asked once
  * more on a new one, in what is left of the time: policyd was started anew.
  *
- * No lock is held while it waits for policyd. The only other lock in the milter is
- * that of the terms, which a reload swaps (calls.c).
+ * No lock is held while it waits for policyd. There are two others in the milter:
+ * that of the terms, which a reload swaps (calls.c), and that of the messages of which
+ * policyd was not told (unreported.h).
  */
 #ifndef MILTER_POLICYD_H
 #define MILTER_POLICYD_H
 
 #include "milter/inquiry.h"
+#include "milter/unreported.h"
 
 #include <stddef.h>
 
@@ -32,7 +34,8 @@ struct policyd_terms {
 	unsigned waiting_most; /* threads, those that have a connection included */
 };
 
-struct policyd *policyd_new(const struct policyd_terms *terms);
+/* unreported is lent, until it is freed. */
+struct policyd *policyd_new(const struct policyd_terms *terms, struct unreported *unreported);
 
 /* Nobody may be asking any more. */
 void policyd_free(struct policyd **policyd);
@@ -49,9 +52,9 @@ void policyd_ask(struct policyd *policyd, struct str address, struct inquiry *in
 
 /*
  * Report a message's arrivals, with an id drawn for it; true when policyd has
- * them in its file. Else the message is counted as lost, the next report that
- * gets through says how many were, and the counts are marked unknown: mail does
- * not wait for a count.
+ * them in its file. Else the message is counted as lost (unreported.h), the next
+ * report that gets through says how many were, and the counts are marked unknown:
+ * mail does not wait for a count.
  */
 bool policyd_arrived(struct policyd *policyd, struct str from, const struct arrival *arrivals,
     size_t count);

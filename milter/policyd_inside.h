@@ -32,10 +32,10 @@ struct policyd {
 	unsigned era;
 	uint64_t deadline_ms;
 	unsigned connections_most, waiting_most;
-	uint64_t unreported; /* messages, since the last report that got through */
 	/* written under the lock, read without: */
 	atomic_uint connections, waiting;
 	/* without: */
+	struct unreported *unreported; /* lent; it has a lock of its own */
 	atomic_uint_fast64_t asked, troubles, timeouts, refused, reported, lost;
 };
 

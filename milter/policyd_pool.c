@@ -34,12 +34,13 @@ set_terms(struct policyd *policyd, const struct policyd_terms *terms)
 }
 
 struct policyd *
-policyd_new(const struct policyd_terms *terms)
+policyd_new(const struct policyd_terms *terms, struct unreported *unreported)
 {
 	struct policyd *policyd = xnew(struct policyd);
 	pthread_condattr_t attr;
 
 	LIST_INIT(&policyd->idle);
+	policyd->unreported = unreported;
 	must(sodium_init() != -1); /* before there are threads */
 	must(pthread_mutex_init(&policyd->lock, NULL) == 0);
 	must(pthread_condattr_init(&attr) == 0);

@@ -31,7 +31,7 @@ enum {
 	PEERS_MOST = 64 /* more than the milter may have */
 };
 
-static char policyd_path[80], keys_path[80], run_dir[64];
+static char policyd_path[80], keys_path[80], run_dir[64], nodes_path[80], place_path[120];
 static atomic_uint taken, refused, wrong;
 static atomic_int wrong_at; /* the last line that said so */
 static atomic_bool over;
@@ -239,9 +239,12 @@ set_up(void)
 	snprintf(run_dir, sizeof(run_dir), "%s", scratch_dir);
 	snprintf(policyd_path, sizeof(policyd_path), "%s/p", scratch_dir);
 	snprintf(keys_path, sizeof(keys_path), "%s/k", scratch_dir);
+	snprintf(nodes_path, sizeof(nodes_path), "%s/nodes", scratch_dir);
+	snprintf(place_path, sizeof(place_path), "%s/milter-0.unreported.lock", nodes_path);
 	write_keys();
 	settings = (struct settings){.instance = "mx1",
 	    .run_dir = run_dir,
+	    .state_dir = run_dir,
 	    .recipient_delimiter = "+",
 	    .fold_local = true,
 	    .milter = {.policyd = policyd_path,
@@ -266,6 +269,8 @@ clean_up(void)
 	close(policyd.listener);
 	unlink(policyd_path);
 	unlink(keys_path);
+	unlink(place_path);
+	rmdir(nodes_path);
 }
 
 static void *
