@@ -95,6 +95,7 @@ check_live(struct live *live)
 	live->loop = loop_new();
 	live_redis(live);
 	live_listeners(live);
+	live_milter(live);
 	live_postfix(live);
 	live_servers(live);
 	live_front(live);

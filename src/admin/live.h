@@ -28,6 +28,7 @@ void live_say(struct live *live, enum live_state state, const char *what, const 
 
 void live_redis(struct live *live);
 void live_listeners(struct live *live);
+void live_milter(struct live *live); /* live_milter.c */
 void live_postfix(struct live *live);
 void live_servers(struct live *live); /* live_front.c */
 void live_front(struct live *live);

@@ -89,6 +89,18 @@ connect_inet(const struct endpoint *endpoint, struct fault *fault_r)
 	return fd;
 }
 
+int
+probe_connect(const struct endpoint *endpoint, struct fault *fault_r)
+{
+	int fd;
+
+	if (endpoint->kind != ENDPOINT_UNIX)
+		return connect_inet(endpoint, fault_r);
+	if ((fd = connect_unix(endpoint)) == -1)
+		fault_set_errno(fault_r, VERDICT_TEMP, "%s", endpoint->path);
+	return fd;
+}
+
 /* The answer's text, without the frame of a netstring, whole or cut. */
 static int
 read_answer(int fd, enum listen_protocol protocol, char *answer, struct fault *fault_r)
@@ -148,14 +160,10 @@ int
 probe_ask(const struct endpoint *endpoint, enum listen_protocol protocol, const char *map,
     struct fault *fault_r)
 {
-	int fd, rc;
+	int fd = probe_connect(endpoint, fault_r), rc;
 
-	if (endpoint->kind == ENDPOINT_UNIX) {
-		if ((fd = connect_unix(endpoint)) == -1)
-			return fault_set_errno(fault_r, VERDICT_TEMP, "%s", endpoint->path);
-	} else if ((fd = connect_inet(endpoint, fault_r)) == -1) {
+	if (fd == -1)
 		return -1;
-	}
 	rc = talk(fd, protocol, map, fault_r);
 	close(fd);
 	return rc;

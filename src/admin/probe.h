@@ -14,6 +14,12 @@
 
 enum { PROBE_TIMEOUT_MS = 3000 };
 
+/*
+ * A connection, the caller's; no more than PROBE_TIMEOUT_MS to make it, nor for each
+ * read and write. -1 and a sentence.
+ */
+int probe_connect(const struct endpoint *endpoint, struct fault *fault_r);
+
 /* map is used by socketmap only. 0, or -1 and a sentence. */
 int probe_ask(const struct endpoint *endpoint, enum listen_protocol protocol, const char *map,
     struct fault *fault_r);
