@@ -600,23 +600,51 @@ test_what_policyd_did_not_keep_is_lost(void **state)
 	server_stop();
 }
 
-/* Four such accounts, and policyd takes two at once. */
+/* Policyd takes two of these at once. */
+static void
+make_many(struct arrival *many, size_t count)
+{
+	static char name[40000];
+
+	memset(name, 'a', sizeof(name));
+	for (size_t i = 0; i < count; i++)
+		many[i] =
+		    (struct arrival){.account = str_make(name, sizeof(name)), .owner = STR("new")};
+}
+
 static void
 test_many_arrivals_are_several_reports(void **state)
 {
-	static char name[40000];
 	struct arrival many[4];
 	struct policyd *policyd;
 
-	memset(name, 'a', sizeof(name));
-	for (size_t i = 0; i < ARRAY_LEN(many); i++)
-		many[i] =
-		    (struct arrival){.account = str_make(name, sizeof(name)), .owner = STR("new")};
+	make_many(many, ARRAY_LEN(many));
 	BEGIN(ANSWERS);
 	policyd = client(LONG_MS, 4, 8);
 	assert_true(policyd_arrived(policyd, STR("mx1"), many, ARRAY_LEN(many)));
 	assert_int_equal(server.questions, 2);
 	assert_int_equal(policyd_numbers(policyd).reported, 1);
+	policyd_free(&policyd);
+	server_stop();
+}
+
+/* The second of three, on the connection that was there and on another one. */
+static void
+test_one_of_several_reports_is_not_kept(void **state)
+{
+	struct arrival many[6];
+	struct policyd *policyd;
+
+	make_many(many, ARRAY_LEN(many));
+	BEGIN(ANSWERS, CLOSES, CLOSES, ANSWERS);
+	policyd = client(LONG_MS, 4, 8);
+	assert_false(policyd_arrived(policyd, STR("mx1"), many, ARRAY_LEN(many)));
+	assert_int_equal(server.questions, 3);
+	assert_int_equal(policyd_numbers(policyd).lost, 1);
+	assert_int_equal(access(mark, F_OK), 0);
+	assert_true(policyd_arrived(policyd, STR("mx1"), two, 2));
+	assert_non_null(strstr(server.last, "\"lost\":1"));
+	assert_int_equal(access(mark, F_OK), -1);
 	policyd_free(&policyd);
 	server_stop();
 }
@@ -639,6 +667,7 @@ main(void)
 	    cmocka_unit_test(test_a_lost_report_is_told_by_the_next),
 	    cmocka_unit_test(test_what_policyd_did_not_keep_is_lost),
 	    cmocka_unit_test(test_many_arrivals_are_several_reports),
+	    cmocka_unit_test(test_one_of_several_reports_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, begin_all, end_all);
