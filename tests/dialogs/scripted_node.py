@@ -129,10 +129,11 @@ class Node:
 
 class Way:
     """A Unix socket that leads to a Redis. Counts what passes, over all connections; at the given one `then` is
-    called, that one is not passed on and every connection ends; `word` is the first of a request. New ones pass, to whatever `redis` is then."""
+    called, that one is not passed on and every connection ends; `word` is the first of a request. New ones pass, to whatever `redis` is then.
+    With `delays` nothing ends: that one passes after `then`."""
 
-    def __init__(self, lab, redis, name="way", reply=0, request=0, word=None, then=lambda: None):
-        self.redis, self.then, self.word = redis, then, word
+    def __init__(self, lab, redis, name="way", reply=0, request=0, word=None, then=lambda: None, delays=False):
+        self.redis, self.then, self.word, self.delays = redis, then, word, delays
         self.at = {"reply": reply, "request": request}
         self.passed = {"reply": 0, "request": 0}
         self.words = []  # the first word of each request
@@ -188,8 +189,9 @@ class Way:
                 return True
             self.word = None
             self.then()
-            self._end(self.pairs)
-            return False
+            if not self.delays:
+                self._end(self.pairs)
+            return self.delays
 
     @staticmethod
     def _end(pairs):

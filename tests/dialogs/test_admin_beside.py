@@ -19,25 +19,18 @@ class Beside(AdminCase):
         self.owners.reverse()
         self.lab.run([program("splitmx"), "-c", self.direct, "set", "bob@floor.org", self.owners[0], "--force"])
 
-    def way(self, reply):
-        way = Way(self.lab, self.redis, reply=reply, then=self.another)
-        way._end = lambda pairs: None  # nothing ends here: the reply that had to wait passes
-        way._count = lambda what, one: (Way._count(way, what, one), True)[1]
-        return way
-
     def each(self, *words, says=None):
         says = says or (lambda: self.says(OK, *words))
         at = 0
         while True:
             at += 1
-            way = self.way(at)
+            way = Way(self.lab, self.redis, reply=at, then=self.another, delays=True)
             try:
                 self.config = self.lab.write("way.conf", conf_file(
                     {**self.settings, "redis": {"url": way.url}}))
                 with self.subTest(reply=at):
                     says()
             finally:
-                del way._end
                 way.close()
             if way.passed["reply"] < at:
                 break
