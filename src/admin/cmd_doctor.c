@@ -77,12 +77,13 @@ look(struct doctor *doctor, struct doctor_journal *journal, const struct str *na
     struct fault *fault_r)
 {
 	struct readers readers = {noted_new(), journal->journaled};
+	struct history_place place = {0};
 	int rc = -1;
 
 	if ((count > 0 || look_at_house(doctor, fault_r) == 0) &&
-	    history_forth(doctor->admin->client, take_entry, &readers, fault_r) == 0 &&
+	    history_forth(doctor->admin->client, &place, take_entry, &readers, fault_r) == 0 &&
 	    doctor_journal(journal, noted_is_whole(readers.noted), names, count, fault_r) == 0)
-		rc = doctor_keys(doctor, readers.noted, names, count, fault_r);
+		rc = doctor_keys(doctor, readers.noted, &place, names, count, fault_r);
 	noted_free(&readers.noted);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include "admin/owner.h"
 #include "admin/progress.h"
 #include "admin/shell.h"
+#include "admin/suspects.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,7 +23,7 @@ struct domain {
 
 struct keys {
 	struct doctor *doctor;
-	struct noted *noted;
+	struct suspects suspects;
 	const struct str *names;
 	size_t count;
 	struct domain *domains; /* with an owner key */
@@ -104,43 +105,13 @@ check_value(struct keys *keys, const struct scan_row *row)
 		    shell_name(row->name));
 }
 
-static void
-check_note(struct keys *keys, const struct scan_row *row)
-{
-	const char *name = shell_name(row->name);
-	struct str value = entry_value(true, row->owner);
-	struct noted_owner owner;
-
-	if (!row->is_string)
-		return;
-	if (!noted_find(keys->noted, row->name, &owner)) {
-		if (noted_is_whole(keys->noted))
-			doctor_say(keys->doctor, FINDING_UNNOTED, row->name,
-			    "%.*s, and no command ever noted that: edited by hand; splitmx "
-			    "barrier%s confirms it",
-			    STR_FMT(value), name);
-		return;
-	}
-	if (!str_eq(value, owner.after))
-		doctor_say(keys->doctor, FINDING_EDITED, row->name,
-		    "%.*s, and the last noted change wrote %.*s: edited by hand, or lost in a "
-		    "failover; splitmx barrier%s confirms what is there, splitmx set changes it "
-		    "back",
-		    STR_FMT(value), STR_FMT(owner.after), name);
-	else if (!owner.confirmed)
-		doctor_say(keys->doctor, FINDING_UNCONFIRMED, row->name,
-		    "%.*s was written and never confirmed, a failover may undo it: splitmx "
-		    "barrier%s",
-		    STR_FMT(value), name);
-}
-
 static bool
 on_owner(void *ctx, const struct scan_row *row)
 {
 	struct keys *keys = ctx;
 
 	check_value(keys, row);
-	check_note(keys, row);
+	suspects_row(&keys->suspects, row);
 	progress_step(&keys->progress, ++keys->seen);
 	return true;
 }
@@ -159,19 +130,9 @@ static void
 on_rest(void *ctx, const struct noted_owner *owner)
 {
 	struct keys *keys = ctx;
-	const char *name = shell_name(owner->name);
 
-	if (!is_wanted(keys, owner->name))
-		return;
-	if (!str_is(owner->after, "-"))
-		doctor_say(keys->doctor, FINDING_GONE, owner->name,
-		    "has no owner key, and the last noted change wrote %.*s: removed by hand, or "
-		    "lost in a failover; splitmx barrier%s confirms that, splitmx set changes it "
-		    "back",
-		    STR_FMT(owner->after), name);
-	else if (!owner->confirmed)
-		doctor_say(keys->doctor, FINDING_UNCONFIRMED, owner->name,
-		    "its key was removed, which was never confirmed: splitmx barrier%s", name);
+	if (is_wanted(keys, owner->name))
+		suspects_without(&keys->suspects, owner->name);
 }
 
 static int
@@ -339,26 +300,30 @@ on_complete(void *ctx, const struct scan_row *row)
 }
 
 int
-doctor_keys(struct doctor *doctor, struct noted *noted, const struct str *names, size_t count,
-    struct fault *fault_r)
+doctor_keys(struct doctor *doctor, struct noted *noted, struct history_place *place,
+    const struct str *names, size_t count, struct fault *fault_r)
 {
 	struct client *client = doctor->admin->client;
-	struct keys keys = {.doctor = doctor, .noted = noted, .names = names, .count = count};
+	struct keys keys = {.doctor = doctor, .names = names, .count = count};
 	int rc;
 
+	suspects_init(&keys.suspects, doctor, noted, place);
 	progress_start(&keys.progress, "looking at owners", "keys", 0, doctor->admin->json);
 	rc = scan_owners(client, STR("@*"), on_domain, &keys, fault_r);
 	if (rc == 0)
 		rc = scan_wanted(&keys, fault_r);
 	progress_end(&keys.progress);
-	if (rc == 0)
+	if (rc == 0) {
 		noted_rest(noted, on_rest, &keys);
+		rc = suspects_look(&keys.suspects, fault_r);
+	}
 	if (rc == 0 && count == 0)
 		rc = check_holds(doctor, fault_r);
 	if (rc == 0 && count == 0)
 		rc = scan_keys(client, "login", STR(""), on_login, &keys, fault_r);
 	if (rc == 0 && count == 0)
 		rc = scan_keys(client, "complete", STR(""), on_complete, &keys, fault_r);
+	suspects_fini(&keys.suspects);
 	domains_free(&keys);
 	return rc;
 }

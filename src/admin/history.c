@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGE = 500, ID_BYTES = 64 };
+enum { PAGE = 500 };
 
 struct walk {
 	struct client *client;
 	bool back, ended, failed;
 	size_t page; /* how many the last answer had */
-	char last[ID_BYTES];
+	struct history_place *place;
 	history_fn *fn;
 	void *ctx;
 	struct fault fault;
@@ -36,27 +36,35 @@ on_page(void *ctx, const struct resp *reply)
 	for (size_t i = 0; i < walk->page && !walk->ended; i++) {
 		if (!entry_read(resp_at(reply, i), &entry))
 			continue;
-		snprintf(walk->last, sizeof(walk->last), "%.*s", STR_FMT(entry.id));
+		snprintf(walk->place->id, sizeof(walk->place->id), "%.*s", STR_FMT(entry.id));
 		walk->ended = !walk->fn(walk->ctx, &entry);
 	}
+}
+
+static void
+ask_page(struct client *client, const struct history_place *place, bool back, client_reply_fn *fn,
+    void *ctx)
+{
+	char *key = xasprintf("%s.audit", client_prefix(client));
+	char from[HISTORY_ID_BYTES + 1], count[16];
+
+	if (place->id[0] != '\0')
+		snprintf(from, sizeof(from), "(%s", place->id);
+	else
+		snprintf(from, sizeof(from), "%s", back ? "+" : "-");
+	snprintf(count, sizeof(count), "%d", PAGE);
+	client_words(client, fn, ctx, back ? "XREVRANGE" : "XRANGE", key, from, back ? "-" : "+",
+	    "COUNT", count, NULL);
+	free(key);
 }
 
 static int
 turn_page(struct walk *walk, struct fault *fault_r)
 {
-	char *key = xasprintf("%s.audit", client_prefix(walk->client));
-	char from[ID_BYTES + 1], count[16];
 	int rc;
 
-	if (walk->last[0] != '\0')
-		snprintf(from, sizeof(from), "(%s", walk->last);
-	else
-		snprintf(from, sizeof(from), "%s", walk->back ? "+" : "-");
-	snprintf(count, sizeof(count), "%d", PAGE);
-	client_words(walk->client, on_page, walk, walk->back ? "XREVRANGE" : "XRANGE", key, from,
-	    walk->back ? "-" : "+", "COUNT", count, NULL);
+	ask_page(walk->client, walk->place, walk->back, on_page, walk);
 	rc = client_wait(walk->client, 0, fault_r);
-	free(key);
 	if (rc == 0 && walk->failed)
 		*fault_r = walk->fault;
 	return rc == -1 || walk->failed ? -1 : 0;
@@ -78,15 +86,36 @@ turn_pages(struct walk *walk, size_t most, struct fault *fault_r)
 int
 history_back(struct client *client, history_fn *fn, void *ctx, struct fault *fault_r)
 {
-	struct walk walk = {.client = client, .back = true, .fn = fn, .ctx = ctx};
+	struct history_place place = {0};
+	struct walk walk = {.client = client, .back = true, .place = &place, .fn = fn, .ctx = ctx};
 
 	return turn_pages(&walk, HISTORY_BACK_MOST, fault_r);
 }
 
 int
-history_forth(struct client *client, history_fn *fn, void *ctx, struct fault *fault_r)
+history_forth(struct client *client, struct history_place *place, history_fn *fn, void *ctx,
+    struct fault *fault_r)
 {
-	struct walk walk = {.client = client, .fn = fn, .ctx = ctx};
+	struct walk walk = {.client = client, .place = place, .fn = fn, .ctx = ctx};
 
 	return turn_pages(&walk, 0, fault_r);
+}
+
+void
+history_ask_next(struct client *client, const struct history_place *place)
+{
+	ask_page(client, place, false, NULL, NULL);
+}
+
+int
+history_take_next(struct history_place *place, const struct resp *reply, history_fn *fn, void *ctx,
+    bool *more_r, struct fault *fault_r)
+{
+	struct walk walk = {.place = place, .fn = fn, .ctx = ctx};
+
+	on_page(&walk, reply);
+	*more_r = !walk.ended && walk.page == PAGE;
+	if (walk.failed)
+		*fault_r = walk.fault;
+	return walk.failed ? -1 : 0;
 }

@@ -6,6 +6,8 @@ import unittest
 from admin import DATAERR, OK, TEMPFAIL
 from admin_members import MemberCase
 from admin_nodes import Beating, NodeCase
+from lab.policyd import conf_file, program
+from scripted_node import Way
 
 
 class Doctor(NodeCase):
@@ -17,6 +19,15 @@ class Doctor(NodeCase):
         """{(finding, name)}"""
         self.told = self.tells(code, "doctor", *words)
         return {(row["finding"], row["name"]) for row in self.told}
+
+    def before_owners(self, change):
+        """change(beside) is called when the audit stream was read, and no owner; beside(WORD ...) is another splitmx."""
+        direct = self.config
+        way = Way(self.lab, self.redis, word="SCAN", delays=True,
+                  then=lambda: change(lambda *words: self.lab.run([program("splitmx"), "-c", direct, *words])))
+        self.addCleanup(way.close)
+        self.settings["redis"]["url"] = way.url
+        self.config = self.lab.write("way.conf", conf_file(self.settings))
 
     def test_nothing_is_found_in_a_map_that_commands_wrote(self):
         self.says(OK, "set", "ann@example.org", "new", "--force")
@@ -74,6 +85,40 @@ class Doctor(NodeCase):
         self.assertEqual("", self.redis.cli("GET", "splitmx:hold:@example.org"))
         self.says(OK, "set", "@example.org", "old", "--complete", "--yes")
         self.assertEqual(set(), self.findings(OK))
+
+    def test_who_is_changed_while_it_looks_is_not_named_and_who_was_edited_is(self):
+        for name in ("ann", "bob", "dan"):
+            self.says(OK, "set", f"{name}@example.org", "new", "--force")
+        self.redis.cli("SET", "splitmx:owner:dan@example.org", "old")
+
+        def change(beside):
+            for words in (("set", "ann@example.org", "old"), ("unset", "bob@example.org"), ("set", "carol@example.org", "new")):
+                beside(*words, "--force")
+
+        self.before_owners(change)
+        self.assertEqual({("edited", "dan@example.org")}, self.findings(DATAERR))
+        self.assertEqual("new", self.owner("carol@example.org"))
+
+    def test_the_second_look_reads_a_stream_of_several_pages(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        many = self.lab.write("accounts", "".join(f"u{n}@example.org new\n" for n in range(300)))
+        late = self.lab.write("late", "ann@example.org old\n")
+
+        def change(beside):
+            for _ in range(501):
+                self.redis.cli("XADD", "splitmx.audit", "*", "who", "x")
+            for path in (many, late):
+                beside("import", path, "--yes", "--force")
+
+        self.before_owners(change)
+        self.assertEqual(set(), self.findings(OK))
+        self.assertEqual("new", self.owner("u299@example.org"))
+
+    def test_an_owner_that_is_no_string_any_more_is_not_said_to_have_gone(self):
+        self.says(OK, "set", "ann@example.org", "new", "--force")
+        self.redis.cli("DEL", "splitmx:owner:ann@example.org")
+        self.redis.cli("HSET", "splitmx:owner:ann@example.org", "a", "b")
+        self.assertEqual({("owner", "ann@example.org")}, self.findings(DATAERR))
 
     def test_records_that_nobody_can_use(self):
         rows = [("SET", "splitmx:owner:ann@example.org", "nowhere"), ("HSET", "splitmx:owner:bob@example.org", "a", "b"),
