@@ -142,6 +142,34 @@ listen_inet(struct endpoint *endpoint_r)
 	return fd;
 }
 
+/* Like owner_init(), over TCP, where a peer can also reset. */
+static void
+owner_init_inet(struct owner *owner)
+{
+	struct endpoint endpoint;
+	int listener = listen_inet(&endpoint);
+
+	memset(owner, 0, sizeof(*owner));
+	owner->loop = loop_new();
+	owner->conn = conn_dial(owner->loop, &endpoint, NULL, NULL, 1000, on_event, owner);
+	owner->fd = -1;
+	owner->habit = DROPS_BYTES;
+	assert_true(wait_for(owner, 'o'));
+	owner->fd = accept(listener, NULL, NULL);
+	assert_int_not_equal(owner->fd, -1);
+	close(listener);
+}
+
+static void
+owner_reset(struct owner *owner)
+{
+	struct linger reset = {.l_onoff = 1};
+
+	assert_int_equal(setsockopt(owner->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(owner->fd);
+	owner->fd = -1;
+}
+
 /* ---- taken connections */
 
 static void
@@ -291,27 +319,18 @@ who_reads_on_misses_nothing_before_the_end(void **state)
 static void
 who_does_not_read_hears_of_a_reset_once(void **state)
 {
-	struct linger reset = {.l_onoff = 1};
-	struct endpoint endpoint;
 	struct owner owner;
-	int listener = listen_inet(&endpoint), fd;
 
-	owner_init(&owner);
-	conn_close(&owner.conn);
-	owner.conn = conn_dial(owner.loop, &endpoint, NULL, NULL, 1000, on_event, &owner);
-	assert_true(wait_for(&owner, 'o'));
-	fd = accept(listener, NULL, NULL);
+	owner_init_inet(&owner);
 	conn_read(owner.conn, false);
 	conn_watch_end(owner.conn, true);
-	assert_int_equal(write(fd, "unread", 6), 6);
+	assert_int_equal(write(owner.fd, "unread", 6), 6);
 	pass_ms(&owner, 20);
 	assert_string_equal(owner.told, "o");
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-	close(fd);
+	owner_reset(&owner);
 	assert_true(wait_for(&owner, 'e'));
 	pass_ms(&owner, 20);
 	assert_string_equal(owner.told, "oe");
-	close(listener);
 	owner_fini(&owner);
 }
 
@@ -375,22 +394,13 @@ the_last_words_of_a_peer_that_went_are_heard(void **state)
 static void
 a_reset_is_a_failure(void **state)
 {
-	struct linger reset = {.l_onoff = 1};
-	struct endpoint endpoint;
 	struct owner owner;
-	int listener = listen_inet(&endpoint), fd;
 
-	owner_init(&owner);
-	conn_close(&owner.conn);
-	owner.conn = conn_dial(owner.loop, &endpoint, NULL, NULL, 1000, on_event, &owner);
-	assert_true(wait_for(&owner, 'o'));
-	fd = accept(listener, NULL, NULL);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-	close(fd);
+	owner_init_inet(&owner);
+	owner_reset(&owner);
 	assert_true(wait_for(&owner, 'f'));
 	assert_string_equal(owner.told, "of");
 	assert_string_equal(owner.fault.text, "reading: Connection reset by peer");
-	close(listener);
 	owner_fini(&owner);
 }
 
