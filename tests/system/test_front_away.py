@@ -110,6 +110,18 @@ class AwayCase(SidesCase):
         self.figures(f"{len(sessions)} sessions of {len(CALLERS)} protocols had ended {time.monotonic() - began:.1f} s after the trouble began "
                      f"(lease and grace {AWAY_S:.1f} s)")
 
+    def move_ann(self, sessions):
+        """To old and back: when that is confirmed none of her sessions is left, and bob's live on until they are closed."""
+        self.front.splitmx("set", ANN, "old", "--force")
+        self.assertEqual([], self.phases(ANN))
+        for session in sessions:
+            if session.user == ANN:
+                self.assertEqual(MOVED[session.protocol], session.everything(), session.protocol)
+            else:
+                self.assertEqual("old", session.side(), session.protocol)
+                session.close()
+        self.set_owner(ANN, "new")
+
     def right_sides(self):
         for side in ("old", "new"):
             self.assertEqual({user for user, owner in OWNERS.items() if owner == side}, self.logged_in(side) & {ANN, BOB, CAT})
@@ -176,15 +188,7 @@ class TroubleTest(AwayCase):
                 back()
                 wait_for("a lease", 20, lambda: self.map()["node"]["memory"] == "lease", (self.front.log,))
                 self.alive(sessions)
-                self.front.splitmx("set", ANN, "old", "--force")  # confirmed: nobody of hers is left
-                self.assertEqual([], self.phases(ANN))
-                for session in sessions:
-                    if session.user == ANN:
-                        self.assertEqual(MOVED[session.protocol], session.everything())
-                    else:
-                        self.assertEqual("old", session.side())
-                        session.close()
-                self.set_owner(ANN, "new")
+                self.move_ann(sessions)
 
 
 class RestartTest(AwayCase):
@@ -287,14 +291,7 @@ class FailoverTest(AwayCase):
             self.figures(f"the map was away for {time.monotonic() - began:.1f} s; {len(sessions)} sessions, asked {asked} times, lived on")
             master.start()
             self.group.wait_ready(60)
-            self.front.splitmx("set", ANN, "old", "--force")
-            for session in sessions:
-                if session.user == ANN:
-                    self.assertEqual(MOVED[session.protocol], session.everything())
-                else:
-                    self.assertEqual("old", session.side())
-                    session.close()
-            self.set_owner(ANN, "new")
+            self.move_ann(sessions)
 
 
 class Master:
