@@ -349,3 +349,22 @@ rehearse_status(const struct rehearse *rehearse)
 	    "worked", (json_int_t)rehearse->worked, "refused", (json_int_t)rehearse->refused,
 	    "failed", (json_int_t)rehearse->failed, "ended", (json_int_t)rehearse->ended);
 }
+
+void
+rehearse_numbers(const struct rehearse *rehearse, struct openmetrics *text)
+{
+	const struct {
+		const char *name;
+		uint64_t count;
+	} results[] = {{"worked", rehearse->worked}, {"refused", rehearse->refused},
+	    {"failed", rehearse->failed}, {"ended", rehearse->ended}};
+
+	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_frontd_rehearsals_under_way", NULL,
+	    "Logins that are being tried at another destination.");
+	openmetrics_sample(text, NULL, rehearse->count);
+	openmetrics_family(text, OPENMETRICS_COUNTER, "splitmx_frontd_rehearsals", NULL,
+	    "Logins that were tried at another destination, by what came of them.");
+	for (size_t i = 0; i < ARRAY_LEN(results); i++)
+		openmetrics_sample(text, OPENMETRICS_LABELS({"result", results[i].name}),
+		    results[i].count);
+}

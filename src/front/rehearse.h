@@ -17,6 +17,7 @@
 #ifndef FRONT_REHEARSE_H
 #define FRONT_REHEARSE_H
 
+#include "base/openmetrics.h"
 #include "front/credentials.h"
 #include "front/dialect.h"
 #include "map/finding.h"
@@ -39,5 +40,6 @@ void rehearse_login(struct rehearse *rehearse, enum dialect_kind kind,
 void rehearse_stop(struct rehearse *rehearse); /* cuts off whatever is tried */
 
 json_t *rehearse_status(const struct rehearse *rehearse); /* the caller's */
+void rehearse_numbers(const struct rehearse *rehearse, struct openmetrics *text);
 
 #endif

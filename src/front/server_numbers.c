@@ -167,4 +167,5 @@ server_numbers(const struct server *server, struct openmetrics *text)
 	openmetrics_family(text, OPENMETRICS_GAUGE, "splitmx_frontd_backend_avoided_seconds",
 	    "seconds", "How long nobody is sent to a destination that fails; 0: it is used.");
 	each_service(server, text, avoided_numbers);
+	rehearse_numbers(server->rehearse, text);
 }

@@ -6,8 +6,10 @@ import re
 import time
 import unittest
 
+import openmetrics
 from front_case import PASSWORD, FrontCase
 from lab import wait_for
+from test_metrics import port_pair
 
 RESULT = r"(yes|no) \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
@@ -256,6 +258,49 @@ class Workers(RehearseCase):
         self.assertFalse(self.front.log_count("ERROR: AddressSanitizer|LeakSanitizer"))
         wait_for("it has gone", 10, lambda: not self.new.open_of(self.user) or self.new.gates["login"].set())
         self.front.start()
+
+
+class Numbers(RehearseCase):
+    """What comes of them, for who collects it."""
+
+    @classmethod
+    def adjust(cls, settings):
+        super().adjust(settings)
+        cls.port = port_pair(cls.lab)
+        settings["frontd"]["metrics"] = f"inet:127.0.0.1:{cls.port}"
+
+    def numbers(self):
+        return openmetrics.read(openmetrics.scrape(self.port)[2])
+
+    def came(self):
+        """{result: how many}"""
+        return {result: openmetrics.value(self.numbers(), "splitmx_frontd_rehearsals", "_total", result=result)
+                for result in ("worked", "refused", "failed", "ended")}
+
+    def under_way(self):
+        return openmetrics.value(self.numbers(), "splitmx_frontd_rehearsals_under_way")
+
+    def wait_came(self, **counts):
+        wait_for(f"{counts}, not {self.came()}", 10, lambda: self.came() == counts, (self.front.log,))
+
+    def test_C21_each_is_counted_by_what_came_of_it(self):
+        self.assertEqual({"worked": 0, "refused": 0, "failed": 0, "ended": 0}, self.came())
+        self.session(f"a-{self.user}")
+        self.wait_came(worked=1, refused=0, failed=0, ended=0)
+        self.refuse("NO [AUTHENTICATIONFAILED] No")
+        self.session(f"b-{self.user}")
+        self.wait_came(worked=1, refused=1, failed=0, ended=0)
+        self.refuse("NO [UNAVAILABLE] Not now")
+        self.session(f"c-{self.user}")
+        self.wait_came(worked=1, refused=1, failed=1, ended=0)
+        self.new.hooks = {}
+        self.new.gate("login")
+        self.session()
+        self.new.wait_said(self.user, "AUTHENTICATE")
+        self.assertEqual(1, self.under_way())
+        self.hold()
+        self.wait_came(worked=1, refused=1, failed=1, ended=1)
+        wait_for("nothing is under way", 10, lambda: self.under_way() == 0, (self.front.log,))
 
 
 if __name__ == "__main__":
