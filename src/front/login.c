@@ -87,9 +87,11 @@ name_caller(struct login *login)
 	caller->session = login->session;
 }
 
+/* Told so where it hears us: before the handshake nothing can be said, and it is closed. */
 static void
-turn_away(struct login *login)
+turn_away(struct login *login, enum turned_away limit)
 {
+	tally_turned_away(&login->server->tally, login->port->kind, limit);
 	login_enter(login,
 	    login->port->tls_mode == TLS_MODE_IMPLICIT ? LOGIN_SHAKING : LOGIN_TALKING);
 	login_end(login, LOGIN_END_CROWDED);
@@ -106,7 +108,7 @@ admit(struct login *login)
 	login->is_counted = crowd_enter(login->server->crowd, &login->caller.client,
 	    (size_t)frontd->max_per_address);
 	if (!login->is_counted) {
-		turn_away(login);
+		turn_away(login, TURNED_MAX_PER_ADDRESS);
 		return;
 	}
 	if (login->port->tls_mode == TLS_MODE_IMPLICIT)
@@ -210,7 +212,7 @@ login_new(struct front_port *port, int fd, const struct sockaddr_storage *peer)
 	if (login->arena == NULL) {
 		name_caller(login);
 		server_crowded(server, port);
-		turn_away(login);
+		turn_away(login, TURNED_MAX_LOGINS);
 	} else if (cidr_any_has(port->proxy_from, port->proxy_from_count, peer)) {
 		name_caller(login); /* the balancer's, until it has said whose */
 		login_enter(login, LOGIN_PROXY);

@@ -29,6 +29,15 @@ login_numbers(const struct tally_dialect *one, const char *name, struct openmetr
 }
 
 static void
+turned_numbers(const struct tally_dialect *one, const char *name, struct openmetrics *text)
+{
+	for (size_t i = 0; i < TURNED_COUNT; i++)
+		openmetrics_sample(text,
+		    OPENMETRICS_LABELS({"protocol", name}, {"limit", turned_names[i]}),
+		    one->turned_away[i]);
+}
+
+static void
 byte_numbers(const struct tally_dialect *one, const char *name, struct openmetrics *text)
 {
 	openmetrics_sample(text, OPENMETRICS_LABELS({"protocol", name}, {"from", "client"}),
@@ -69,6 +78,9 @@ static const struct {
 } families[] = {
     {OPENMETRICS_COUNTER, "splitmx_frontd_logins", NULL,
 	"Logins that were answered: accepted, or why they were refused.", login_numbers},
+    {OPENMETRICS_COUNTER, "splitmx_frontd_turned_away", NULL,
+	"Clients that were turned away as they came, by the limit that was reached.",
+	turned_numbers},
     {OPENMETRICS_HISTOGRAM, "splitmx_frontd_login_seconds", "seconds",
 	"How long accepted logins took, from the credentials to the session.", time_numbers},
     {OPENMETRICS_GAUGE, "splitmx_frontd_sessions", NULL, "Sessions that are open.", now_numbers},

@@ -13,6 +13,11 @@ const char *const refusal_names[REFUSAL_COUNT] = {
     [REFUSAL_LIMIT] = "limit",
 };
 
+const char *const turned_names[TURNED_COUNT] = {
+    [TURNED_MAX_LOGINS] = "max_logins",
+    [TURNED_MAX_PER_ADDRESS] = "max_per_address",
+};
+
 static const char *const dialect_names[DIALECT_COUNT] = {
     [DIALECT_IMAP] = "imap",
     [DIALECT_POP3] = "pop3",
@@ -40,6 +45,12 @@ tally_refused(struct tally *tally, enum dialect_kind dialect, enum refusal refus
 }
 
 void
+tally_turned_away(struct tally *tally, enum dialect_kind dialect, enum turned_away limit)
+{
+	tally->dialects[dialect].turned_away[limit]++;
+}
+
+void
 tally_session(struct tally *tally, enum dialect_kind dialect, uint64_t in, uint64_t out)
 {
 	struct tally_dialect *one = &tally->dialects[dialect];
@@ -49,17 +60,25 @@ tally_session(struct tally *tally, enum dialect_kind dialect, uint64_t in, uint6
 	one->bytes_out += out;
 }
 
+/* {"wrong": 3, ...} */
+static json_t *
+counts_json(const uint64_t *counts, const char *const *names, size_t count)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, names[i], json_integer((json_int_t)counts[i]));
+	return object;
+}
+
 static json_t *
 dialect_json(const struct tally_dialect *one)
 {
-	json_t *refused = json_object();
-
-	for (size_t i = 0; i < REFUSAL_COUNT; i++)
-		json_object_set_new(refused, refusal_names[i],
-		    json_integer((json_int_t)one->refused[i]));
-	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)one->accepted,
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "accepted", (json_int_t)one->accepted,
 	    "sessions_ended", (json_int_t)one->sessions, "bytes_in", (json_int_t)one->bytes_in,
-	    "bytes_out", (json_int_t)one->bytes_out, "refused", refused);
+	    "bytes_out", (json_int_t)one->bytes_out, "refused",
+	    counts_json(one->refused, refusal_names, REFUSAL_COUNT), "turned_away",
+	    counts_json(one->turned_away, turned_names, TURNED_COUNT));
 }
 
 json_t *

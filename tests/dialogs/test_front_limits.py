@@ -11,9 +11,12 @@ import threading
 import time
 import unittest
 
+import openmetrics
 from front_case import PASSWORD, FrontCase
 from lab import FULL, wait_for
+from lab.certs import Authority
 from lab.core import process_is_alive
+from test_metrics import port_pair
 
 LOGINS = 20000 if FULL else 2000
 SESSIONS = 1000 if FULL else 200
@@ -128,6 +131,56 @@ class Crowded(FrontCase):
         wait_for("it has reloaded", 10, lambda: self.front.control(do="status")["reloads"] > before, (self.front.log,))
         self.assertRegex(self.client().line(), rb"^\* OK")
         self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+
+
+class CrowdedTls(FrontCase):
+    """Before the handshake nobody can be told that there are too many; whoever runs it must see that it is so."""
+
+    frontd_settings = {"max_logins": 2, "max_per_address": 3, "login_timeout": 10000}
+    listen = [("imap", "none"), ("imap", "implicit")]
+
+    @classmethod
+    def adjust(cls, settings):
+        certificate, key = Authority(cls.lab).sign("localhost")
+        cls.port = port_pair(cls.lab)
+        settings["frontd"].update(certificates=[{"cert_file": certificate, "key_file": key}],
+                                  metrics=f"inet:127.0.0.1:{cls.port}")
+
+    def turned_away(self):
+        """By max_logins, by max_per_address: the same in the numbers and in the status."""
+        numbers = openmetrics.read(openmetrics.scrape(self.port)[2])
+        status = self.front.control(do="status")["logins"]["imap"]["turned_away"]
+        counts = tuple(openmetrics.value(numbers, "splitmx_frontd_turned_away", "_total", protocol="imap", limit=limit)
+                       for limit in ("max_logins", "max_per_address"))
+        self.assertEqual((status["max_logins"], status["max_per_address"]), counts)
+        return counts
+
+    def nothing_is_said(self):
+        with self.front.dial("imap", "implicit") as client:
+            client.settimeout(20)
+            self.assertEqual(b"", client.recv(1))
+
+    def test_who_is_not_even_shaken_hands_with_is_logged_and_counted(self):
+        self.assertEqual((0, 0), self.turned_away())
+        crowd = [self.client() for _ in range(2)]
+        self.assertTrue(all(client.line().startswith(b"* OK") for client in crowd))
+        for count in range(1, 4):
+            self.nothing_is_said()
+            self.assertEqual((count, 0), self.turned_away())
+        port = self.front.ports["imap", "implicit"]
+        self.assertEqual(1, self.front.log_count(f"login_crowded listener=inet:127.0.0.1:{port} "))  # in this minute
+        self.assertEqual(3, self.front.log_count("login_ended .*from=127.0.0.1 .*why=too_many"))
+        self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+        self.assertEqual((4, 0), self.turned_away())
+        for client in crowd:
+            client.close()
+        self.wait_nobody()
+        sessions = [self.session(f"{i}-{self.user}") for i in range(3)]
+        self.nothing_is_said()
+        self.assertRegex(self.client().everything(), rb"^\* BYE \[LIMIT\]")
+        self.assertEqual((4, 2), self.turned_away())
+        self.assertTrue(all(session.is_open() for session in sessions))
+        self.assertEqual(6, self.front.log_count("login_ended .*from=127.0.0.1 .*why=too_many"))
 
 
 class Descriptors(FrontCase):

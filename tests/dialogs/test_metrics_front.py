@@ -168,7 +168,7 @@ class FrontMetrics(LabCase):
         text = scrape(self.port)[2]
         for secret in (SECRET, WRONG, "ann@", "zelda", "example.org", "127.0.0.1", str(self.backend.imap_port)):
             self.assertNotIn(secret, text)
-        allowed = {"worker", "program", "version", "protocol", "result", "from", "le", "destination", "step"}
+        allowed = {"worker", "program", "version", "protocol", "result", "from", "le", "destination", "step", "limit"}
         self.assertLessEqual({name for name, _ in openmetrics.labels(openmetrics.read(text))}, allowed)
 
 
