@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/peer.h"
 
 #include <string.h>
 
@@ -191,6 +192,7 @@ void
 bridge_new(struct server *server, const struct bridge_order *order)
 {
 	struct bridge *bridge = new_with_texts(order);
+	char from[PEER_NAME_BYTES];
 
 	bridge->server = server;
 	bridge->dialect = order->dialect;
@@ -207,7 +209,7 @@ bridge_new(struct server *server, const struct bridge_order *order)
 	*order->claim = NULL;
 	log_debug("session_began", "proto=%s session=%s user=%s from=%s destination=%s to=%s",
 	    bridge->dialect->name, bridge->session, log_quote_text(order->account),
-	    order->client_ip, order->owner, log_quote_text(order->backend_name));
+	    peer_name(order->address, from), order->owner, log_quote_text(order->backend_name));
 	bridge_pump(bridge);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/peer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -86,11 +87,13 @@ bridge_say_end(struct bridge *bridge)
 static void
 log_end(const struct bridge *bridge)
 {
+	char from[PEER_NAME_BYTES];
+
 	log_info("session_ended",
 	    "proto=%s session=%s user=%s from=%s destination=%s to=%s secs=%" PRIu64 " in=%" PRIu64
 	    " out=%" PRIu64 " why=%s",
 	    bridge->dialect->name, bridge->session, log_quote(household_account(&bridge->member)),
-	    bridge_text(bridge, BRIDGE_CLIENT_IP).ptr, bridge_text(bridge, BRIDGE_OWNER).ptr,
+	    peer_name(&bridge->address, from), bridge_text(bridge, BRIDGE_OWNER).ptr,
 	    log_quote(bridge_text(bridge, BRIDGE_BACKEND)), (clock_ms() - bridge->since_ms) / 1000,
 	    bridge_bytes(bridge, SIDE_CLIENT), bridge_bytes(bridge, SIDE_BACKEND),
 	    end_names[bridge->end]);

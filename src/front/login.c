@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/peer.h"
 #include "net/proxy.h"
 
 #include <arpa/inet.h>
@@ -146,6 +147,7 @@ static void
 on_event(struct conn *conn, enum conn_event event, void *ctx)
 {
 	struct login *login = ctx;
+	char from[PEER_NAME_BYTES];
 
 	switch (event) {
 	case CONN_OPEN:
@@ -162,7 +164,7 @@ on_event(struct conn *conn, enum conn_event event, void *ctx)
 		break;
 	case CONN_FAILED:
 		log_info("client_failed", "proto=%s session=%s from=%s reason=%s",
-		    login->dialect->name, login->session, login->client_ip,
+		    login->dialect->name, login->session, peer_name(&login->caller.client, from),
 		    log_quote_text(conn_fault(conn)->text));
 		login_end(login, LOGIN_END_BROKEN);
 		break;

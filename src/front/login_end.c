@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/peer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -61,9 +62,11 @@ close_client(struct login *login, enum login_end why)
 static void
 log_end(const struct login *login, enum login_end why)
 {
+	char from[PEER_NAME_BYTES];
+
 	log_info("login_ended", "proto=%s session=%s from=%s phase=%s secs=%" PRIu64 " why=%s",
-	    login->dialect->name, login->session, login->client_ip, login_phase_name(login),
-	    (clock_ms() - login->since_ms) / 1000, ends[why].why);
+	    login->dialect->name, login->session, peer_name(&login->caller.client, from),
+	    login_phase_name(login), (clock_ms() - login->since_ms) / 1000, ends[why].why);
 }
 
 /* A client is counted as long as it is here, or may be; a bridge goes on counting. */

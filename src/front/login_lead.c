@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/bridge.h"
+#include "net/peer.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -136,6 +137,7 @@ login_lead(struct login *login)
 {
 	const struct front *front = login->front;
 	struct server *server = login->server;
+	char from[PEER_NAME_BYTES];
 
 	if (!write_name(login) ||
 	    !breaker_allows(&login->service->breaker, clock_ms(), &login->is_trial)) {
@@ -144,7 +146,7 @@ login_lead(struct login *login)
 	}
 	if ((login->caller.ttl = hops_left(login)) == 0) {
 		log_warning("login_in_circle", "proto=%s session=%s from=%s account=%s",
-		    login->dialect->name, login->session, login->client_ip,
+		    login->dialect->name, login->session, peer_name(&login->caller.client, from),
 		    log_quote_text(login->account));
 		login_refuse(login, REFUSAL_LATER, STR(""));
 		return;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/peer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -75,12 +76,14 @@ delay_of(struct login *login, enum refusal refusal)
 static void
 note_refusal(struct login *login, enum refusal refusal)
 {
+	char from[PEER_NAME_BYTES];
+
 	log_info("login_refused",
 	    "proto=%s session=%s user=%s from=%s destination=%s refusal=%s ms=%" PRIu64,
 	    login->dialect->name, login->session,
-	    log_quote(credentials_login(&login->front->credentials)), login->client_ip,
-	    login->owner ? login->owner : "-", refusal_names[refusal],
-	    clock_ms() - login->asked_ms);
+	    log_quote(credentials_login(&login->front->credentials)),
+	    peer_name(&login->caller.client, from), login->owner ? login->owner : "-",
+	    refusal_names[refusal], clock_ms() - login->asked_ms);
 	tally_refused(&login->server->tally, login->port->kind, refusal);
 }
 

@@ -7,33 +7,44 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
-char *
-peer_text_of(int fd, const struct sockaddr_storage *peer)
+const char *
+peer_name(const struct sockaddr_storage *peer, char room_r[static PEER_NAME_BYTES])
 {
 	const struct sockaddr_in *in4 = (const struct sockaddr_in *)peer;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)peer;
 	char address[INET6_ADDRSTRLEN];
+
+	snprintf(room_r, PEER_NAME_BYTES, "unknown");
+	if (peer->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &in4->sin_addr, address, sizeof(address));
+		snprintf(room_r, PEER_NAME_BYTES, "%s:%u", address, (unsigned)ntohs(in4->sin_port));
+	} else if (peer->ss_family == AF_INET6) {
+		bool is_mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr); /* "::ffff:192.0.2.7" */
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof(address));
+		snprintf(room_r, PEER_NAME_BYTES, is_mapped ? "%s:%u" : "[%s]:%u",
+		    is_mapped ? strrchr(address, ':') + 1 : address,
+		    (unsigned)ntohs(in6->sin6_port));
+	}
+	return room_r;
+}
+
+char *
+peer_text_of(int fd, const struct sockaddr_storage *peer)
+{
+	char name[PEER_NAME_BYTES];
 	struct ucred who;
 	socklen_t len = sizeof(who);
 
-	switch (peer->ss_family) {
-	case AF_INET:
-		inet_ntop(AF_INET, &in4->sin_addr, address, sizeof(address));
-		return xasprintf("%s:%u", address, (unsigned)ntohs(in4->sin_port));
-	case AF_INET6:
-		inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof(address));
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) /* "::ffff:192.0.2.7" */
-			return xasprintf("%s:%u", strrchr(address, ':') + 1,
-			    (unsigned)ntohs(in6->sin6_port));
-		return xasprintf("[%s]:%u", address, (unsigned)ntohs(in6->sin6_port));
-	case AF_UNIX:
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
-			return xstrdup("unix");
-		return xasprintf("unix pid=%ld uid=%lu", (long)who.pid, (unsigned long)who.uid);
-	}
-	return xstrdup("unknown");
+	if (peer->ss_family != AF_UNIX)
+		return xstrdup(peer_name(peer, name));
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
+		return xstrdup("unix");
+	return xasprintf("unix pid=%ld uid=%lu", (long)who.pid, (unsigned long)who.uid);
 }
 
 char *

@@ -232,6 +232,24 @@ class Ends(FrontCase):
         self.assertTrue(3000000 < out < 3000200, line)
 
 
+    def test_each_event_has_the_address_and_the_port_of_the_client(self):
+        self.old.hooks = {"LOGIN": lambda session, tag, rest: session.send(f"{tag} NO [AUTHENTICATIONFAILED] No\r\n"),
+                          "AUTHENTICATE": lambda session, tag, rest: session.send(f"{tag} NO [AUTHENTICATIONFAILED] No\r\n")}
+        with self.client() as client:
+            source = "{}:{} ".format(*client.sock.getsockname())
+            self.assertRegex(client.login(self.user, PASSWORD), rb"^a NO")
+            self.assertEqual(1, self.front.log_count(f"login_refused .* from={source}"))
+            self.old.hooks = {}
+            self.assertRegex(client.login(self.user, PASSWORD), rb"^a OK")
+        self.wait_gone()
+        self.assertEqual(1, self.front.log_count(f"session_ended .* from={source}"))
+        with self.client() as client:
+            source = "{}:{} ".format(*client.sock.getsockname())
+            client.line()
+        self.wait_nobody()
+        self.assertEqual(1, self.front.log_count(f"login_ended .* from={source}"))
+
+
 class Away(FrontCase):
     """Redis is gone."""
 

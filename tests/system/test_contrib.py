@@ -365,7 +365,7 @@ class BanTest(Case):
                                    "trusted": True, "caller": "id"}]}, ("imap",))
 
     def test_refused_logins_are_found_and_their_addresses(self):
-        forged = f'x" from={FORGED} destination=told refusal=wrong ms=1'
+        forged = f'x" from={FORGED}:1 destination=told refusal=wrong ms=1'
         logins = [(USERS["told"], "127.0.0.11"), ("nobody@example.org", "127.0.0.12"), (forged, "127.0.0.13")]
         for user, source in logins:
             client = self.dial(self.front.ports["imap", "none"], source)
