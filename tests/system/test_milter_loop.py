@@ -3,44 +3,19 @@
 test_loop shows the same loop without the milter.
 """
 
-import os
 import smtplib
 import time
 
-from lab import House, LabCase, Message, Redis, imap_list, imap_wait, smtp_send, wait_for
-from lab.house import SOCKET
-from lab.milter import TRACE, Milter
+from lab import FULL, Message, imap_list, imap_wait, smtp_send, wait_for
+from lab.milter import TRACE
+from lab.milter_house import YOUNG, MilterHouseCase
 
-YOUNG = 40  # seconds; a visit that is older is no circle any more
-MILTERS = "{ unix:run/milter.sock, default_action=tempfail }"
-USERS = ["ann", "bob", "carl", *(f"user{i}" for i in range(20))]
+MANY = 500 if FULL else 20
 
 
-class MilterAtTwoServers(LabCase):
-    @classmethod
-    def furnish(cls):
-        cls.house = House(cls.lab, USERS, redis=Redis(cls.lab), with_new=False, aliases={"list@example.org": "carl@example.org"})
-        cls.house.set_owner("@example.org", "old")
-        cls.house.policyd.wait_answer("transport", "ann@example.org", "OK")
-        cls.milters = [cls.attach(server) for server in (cls.house.mx, cls.house.old)]
-
-    @classmethod
-    def attach(cls, server):
-        path = os.path.join(server.queue, "run", "milter.sock")
-        milter = Milter(cls.lab, os.path.join(cls.house.mx.queue, SOCKET), name=f"milter-{server.name}", listen=[f"unix:{path}"],
-                        milter={"instance": f"{server.name}1", "group": "postfix"})
-        server.configure(smtpd_milters=MILTERS)
-        return milter
-
-    def logs(self):
-        return self.house.logs() + [milter.log for milter in self.milters]
-
-    def mailboxes(self, account, message):
-        return [side for side, dovecot in (("old", self.house.dovecot_old), ("new", self.house.dovecot_new))
-                for m in imap_list(dovecot.imap_port, account) if m.id == message.id]
-
-    def reports(self):
-        return [milter.status()["reports"] for milter in self.milters]
+class MilterAtTwoServers(MilterHouseCase):
+    users = ["ann", "bob", "carl", *(f"user{i}" for i in range(MANY))]
+    aliases = {"list@example.org": "carl@example.org"}
 
     def test_the_loop_of_a_direct_flip_waits_and_is_delivered(self):
         house, ann, sender = self.house, "ann@example.org", "first@world.invalid"
@@ -76,7 +51,7 @@ class MilterAtTwoServers(LabCase):
 
     def test_B7_held_unknown_and_others_in_one_message(self):
         house = self.house
-        people = [f"user{i}@example.org" for i in range(20)]
+        people = [f"user{i}@example.org" for i in range(MANY)]
         for i, who in enumerate(people):
             house.set_owner(who, ("new", "old")[i % 2])
         held = people[::5]
