@@ -8,6 +8,7 @@ import signal
 import smtplib
 import socket
 import threading
+import time
 
 from lab import FULL, LabCase, Message, Postfix, smtp_send, wait_for
 from lab.core import process_is_alive
@@ -25,7 +26,7 @@ KILLS = 100 if FULL else 12
 
 
 class PostfixCase(LabCase):
-    """cls.mx has cls.milter at its listener "smtp", and none at "without"."""
+    """cls.mx has cls.milter at its listeners "smtp" and "hasty", and none at "without"."""
 
     @classmethod
     def furnish(cls):
@@ -35,14 +36,18 @@ class PostfixCase(LabCase):
             "relay_domains": "example.org", "relay_recipient_maps": "",
             "relay_transport": f"smtp:[127.0.0.1]:{cls.world.port}", "default_transport": f"smtp:[127.0.0.1]:{cls.world.port}",
             "smtpd_recipient_limit": "1000", "smtpd_soft_error_limit": "1000", "smtpd_hard_error_limit": "2000"},
-            smtpd={"smtp": "-o { smtpd_milters = { unix:run/milter.sock, default_action=tempfail, connect_timeout=10s, "
-                           "command_timeout=10s, content_timeout=30s } }",
-                   "without": ""}, start=False)
+            smtpd={"smtp": cls.attached(10, 30), "hasty": cls.attached(1, 2), "without": ""}, start=False)
         socket_path = os.path.join(cls.mx.queue, "run", "milter.sock")
         os.makedirs(os.path.dirname(socket_path), exist_ok=True)
         cls.milter = Milter(cls.lab, cls.policyd.path, listen=[f"unix:{socket_path}"],
                             milter={"instance": "mx1.example.org", "group": "postfix", "mode": "0660"})
         cls.mx.start()
+
+    @staticmethod
+    def attached(command, content):
+        """The options of a listener whose smtpd waits so many seconds for the milter."""
+        return ("-o { smtpd_milters = { unix:run/milter.sock, default_action=tempfail, connect_timeout=10s, "
+                f"command_timeout={command}s, content_timeout={content}s }} }}")
 
     def setUp(self):
         self.policyd.answers, self.policyd.deed = dict(PEOPLE), None
@@ -56,8 +61,14 @@ class PostfixCase(LabCase):
             return found_ if sum(len(m["recipients"]) for m in found_) >= count else None
         return wait_for(f"{message.id} arrives", 30, entries, (self.mx.log, self.milter.log))
 
-    def smtp(self):
-        smtp = smtplib.SMTP("127.0.0.1", self.mx.port, local_hostname="client.lab.invalid", timeout=60)
+    def assertOnce(self, message, *recipients):
+        """It has come to each of them once, and to nobody else, and none of it is left."""
+        self.arrived(message, len(recipients))
+        self.mx.wait_empty()
+        self.assertEqual(sorted(recipients), sorted(self.world.found(message)))
+
+    def smtp(self, listener="smtp"):
+        smtp = smtplib.SMTP("127.0.0.1", self.mx.ports[listener], local_hostname="client.lab.invalid", timeout=60)
         self.addCleanup(smtp.close)
         smtp.ehlo()
         return smtp
@@ -85,9 +96,34 @@ class MilterAtPostfix(PostfixCase):
         self.assertEqual(1, names.count(TRACE))
         self.assertLess(names.index(TRACE), names.index("From"))
         self.assertIn("i=mx1.example.org", came["headers"][TRACE])
-        self.assertNotIn(b"bob", came["raw"])
+        self.assertNotIn(b"bob@", came["raw"])
         self.assertEqual([["ann@example.org", "new", False], ["bob@example.org", "old", False]],
                          self.policyd.reports[0]["accounts"])
+
+    def test_a_Bcc_is_seen_neither_in_the_queue_nor_by_the_others(self):
+        """Each recipient gets a copy of his own here; Postfix's envelope is the one place where all of them stand."""
+        self.mx.configure(defer_transports="smtp", smtp_destination_recipient_limit="1")
+        self.addCleanup(self.mx.configure, defer_transports="", smtp_destination_recipient_limit="50")
+        message, bcc = Message("someone@foreign.invalid", ["ann@example.org"]), ("bob@example.org", "held@example.org")
+        smtp = self.smtp()
+        smtp.sendmail(message.sender, ["ann@example.org", *bcc], message.as_bytes())
+        (queued,) = wait_for("it is in the queue", 10, lambda: self.mx.queue_list("deferred"), (self.mx.log,))
+        self.assertEqual(3, len(queued["recipients"]))
+        content = self.mx.command("postcat", "-h", "-b", "-q", queued["queue_id"])
+        self.assertIn(TRACE, content)
+        self.assertNotRegex(content, "bob@|held@")
+        self.mx.configure(defer_transports="")
+        self.mx.flush()
+        self.assertOnce(message, "ann@example.org", *bcc)
+        copies = self.arrived(message, 3)
+        self.assertEqual([1, 1, 1], [len(copy["recipients"]) for copy in copies])
+        for copy in copies:
+            self.assertNotRegex(copy["raw"], rb"bob@|held@")
+
+    def test_an_extension_is_kept_and_counted_for_its_account(self):
+        message = smtp_send(self.mx.port, None, "someone@foreign.invalid", ["ann+news@example.org"])
+        self.assertOnce(message, "ann+news@example.org")
+        self.assertEqual([["ann@example.org", "new", False]], self.policyd.reports[0]["accounts"])
 
     def test_foreign_mail_is_not_touched(self):
         message = smtp_send(self.mx.port, None, "someone@example.net", ["someone@foreign.invalid"])
@@ -130,27 +166,88 @@ class MilterAtPostfix(PostfixCase):
             s.sendall(head + b"\r\n\r\n" + body + b"\r\n.\r\n")
             self.assertRegex(f.readline(), b"^250 ")
 
+    # The last digit of a number: who is not simply known.
+    foreign, extended, held, unknown = 1, 3, 5, 9
+
+    def crowd(self):
+        """address -> what policyd says of it; None where it is not asked."""
+        crowd = {}
+        for i in range(MANY):
+            kind, owner = i % 10, ("new", "old")[i % 2]
+            account = f"user{i}@example.org"
+            address = {self.foreign: f"user{i}@foreign.invalid", self.extended: f"user{i}+news@example.org"}.get(kind, account)
+            crowd[address] = None if kind == self.foreign else found(
+                account, owner, hold="mail" if kind == self.held else "none", unknown=kind == self.unknown)
+        return crowd
+
     def test_B7_five_hundred_recipients_once_each(self):
-        people = [f"user{i}@example.org" for i in range(MANY)]
-        self.policyd.answers.update({p: found(p, owner=("new", "old")[i % 2], unknown=i % 10 == 9) for i, p in enumerate(people)})
-        message = Message("someone@foreign.invalid", people)
-        refused = self.smtp().sendmail(message.sender, people, message.as_bytes())
-        known = [p for i, p in enumerate(people) if i % 10 != 9]
-        self.assertEqual(sorted(set(people) - set(known)), sorted(refused))
-        self.assertTrue(all(code == 550 for code, _ in refused.values()))
-        self.arrived(message, len(known))
-        self.mx.wait_empty()
-        self.assertEqual(sorted(known), sorted(self.world.found(message)))
-        self.assertEqual(sorted(known), sorted(account[0] for r in self.policyd.reports for account in r["accounts"]))
+        """Held ones are accepted as well: it is their transport that keeps them."""
+        crowd = self.crowd()
+        self.policyd.answers.update({address: says for address, says in crowd.items() if says})
+        message = Message("someone@foreign.invalid", list(crowd))
+        refused = self.smtp().sendmail(message.sender, list(crowd), message.as_bytes())
+        unknown = {address for address, says in crowd.items() if says and says["unknown"]}
+        self.assertEqual(MANY // 10, len(unknown))
+        self.assertEqual(unknown, set(refused))
+        self.assertTrue(all(code == 550 and text.startswith(b"5.1.1") for code, text in refused.values()))
+        self.assertOnce(message, *(set(crowd) - unknown))
+        known = [says for address, says in crowd.items() if says and address not in unknown]
+        self.assertEqual(sorted([says["account"], says["owner"], False] for says in known),
+                         sorted(account for r in self.policyd.reports for account in r["accounts"]))
+        for m in self.arrived(message):
+            self.assertEqual(1, m["headers"].keys().count(TRACE))
 
     def test_B9_policyd_is_stopped(self):
-        self.policyd.stop()
+        """Before a recipient: "later", and nothing is kept. After it: the message does not wait for its count."""
+        before, after = (Message("someone@foreign.invalid", "ann@example.org") for _ in range(2))
         smtp = self.smtp()
-        smtp.mail("someone@foreign.invalid")
-        code, text = smtp.rcpt("ann@example.org")
-        self.assertEqual((451, True), (code, b"4.3.0" in text), text)
-        self.policyd.start()
+        smtp.mail(after.sender)
         self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+        self.policyd.stop()
+        self.assertEqual(250, smtp.data(after.as_bytes())[0])
+        with self.assertRaises(smtplib.SMTPRecipientsRefused) as refused:
+            smtp.sendmail(before.sender, before.recipients, before.as_bytes())
+        (code, text), = refused.exception.recipients.values()
+        self.assertEqual((451, True), (code, text.startswith(b"4.3.0")), text)
+        self.policyd.start()
+        self.assertEqual([], self.policyd.reports)
+        self.assertOnce(after, "ann@example.org")
+        self.assertEqual([], self.world.found(before))
+        smtp.sendmail(before.sender, before.recipients, before.as_bytes())
+        self.assertOnce(before, "ann@example.org")
+        self.assertEqual([1], [report["lost"] for report in self.policyd.reports])
+
+    def stall(self):
+        worker = self.milter.status()["pid"]
+        os.kill(worker, signal.SIGSTOP)
+        self.addCleanup(os.kill, worker, signal.SIGCONT)
+        return worker
+
+    def test_B9_the_milter_stalls_at_a_recipient(self):
+        """Longer than Postfix waits: "later" to the rest of that session."""
+        smtp = self.smtp("hasty")
+        smtp.mail("someone@foreign.invalid")
+        worker = self.stall()
+        began = time.monotonic()
+        code, text = smtp.rcpt("ann@example.org")
+        self.assertEqual((451, b"4.7.1"), (code, text[:5]), text)
+        self.assertGreater(time.monotonic() - began, 0.9)
+        os.kill(worker, signal.SIGCONT)
+        self.assertEqual(451, smtp.rcpt("bob@example.org")[0])
+        message = smtp_send(self.mx.ports["hasty"], Message("someone@foreign.invalid", "ann@example.org"))
+        self.assertOnce(message, "ann@example.org")
+
+    def test_B9_the_milter_stalls_at_the_end(self):
+        """The sender is told "later" and comes again: once, though the milter has said yes to both when it wakes."""
+        message = Message("someone@foreign.invalid", "ann@example.org")
+        smtp = self.smtp("hasty")
+        smtp.mail(message.sender)
+        self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+        worker = self.stall()
+        self.assertEqual(451, self.data(smtp, message))
+        os.kill(worker, signal.SIGCONT)
+        smtp_send(self.mx.ports["hasty"], message)
+        self.assertOnce(message, "ann@example.org")
 
     def test_B9_the_milter_is_stopped(self):
         """smtpd says "later" to all of it, and the next session finds the milter again."""
@@ -174,14 +271,34 @@ class MilterAtPostfix(PostfixCase):
         smtp = self.smtp()
         smtp.mail(message.sender)
         self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+        self.kill_worker()
+        self.assertEqual(451, self.data(smtp, message))
+        smtp_send(self.mx.port, message)
+        self.assertOnce(message, "ann@example.org")
+
+    def test_killed_in_the_middle_of_DATA(self):
+        """When Postfix has half of the content; and when it has all of it but the end."""
+        for size in (0.5, 1):
+            with self.subTest(size):
+                message = Message("someone@foreign.invalid", "ann@example.org", body=("x" * 70 + "\r\n") * 3000)
+                content = message.as_bytes()
+                half = content[:int(len(content) * size)]
+                smtp = self.smtp()
+                smtp.mail(message.sender)
+                self.assertEqual(250, smtp.rcpt("ann@example.org")[0])
+                self.assertEqual(354, smtp.docmd("DATA")[0])
+                smtp.send(half)
+                self.kill_worker()
+                smtp.send(content[len(half):] + b".\r\n")
+                code, text = smtp.getreply()
+                self.assertEqual((451, b"4.7.1"), (code, text[:5]), text)
+                smtp_send(self.mx.port, message)
+                self.assertOnce(message, "ann@example.org")
+
+    def kill_worker(self):
         worker = self.milter.status()["pid"]
         os.kill(worker, signal.SIGKILL)
         wait_for("it is gone", 10, lambda: not process_is_alive(worker))
-        self.assertRegex(str(self.data(smtp, message)), "^451")
-        smtp_send(self.mx.port, message)
-        self.arrived(message)
-        self.mx.wait_empty()
-        self.assertEqual(["ann@example.org"], self.world.found(message))
 
     def data(self, smtp, message):
         try:
