@@ -1,4 +1,8 @@
-"""What no MTA says, and what goes wrong between two words: rows B1, B2, B3, B5, B8, B9 and B10."""
+"""What no MTA says, and what goes wrong between two words: rows B1, B2, B3, B5, B8, B9 and B10.
+
+B6, B7 and what Postfix makes of the others are in tests/system/test_milter*.py; the watchdog of B9 is in test_milter_stalled.py.
+There is no B4.
+"""
 
 import os
 import signal
