@@ -109,6 +109,22 @@ class NoCircles(CircleCase):
         self.assertEqual(before, self.deferrals())
         self.assertEqual([], house.world.bounces_to(message.sender))
 
+    def test_a_list_and_one_who_is_on_it_in_one_message(self):
+        """The one recipient who cannot be told from a circle: who has moved, and is named beside a list of the old side on which
+        he stands. One copy arrives at once, the one of the list is late, as splitmx-milter(8) says, and not lost."""
+        house = self.house
+        self.move(DORA)
+        message = smtp_send(house.mx.port, Message("sixth@world.invalid", ["team@example.org", DORA]))
+        for account, dovecot in ((CARL, house.dovecot_old), (DORA, house.dovecot_new), (ERIN, house.dovecot_old)):
+            imap_wait(dovecot.imap_port, account, message, logs=self.logs())
+        wait_for("the other copy is refused", 20,
+                 lambda: house.old.log_count(rf"to=<{DORA}>.*status=deferred.*451 4\.4\.6 .*its way: mx1, old1, mx1"), self.logs())
+        time.sleep(YOUNG + 1)
+        house.flush()
+        house.wait_quiet()
+        self.assertEqual([["old"], ["new", "new"], ["old"]], [self.mailboxes(account, message) for account in (CARL, DORA, ERIN)])
+        self.assertEqual([], house.world.bounces_to(message.sender))
+
     def test_B10_a_flip_between_RCPT_and_the_end_of_the_message(self):
         """The milter has said yes when old was the owner; where it goes is the map's to say when it goes."""
         house, message = self.house, Message("fifth@world.invalid", BOB)
