@@ -27,7 +27,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MOST = 64, SILENCE_MS = 30000 };
+enum {
+	EVENTS_MOST = 64,
+	SILENCE_MS = 30000,
+	LED_AT_ONCE = 100 /* hold: on their way; a milter lets so many wait and no more */
+};
 
 enum part { PART_RCPT, PART_END, PART_SESSION, PARTS };
 
@@ -39,6 +43,7 @@ struct load {
 	unsigned at_once, recipients;
 	enum step halt; /* hold: where each of them stays */
 	int epoll;
+	struct peer *peers;
 	uint64_t begun, halted, ended, changes, account;
 	struct timings timings[PARTS];
 };
@@ -154,6 +159,8 @@ on_reply(struct load *load, struct peer *peer)
 		timings_add(&load->timings[PART_END], took_ns);
 	if (peer->step == load->halt) {
 		load->halted++;
+		if (load->begun < load->sessions)
+			begin(load, &load->peers[load->begun]);
 		return;
 	}
 	if (peer->step != STEP_RCPT || ++peer->recipients == load->recipients)
@@ -179,16 +186,15 @@ on_readable(struct load *load, struct peer *peer)
 
 /* ---- all of them */
 
-static struct peer *
-run(struct load *load)
+static void
+run(struct load *load, size_t room)
 {
-	struct peer *peers = calloc(load->at_once, sizeof(*peers));
 	struct epoll_event events[EVENTS_MOST];
 
-	if (peers == NULL)
-		err(EX_OSERR, "%u sessions", load->at_once);
+	if ((load->peers = calloc(room, sizeof(*load->peers))) == NULL)
+		err(EX_OSERR, "%zu sessions", room);
 	for (unsigned i = 0; i < load->at_once && load->begun < load->sessions; i++)
-		begin(load, &peers[i]);
+		begin(load, &load->peers[i]);
 	while (load->ended + load->halted < load->sessions) {
 		int ready = epoll_wait(load->epoll, events, EVENTS_MOST, SILENCE_MS);
 
@@ -198,7 +204,7 @@ run(struct load *load)
 		for (int i = 0; i < ready; i++)
 			on_readable(load, events[i].data.ptr);
 	}
-	return peers;
+	free(load->peers);
 }
 
 static void
@@ -223,8 +229,8 @@ hold(struct load *load)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	load->at_once = (unsigned)load->sessions;
-	free(run(load));
+	load->at_once = LED_AT_ONCE;
+	run(load, load->sessions);
 	printf("{\"held\": %" PRIu64 "}\n", load->halted);
 	fflush(stdout);
 	while (getchar() != EOF)
@@ -277,7 +283,7 @@ main(int argc, char **argv)
 		hold(&load);
 	} else {
 		start_ns = now_ns();
-		free(run(&load));
+		run(&load, load.at_once);
 		print_result(&load, now_ns() - start_ns);
 	}
 	for (int part = 0; part < PARTS; part++)
