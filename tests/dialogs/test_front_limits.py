@@ -313,7 +313,7 @@ class Upgrades(FrontCase):
 
 
 class Drains(FrontCase):
-    frontd_settings = {"drain_timeout": 3000}
+    frontd_settings = {"drain_timeout": 3000, "max_per_address": 2 * SESSIONS}
 
     def is_shut(self):
         """The listener is closed: not at the same moment in which clients are told."""
