@@ -73,7 +73,7 @@ go_on_from(struct ledger *ledger, const struct look *look, uint64_t batch)
 	ledger->batch = batch;
 }
 
-/* The batch that was in hand. */
+/* The batch that was in hand. One that lost its head is the first of another series. */
 static int
 find_sent(struct ledger *ledger)
 {
@@ -85,6 +85,7 @@ find_sent(struct ledger *ledger)
 		look_at(&look, buf_str(&text));
 		ledger->has_sent = true;
 		ledger->sent_size = buf_len(&text);
+		ledger->batch++;
 		if (look.has_head)
 			go_on_from(ledger, &look, look.batch + 1);
 		ledger->is_doubted = strcmp(look.boot, ledger->boot) != 0;

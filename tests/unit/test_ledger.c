@@ -238,6 +238,15 @@ a_host_that_went_down_makes_it_unknown(void **state)
 	ledger = open_ledger();
 	assert_string_equal(batch(ledger), "1: ?" CRASH);
 	ledger_close(&ledger, false);
+
+	empty(state); /* nor did the head of the batch in hand: it is one all the same, and ends */
+	rewrite(sent, STR("0123456789abcdef is no head\n"));
+	rewrite(file, STR(""));
+	ledger = open_ledger();
+	assert_string_equal(batch(ledger), "1: !");
+	done(ledger);
+	assert_string_equal(batch(ledger), "2: ?" CRASH);
+	ledger_close(&ledger, false);
 	buf_fini(&text);
 }
 
