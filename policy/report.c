@@ -47,6 +47,15 @@ trouble(const char *verdict, const char *reason)
 		   : json_pack("{s:s, s:s}", "verdict", verdict, "reason", "see policyd's log");
 }
 
+/* Why nothing is known, without anybody's name: it comes into the log of the milter's. */
+static const char *
+reason_of(const struct answer *answer)
+{
+	if (answer->finding.verdict == VERDICT_TEMP && answer->finding.matched.len > 0)
+		return "a key of the map cannot be read: see policyd's log";
+	return answer->reason != NULL ? answer->reason : "";
+}
+
 void
 report_answer(struct buf *out, const struct answer *answer)
 {
@@ -70,7 +79,7 @@ report_answer(struct buf *out, const struct answer *answer)
 	case VERDICT_TEMP:
 	case VERDICT_PERM:
 	case VERDICT_COUNT:
-		object = trouble(verdict, answer->reason != NULL ? answer->reason : "");
+		object = trouble(verdict, reason_of(answer));
 		break;
 	}
 	add_json(out, object);

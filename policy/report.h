@@ -22,7 +22,10 @@ enum {
 enum inquiry_kind { INQUIRY_ASK, INQUIRY_ARRIVED, INQUIRY_NONE };
 enum inquiry_kind inquiry_kind(struct str map);
 
-/* What an answer of ASK_ALONE is to the milter, an object; text of any bytes becomes PERM. */
+/*
+ * What an answer of ASK_ALONE is to the milter, an object; text of any bytes becomes PERM.
+ * A reason names no address.
+ */
 void report_answer(struct buf *out, const struct answer *answer);
 void report_kept(struct buf *out, size_t count);
 
