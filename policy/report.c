@@ -56,6 +56,24 @@ reason_of(const struct answer *answer)
 	return answer->reason != NULL ? answer->reason : "";
 }
 
+/* Refusing for good what was unknown once needs a map that would tell us if it were not. */
+static json_t *
+found(const struct finding *finding)
+{
+	json_t *object;
+
+	if (finding->is_unknown && finding->source == SOURCE_GRACE)
+		return trouble(verdict_name(VERDICT_TEMP),
+		    "Redis is away, so nobody can be said to be unknown");
+	object = json_pack("{s:s, s:s%, s:s%, s:s, s:b, s:I}", "verdict",
+	    verdict_name(VERDICT_FOUND), "account", finding->account.ptr, finding->account.len,
+	    "owner", finding->owner.ptr, finding->owner.len, "hold", hold_names[finding->hold],
+	    "unknown", (int)finding->is_unknown, "epoch", (json_int_t)finding->epoch);
+	return object != NULL
+		   ? object
+		   : trouble(verdict_name(VERDICT_PERM), "the account or its owner is not UTF-8");
+}
+
 void
 report_answer(struct buf *out, const struct answer *answer)
 {
@@ -65,13 +83,7 @@ report_answer(struct buf *out, const struct answer *answer)
 
 	switch (answer->verdict) {
 	case VERDICT_FOUND:
-		object = json_pack("{s:s, s:s%, s:s%, s:s, s:b, s:I}", "verdict", verdict,
-		    "account", finding->account.ptr, finding->account.len, "owner",
-		    finding->owner.ptr, finding->owner.len, "hold", hold_names[finding->hold],
-		    "unknown", (int)finding->is_unknown, "epoch", (json_int_t)finding->epoch);
-		if (object == NULL)
-			object = trouble(verdict_name(VERDICT_PERM),
-			    "the account or its owner is not UTF-8");
+		object = found(finding);
 		break;
 	case VERDICT_ABSENT:
 		object = json_pack("{s:s}", "verdict", verdict);

@@ -93,7 +93,7 @@ class ArrivalsCase(LabCase):
 
     count = 0
 
-    def begin(self, acl=None, cut=None, lease_ms=None, **policyd):
+    def begin(self, acl=None, cut=None, lease_ms=None, grace=0, **policyd):
         """acl: the user that policyd and the command come as, a line of Redis's ACL file; cut: see CutRedis."""
         ArrivalsCase.count += 1
         name = f"p{ArrivalsCase.count}"
@@ -104,7 +104,7 @@ class ArrivalsCase(LabCase):
         listen = [{"protocol": "socketmap", "address": f"unix:{sockets}/map", "mode": "0600"},
                   {"protocol": "socketmap", "address": f"inet:127.0.0.1:{self.port}"}]
         self.policyd = Policyd(self.lab, {
-            "domains": ["example.org"], "destinations": [{"name": "old"}, {"name": "new"}], "maps": MAPS,
+            "domains": ["example.org"], "destinations": [{"name": "old"}, {"name": "new"}], "maps": MAPS, "grace": grace,
             "redis": {"reconnect_least": 20, "reconnect_most": 200},
             "policyd": {"listen": listen, **policyd}}, name=name, redis=self.redis, start=False)
         if acl:
@@ -218,6 +218,17 @@ class Asking(ArrivalsCase):
         self.report(ANN)
         self.redis.start()
         self.wait_messages(1)
+
+    def test_nobody_is_unknown_when_redis_is_away_and_the_lease_is_over(self):
+        """Somebody may have got the address since, and a refusal is for good: only who is known is answered."""
+        self.begin(lease_ms=300, grace=60000)
+        known = (ANN, "list@full.org", "nobody@example.org")
+        self.assertTrue(self.ask("nobody@full.org")["unknown"])
+        self.assertEqual([False] * 3, [self.ask(address)["unknown"] for address in known])
+        self.redis.kill()
+        wait_for("the lease is over", SECONDS, lambda: self.ask("nobody@full.org")["verdict"] == "temp", (self.policyd.log,))
+        self.assertIn("nobody can be said to be unknown", self.ask("nobody@full.org")["reason"])
+        self.assertEqual([("found", False)] * 3, [tuple(self.ask(address)[k] for k in ("verdict", "unknown")) for address in known])
 
     def test_what_is_no_report_is_refused_and_nobody_is_named_in_the_log(self):
         self.begin()
