@@ -35,6 +35,7 @@ struct search {
 	size_t read; /* of them */
 	struct stray *strays;
 	size_t count;
+	struct arrivals_all all;
 	uint64_t steps, total;
 	struct progress progress;
 	bool failed;
@@ -134,6 +135,37 @@ step(struct search *search, struct fault *fault_r)
 	return search->failed ? -1 : 0;
 }
 
+static void
+on_all(void *ctx, const struct resp *reply)
+{
+	struct search *search = ctx;
+
+	if (resp_is_error(reply, "WRONGTYPE"))
+		return; /* nobody has lost count there */
+	if (resp_type(reply) != RESP_ARRAY)
+		refused(search, reply);
+	for (size_t i = 0; i + 1 < resp_count(reply); i += 2)
+		arrivals_all_take(&search->all, resp_str(resp_at(reply, i)),
+		    resp_str(resp_at(reply, i + 1)));
+}
+
+/* Last, so that what was lost with anything that was read is said. */
+static int
+find_losses(struct search *search, struct fault *fault_r)
+{
+	struct buf key = BUF_INIT;
+
+	arrivals_all_key(&key, client_prefix(search->client));
+	struct str argv[] = {STR("HGETALL"), buf_str(&key)};
+	client_command(search->client, on_all, search, argv, ARRAY_LEN(argv));
+	buf_fini(&key);
+	if (client_wait(search->client, 0, fault_r) == -1)
+		return -1;
+	if (search->failed)
+		*fault_r = search->fault;
+	return search->failed ? -1 : 0;
+}
+
 static int
 find_all(struct search *search, bool quiet, struct fault *fault_r)
 {
@@ -148,7 +180,7 @@ find_all(struct search *search, bool quiet, struct fault *fault_r)
 		rc = step(search, fault_r);
 	while (rc == 0 && strcmp(search->cursor, "0") != 0);
 	progress_end(&search->progress);
-	return rc;
+	return rc == 0 ? find_losses(search, fault_r) : -1;
 }
 
 /* ---- saying it */
@@ -190,11 +222,21 @@ sort(struct search *search)
 	qsort(search->strays, search->count, sizeof(search->strays[0]), newest_first);
 }
 
+/* The flips are not looked up here, so what a node has ever lost may be of this time. */
+static bool
+is_known(const struct search *search, const struct arrivals *counts)
+{
+	struct arrivals_told told;
+
+	arrivals_tell(&told, counts, &search->all, str_of(counts->owner), 0);
+	return told.state == ARRIVALS_KNOWN;
+}
+
 static void
-print(const struct admin *admin, const struct stray *stray)
+print(const struct admin *admin, const struct search *search, const struct stray *stray)
 {
 	const struct arrivals *counts = &stray->counts;
-	bool is_known = counts->unknown[0] == '\0';
+	bool known = is_known(search, counts);
 	char last[REHEARSED_TIME_BYTES];
 
 	rehearsed_time(counts->stray_s, last);
@@ -202,13 +244,13 @@ print(const struct admin *admin, const struct stray *stray)
 		admin_print_json(json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:b}", "account",
 		    admin_json_text(str_of(stray->account)), "owner", counts->owner, "from",
 		    counts->stray_from, "last", last, "strays", (json_int_t)counts->strays,
-		    "messages", (json_int_t)counts->messages, "known", (int)is_known));
+		    "messages", (json_int_t)counts->messages, "known", (int)known));
 		return;
 	}
 	printf("%s %s at %s, owner %s: ", last, log_quote_text(stray->account),
 	    log_quote_text(counts->stray_from), log_quote_text(counts->owner));
-	printf("%s%" PRIu64 " of %" PRIu64 " message%s\n", is_known ? "" : "at least ",
-	    counts->strays, counts->messages, counts->messages == 1 ? "" : "s");
+	printf("%s%" PRIu64 " of %" PRIu64 " message%s\n", known ? "" : "at least ", counts->strays,
+	    counts->messages, counts->messages == 1 ? "" : "s");
 }
 
 static int
@@ -229,7 +271,7 @@ run(struct admin *admin)
 	sort(&search);
 	for (size_t i = 0; i < search.count; i++) {
 		if (code == 0)
-			print(admin, &search.strays[i]);
+			print(admin, &search, &search.strays[i]);
 		free(search.strays[i].account);
 	}
 	free(search.strays);

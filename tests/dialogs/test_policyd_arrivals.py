@@ -577,6 +577,16 @@ class Strays(ArrivalsCase):
         self.policyd.splitmx("set", ANN, "old", "--force")
         self.assertEqual([BOB], [row["account"] for row in self.strays()])
 
+    def test_there_may_be_more_where_a_node_lost_count(self):
+        self.begin()
+        self.report((ANN, "new", True), at="old1.example.org")
+        self.wait_messages(1)
+        self.assertEqual([True], [row["known"] for row in self.strays()])
+        self.report(lost=1)  # anybody's
+        wait_for("it is unknown", SECONDS, lambda: self.told()["state"] == "unknown", (self.policyd.log,))
+        self.assertEqual([False], [row["known"] for row in self.strays()])
+        self.assertIn("owner new: at least 1 of 1 message", self.policyd.splitmx("strays").stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
