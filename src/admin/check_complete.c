@@ -131,6 +131,10 @@ judge_forgotten(struct check *check, struct complete_side *side, struct str addr
 		    "%s is taken (%s), and the map does not know it: it would be refused; give it "
 		    "an owner (splitmx set), or list it (splitmx import --addresses)",
 		    log_quote(address), log_quote(said));
+	else if (verdict == RCPT_LATER)
+		say(check, &check->open, -1, side->name, address, owner,
+		    "%s, which the map does not know: nobody can tell: %s", log_quote(address),
+		    log_quote(said));
 }
 
 /* A side that is away is said to be, and asked no more. */

@@ -275,6 +275,13 @@ class Compared(CompleteCase):
         text = self.says(DATAERR, "check", "--complete", "example.org")
         self.assertRegex(text, "(?m)^FAILS  complete  old: abuse@example.org is taken .* the map does not know it")
 
+    def test_a_name_that_may_be_forgotten_and_of_which_nobody_can_tell_is_open(self):
+        """A full mailbox, say: whoever has it would be refused for good."""
+        old = self.peer("ann", "info", "bob", say={"sales@example.org": "452 4.2.2 mailbox full"})
+        self.sides(old, self.peer("ann", "info", "bob"))
+        self.assertEqual({("old", "sales@example.org"): None}, self.compare(UNAVAILABLE))
+        self.assertRegex(self.detail(address="sales@example.org")[0], "sales@example.org.*nobody can tell: .*452 4.2.2 mailbox full")
+
     def test_who_has_a_login_key_is_known_wherever_it_leads(self):
         self.redis.cli("SET", "splitmx:login:ann.b@example.org", "ann@example.org")
         self.redis.cli("SET", "splitmx:login:carol.b@example.org", "carol@example.org")
