@@ -81,6 +81,7 @@ static void
 ask_again_later(struct counter *counter)
 {
 	counter->asked = 0;
+	counter->part->part.is_sure = false;
 	rest_for(counter, COUNTER_RETRY_MS);
 }
 
@@ -126,6 +127,12 @@ written(void *ctx, const struct arrivals_written *result)
 	struct counter *counter = ctx;
 
 	counter->is_writing = false;
+	if (result->is_doubted) {
+		counter->asked = 0;
+		counter->part->part.is_sure = true;
+		ask_owners(counter);
+		return;
+	}
 	if (!result->is_counted) {
 		ask_again_later(counter); /* they may be others by then */
 		return;

@@ -41,7 +41,7 @@ writer_end(struct arrivals_writer *writer, bool is_counted)
 	writer->slot_count = 0;
 	writer->part = NULL;
 	if (!is_counted)
-		written = (struct arrivals_written){0};
+		written = (struct arrivals_written){.is_doubted = written.is_doubted};
 	written.is_counted = is_counted;
 	fn(ctx, &written);
 }
@@ -97,7 +97,11 @@ looked(struct arrivals_writer *writer)
 		writer_end(writer, true);
 		return;
 	}
-	writer_put(writer, step == ARRIVALS_APPLY_LOST);
+	writer->written.is_doubted = writer_is_doubted(writer);
+	if (writer->written.is_doubted)
+		writer_end(writer, false);
+	else
+		writer_put(writer, step == ARRIVALS_APPLY_LOST);
 }
 
 static void

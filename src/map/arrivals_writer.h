@@ -46,12 +46,19 @@ struct arrivals_part {
 	size_t report_count;
 	const struct arrivals_entry *entries;
 	size_t entry_count;
+	/* The owners were asked for after a put that said is_doubted: they are right. */
+	bool is_sure;
 	int64_t unknown_s; /* something of all accounts was lost, and when */
 	const char *unknown; /* why; NULL: it was not */
 };
 
 struct arrivals_written {
 	bool is_counted; /* false: not now; put it again later */
+	/*
+	 * Not counted, as another one has counted an account in another owner's time: was
+	 * there a flip since the owners were asked for? Ask again, and put it as is_sure.
+	 */
+	bool is_doubted;
 	uint64_t messages, strays, late, repeated; /* late: of a former owner's time */
 };
 

@@ -53,6 +53,9 @@ void writer_look(struct arrivals_writer *writer);
 void writer_send(struct arrivals_writer *writer, redis_reply_fn *fn, const struct str *argv,
     size_t argc);
 
+/* Would what somebody has counted for another owner go, who may be the one of now? */
+bool writer_is_doubted(const struct arrivals_writer *writer);
+
 /* What was looked at is counted and written; has_lost: what was there before has gone. */
 void writer_put(struct arrivals_writer *writer, bool has_lost);
 

@@ -18,6 +18,22 @@ static const char lost_by_going_back[] =
 
 /* ---- counting */
 
+bool
+writer_is_doubted(const struct arrivals_writer *writer)
+{
+	const struct arrivals_part *part = writer->part;
+
+	for (size_t i = 0; i < part->entry_count && !part->is_sure; i++) {
+		const struct arrivals_entry *entry = &part->entries[i];
+		const char *owner = writer->slots[writer->slot_of[i]].before.owner;
+
+		if (entry->owner == ARRIVALS_OWNED && owner[0] != '\0' &&
+		    !str_is(entry->now, owner))
+			return true;
+	}
+	return false;
+}
+
 static void
 count_entry(struct arrivals_writer *writer, size_t i)
 {
@@ -82,8 +98,13 @@ on_exec(void *ctx, const struct resp *reply)
 
 	if (reply == NULL)
 		return; /* on_closed() comes */
-	if (resp_type(reply) == RESP_NIL && ++writer->tries < ARRIVALS_TRIES_MOST) {
+	if (resp_type(reply) == RESP_NIL && !writer->part->is_sure &&
+	    ++writer->tries < ARRIVALS_TRIES_MOST) {
 		writer_look(writer);
+		return;
+	}
+	if (resp_type(reply) == RESP_NIL && writer->part->is_sure) {
+		writer_end(writer, false); /* what we were sure of has changed */
 		return;
 	}
 	if (resp_type(reply) != RESP_ARRAY) {

@@ -26,13 +26,14 @@ SECONDS = 20
 class CutRedis:
     """A Unix socket before a Redis that cuts the connection on which what arrived is counted, once, at its EXEC.
 
-    "late": EXEC has not passed, and does when release() is called; "unheard": it has, and its reply is lost.
+    "late": EXEC has not passed, and does when release() is called; "unheard": it has, and its reply is lost;
+    "slow": that connection is no cut one, but its first commands pass only when go_on is set.
     """
 
     def __init__(self, redis, path, how):
         self.redis, self.how = redis, how
         self.server, self.rest = None, b""
-        self.cut, self.closed = threading.Event(), threading.Event()
+        self.cut, self.closed, self.go_on = threading.Event(), threading.Event(), threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(64)
@@ -62,7 +63,11 @@ class CutRedis:
                         server.close()
                         return
                     is_counting = is_counting or b"splitmx-arrivals" in data
-                    if peer is client and is_counting and b"\r\nEXEC\r\n" in data and not self.cut.is_set():
+                    if self.how == "slow":
+                        if is_counting and peer is client:
+                            self.cut.set()
+                            self.go_on.wait(SECONDS)
+                    elif peer is client and is_counting and b"\r\nEXEC\r\n" in data and not self.cut.is_set():
                         self.server, self.rest = server, data
                         if self.how == "unheard":
                             self.release()
@@ -477,6 +482,19 @@ class Flips(ArrivalsCase):
         self.wait_messages(1)
         self.assertEqual(("new", "1"), (self.counts(BOB)["owner"], self.counts(BOB)["messages"]))
         self.assertEqual(1, self.policyd.status()["arrivals"]["late"])
+
+    def test_B10_a_flip_between_the_question_who_owns_it_and_the_count(self):
+        """Another policyd has counted for the new owner already: that stays, and ours was of the former one's time."""
+        self.begin(cut="slow")
+        self.report(ANN, BOB)
+        self.assertTrue(self.cut.cut.wait(SECONDS))  # they were asked for, and nothing was looked at
+        self.policyd.splitmx("set", ANN, "old", "--force")
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.redis.cli("HSET", "splitmx.arrivals:" + ANN, "owner", "old", "messages", "5", "first", at, "last", at)
+        self.cut.go_on.set()
+        self.wait_messages(1, BOB)
+        self.wait_nothing_waits()
+        self.assertEqual(("known", 5), (self.told()["state"], self.told().get("messages")))
 
     def test_what_is_no_flip_leaves_the_count_alone(self):
         self.begin()
