@@ -151,6 +151,15 @@ find_file(struct ledger *ledger, int64_t now_s)
 }
 
 static void
+draw_series(char series_r[static ARRIVALS_SERIES_BYTES])
+{
+	unsigned char raw[(ARRIVALS_SERIES_BYTES - 1) / 2];
+
+	randombytes_buf(raw, sizeof(raw));
+	sodium_bin2hex(series_r, ARRIVALS_SERIES_BYTES, raw, sizeof(raw));
+}
+
+static void
 read_boot(char boot_r[static LEDGER_BOOT_BYTES])
 {
 	struct buf text = BUF_INIT;
@@ -158,22 +167,16 @@ read_boot(char boot_r[static LEDGER_BOOT_BYTES])
 	if (file_read("/proc/sys/kernel/random/boot_id", &text) == -1 || buf_len(&text) == 0 ||
 	    buf_len(&text) >= LEDGER_BOOT_BYTES) {
 		/* Another one each time: then whoever was killed is doubted. */
-		snprintf(boot_r, LEDGER_BOOT_BYTES, "process %ld", (long)getpid());
+		char none[ARRIVALS_SERIES_BYTES];
+
+		draw_series(none);
+		snprintf(boot_r, LEDGER_BOOT_BYTES, "none %s", none);
 	} else {
 		struct str id = buf_str(&text);
 
 		snprintf(boot_r, LEDGER_BOOT_BYTES, "%.*s", (int)str_find(id, '\n'), id.ptr);
 	}
 	buf_fini(&text);
-}
-
-static void
-draw_series(char series_r[static ARRIVALS_SERIES_BYTES])
-{
-	unsigned char raw[(ARRIVALS_SERIES_BYTES - 1) / 2];
-
-	randombytes_buf(raw, sizeof(raw));
-	sodium_bin2hex(series_r, ARRIVALS_SERIES_BYTES, raw, sizeof(raw));
 }
 
 bool

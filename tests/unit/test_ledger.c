@@ -7,9 +7,13 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "scratch.h"
 #include "unit.h"
@@ -250,6 +254,40 @@ a_host_that_went_down_makes_it_unknown(void **state)
 	buf_fini(&text);
 }
 
+/* Mounts over it what says nothing, seen by this process only. */
+static bool
+hide_boot_id(void)
+{
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       mount("/dev/null", "/proc/sys/kernel/random/boot_id", NULL, MS_BIND, NULL) == 0;
+}
+
+/* As where /proc/sys is hidden: nobody can say that it is the same boot, so it is not. */
+static void
+who_cannot_tell_the_boot_doubts_any_end_but_a_clean_one(void **state)
+{
+	struct ledger *ledger;
+	bool is_doubted;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		if (!hide_boot_id())
+			_exit(77);
+		ledger = open_ledger();
+		assert_int_equal(add(ledger, 1), 0);
+		ledger_close(&ledger, false);
+		ledger = open_ledger(); /* with the same number of the process, even */
+		is_doubted = strstr(batch(ledger), "?" CRASH) != NULL;
+		ledger_close(&ledger, false);
+		_exit(is_doubted ? 0 : 1);
+	}
+	assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* this host has no namespaces for us */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 a_clean_end_is_not_doubted(void **state)
 {
@@ -383,6 +421,7 @@ main(void)
 	    cmocka_unit_test_setup(who_is_killed_loses_nothing, empty),
 	    cmocka_unit_test_setup(a_torn_line_is_none_wherever_it_was_torn, empty),
 	    cmocka_unit_test_setup(a_host_that_went_down_makes_it_unknown, empty),
+	    cmocka_unit_test_setup(who_cannot_tell_the_boot_doubts_any_end_but_a_clean_one, empty),
 	    cmocka_unit_test_setup(a_clean_end_is_not_doubted, empty),
 	    cmocka_unit_test_setup(a_damaged_line_makes_it_unknown, empty),
 	    cmocka_unit_test_setup(only_one_has_it_open, empty),
