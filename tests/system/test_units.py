@@ -56,6 +56,13 @@ class UnitsTest(LabCase):
                 self.lab.run(["systemd-analyze", "security", "--offline=true", f"--threshold={most}",
                               os.path.join(self.units, unit)])
 
+    def test_who_asks_which_boot_it_is_can_see_it(self):
+        """/proc/sys is hidden by ProcSubset=pid: then nothing that was saved for the grace is used, and any kill -9 is
+        taken for the end of the host."""
+        for name in ("splitmx-frontd.service", "splitmx-policyd.service"):
+            with open(os.path.join(self.units, name), encoding="utf-8") as f:
+                self.assertNotIn("\nProcSubset=pid\n", f.read(), name)
+
     def test_the_sockets_are_those_of_the_example(self):
         """Whoever takes both as they are has nothing that is called unused."""
         with open(os.path.join(TOP, "doc", "splitmx.conf.example"), encoding="utf-8") as f:
