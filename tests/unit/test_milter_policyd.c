@@ -3,6 +3,9 @@
  *
  * Policyd is a thread here that does what a test tells it: for each connection
  * another thread, which answers, is late, lies or goes.
+ *
+ * Long because each of those ways is tried for questions and for reports, before the
+ * same policyd.
  */
 #include "milter/policyd.h"
 
